@@ -1,0 +1,36 @@
+"""What a stand-in server is to the sandbox: a command, its environment, and how to know that it is ready."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def nothing() -> None:
+    """Do nothing: the default of the two hooks below."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One supervised process.
+
+    :param name: The name in ``sandbox up --only``, in the log file and in the pid file.
+    :param command: Program and arguments. Secrets belong in ``environment``, never here (``ps`` shows them).
+    :param is_ready: Polled until true; connection errors count as "not yet", so it may raise ``OSError``.
+    :param environment: Added to a minimal environment (PATH, HOME, LANG, TMPDIR, JAVA_HOME and certificates).
+    :param needs: Names of the servers that must be ready first.
+    :param prepare: Runs before every start; idempotent (files, initdb).
+    :param provision: Runs once ready, at every ``up``; idempotent (databases, topics, buckets, pools).
+    :param ready_within_seconds: After this ``up`` fails and shows the end of the log.
+    :param user: Drop to this user when the sandbox is run by root.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    is_ready: Callable[[], bool]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    prepare: Callable[[], None] = nothing
+    provision: Callable[[], None] = nothing
+    ready_within_seconds: float = 60
+    user: str | None = None
+    directory: Path | None = None
