@@ -16,21 +16,25 @@ class Server:
     :param name: The name in ``sandbox up --only``, in the log file and in the pid file.
     :param command: Program and arguments. Secrets belong in ``environment``, never here (``ps`` shows them).
     :param is_ready: Polled until true; connection errors count as "not yet", so it may raise ``OSError``.
-    :param environment: Added to a minimal environment (PATH, HOME, LANG, TMPDIR, JAVA_HOME and certificates).
+    :param environment: Added to a minimal environment (PATH, HOME, LANG, TMPDIR, JAVA_HOME and certificates). A
+        callable is asked at each start, after ``prepare``: for what only the servers in ``needs`` can tell.
     :param needs: Names of the servers that must be ready first.
     :param prepare: Runs before every start; idempotent (files, initdb).
     :param provision: Runs once ready, at every ``up``; idempotent (databases, topics, buckets, pools).
     :param ready_within_seconds: After this ``up`` fails and shows the end of the log.
     :param user: Drop to this user when the sandbox is run by root.
+    :param directory: The working directory; the project's own where none is given.
+    :param stop_signal: What asks the program to end in good order, as supervisor names it.
     """
 
     name: str
     command: tuple[str, ...]
     is_ready: Callable[[], bool]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] | Callable[[], Mapping[str, str]] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     prepare: Callable[[], None] = nothing
     provision: Callable[[], None] = nothing
     ready_within_seconds: float = 60
     user: str | None = None
     directory: Path | None = None
+    stop_signal: str = "TERM"

@@ -1,0 +1,111 @@
+"""``python -m sandbox``: the cloud on a laptop, up and down."""
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Callable
+
+try:
+    from sandbox import airflow, api_gateway
+except ImportError:  # TEMPORARY
+    airflow = api_gateway = None
+from sandbox.servers import every_server, start_in_order, wanted
+from sandbox.settings import BUCKET, SandboxError, Settings, default_home
+try:
+    from sandbox.source import command as seed
+except ImportError:  # TEMPORARY
+    seed = None
+from sandbox.supervision import Supervision
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up_parser = commands.add_parser("up", help="start what is not running, in order, and wait until it is ready")
+    up_parser.add_argument("--only", default="", help="comma-separated names; what they need comes along")
+    commands.add_parser("down", help="stop everything and leave no process and no port open; data stays")
+    commands.add_parser("status", help="say what runs where")
+    commands.add_parser("env", help="print export lines with which any foreign client connects")
+    if seed: seed.add_arguments(commands.add_parser("seed", help="load generated posts into the source database"))
+    options = parser.parse_args(arguments)
+    actions: dict[str, Callable[[argparse.Namespace], int]] = {
+        "up": up, "down": down, "status": status, "env": env, "seed": lambda o: seed.run(o, existing()),
+    }
+    try:
+        return actions[options.command](options)
+    except SandboxError as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        return 1
+
+
+def existing() -> Settings:
+    settings = Settings.load(default_home())
+    if settings is None:
+        raise SandboxError(f"There is no sandbox in {default_home()}: start one with `python -m sandbox up`.")
+    return settings
+
+
+def up(options: argparse.Namespace) -> int:
+    settings = Settings.load_or_create(default_home())
+    known = every_server(settings)
+    chosen = wanted(known, [name for name in options.only.split(",") if name])
+    supervision = Supervision(settings)
+    supervision.ensure_alive(known.values())
+
+    def start(server: object) -> None:
+        began = time.monotonic()
+        if supervision.start(server):  # type: ignore[arg-type]
+            print(f"  {server.name:22} ready in {time.monotonic() - began:5.1f} s", flush=True)  # type: ignore[attr-defined]
+
+    start_in_order(chosen, start)
+    return 0
+
+
+def down(_: argparse.Namespace) -> int:
+    settings = Settings.load(default_home())
+    if settings is not None:
+        Supervision(settings).stop_all()
+    return 0
+
+
+def status(_: argparse.Namespace) -> int:
+    settings = existing()
+    supervision = Supervision(settings)
+    known = every_server(settings)
+    for name, server in known.items():
+        state = "running" if supervision.is_running(name) else "stopped"
+        port = settings.ports.get("airflow" if name == "airflow_api_server" else server.name)
+        print(f"{name:22} {state:8} {f'127.0.0.1:{port}' if port else ''}")
+    return 0 if all(supervision.is_running(name) for name in known) else 3
+
+
+def env(_: argparse.Namespace) -> int:
+    for name, value in client_environment(existing()).items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def client_environment(settings: Settings) -> dict[str, str]:
+    """What a client that knows nothing of the sandbox needs in order to connect to all of it."""
+    variables = {
+        "PINTEREST_SOURCE_URL": settings.postgres_url("pinterest_source"),
+        "PINTEREST_WAREHOUSE_URL": settings.postgres_url("pinterest_warehouse"),
+        "AIRFLOW_API_URL": settings.url("airflow"),
+        "AIRFLOW_USERNAME": "admin",
+        "AIRFLOW_PASSWORD": settings.secrets["airflow_password"],
+        "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "KAFKA_REST_API_KEY": settings.secrets["kafka_rest_api_key"],
+        "KAFKA_CONNECT_URL": settings.url("kafka_connect"),
+        "PINTEREST_BUCKET": BUCKET,
+        "DATABRICKS_HOST": settings.url("databricks"),
+        "DATABRICKS_TOKEN": settings.secrets["databricks_token"],
+        **settings.aws_environment,
+    }
+    if api_gateway and (gateway := api_gateway.invoke_url(settings)):
+        variables["KAFKA_REST_URL"] = gateway
+    return dict(sorted(variables.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

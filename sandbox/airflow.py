@@ -1,0 +1,211 @@
+"""Airflow's four components, as MWAA runs them, with the sandbox's connections and the pipeline's one Variable."""
+
+import base64
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+
+from sandbox import api_gateway, msk_connect
+from sandbox.ministack import answers
+from sandbox.server import Server
+from sandbox.settings import BUCKET, PROJECT, TOPIC_PREFIX, SandboxError, Settings, write_private
+
+PYTHON = PROJECT / ".venv" / "airflow" / "bin" / "python"
+USERNAME = "admin"
+NEEDS = ("postgres", "ministack", "kafka_rest", "msk_connect", "databricks")
+POOLS_FILE = PROJECT / "include" / "airflow" / "pools.json"
+
+
+def servers(settings: Settings) -> tuple[Server, ...]:
+    """Return the api-server, which migrates the metadata database first, and the three that follow it."""
+    api_url = settings.url("airflow")
+
+    def component(name: str, *arguments: str) -> Server:
+        return Server(
+            name=f"airflow_{name}",
+            command=(str(PYTHON), "-m", "airflow", *arguments),
+            environment=lambda: environment(settings),
+            is_ready=lambda: is_healthy(api_url, name),
+            needs=("airflow_api_server",),
+            ready_within_seconds=120,
+        )
+
+    api_server = Server(
+        name="airflow_api_server",
+        command=(str(PYTHON), "-m", "airflow", "api-server", "--host", "127.0.0.1", "--port", str(settings.ports["airflow"])),
+        environment=lambda: environment(settings),
+        is_ready=lambda: answers(f"{api_url}/api/v2/monitor/health"),
+        needs=NEEDS,
+        prepare=lambda: prepare(settings),
+        provision=lambda: create_pools(settings),
+        ready_within_seconds=120,
+    )
+    return (
+        api_server,
+        component("scheduler", "scheduler", "--skip-serve-logs"),
+        component("dag_processor", "dag-processor"),
+        component("triggerer", "triggerer", "--skip-serve-logs"),
+    )
+
+
+def is_healthy(api_url: str, component: str) -> bool:
+    try:
+        health = httpx.get(f"{api_url}/api/v2/monitor/health", timeout=5).json()
+    except httpx.HTTPError as error:
+        raise ConnectionError(str(error)) from error
+    return bool((health.get(component) or {}).get("status") == "healthy")
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Everything that differs from MWAA: where things are, and how small the machine is."""
+    home = settings.folder("airflow")
+    api_url = settings.url("airflow")
+    fernet_key = base64.urlsafe_b64encode(sha256(settings.secrets["airflow_api_secret_key"].encode()).digest())
+    configuration = {
+        "CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": "4",
+        "CORE__FERNET_KEY": fernet_key.decode(),
+        "CORE__EXECUTION_API_SERVER_URL": f"{api_url}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USERNAME}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "CORE__TEST_CONNECTION": "Enabled",
+        "API__BASE_URL": api_url,
+        "API__HOST": "127.0.0.1",
+        "API__PORT": str(settings.ports["airflow"]),
+        "API__WORKERS": "1",
+        "API__SECRET_KEY": settings.secrets["airflow_api_secret_key"],
+        "API_AUTH__JWT_SECRET": settings.secrets["airflow_jwt_secret"],
+        "DATABASE__SQL_ALCHEMY_CONN": settings.postgres_url("airflow").replace("postgresql:", "postgresql+psycopg2:"),
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+        "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
+        "OPERATORS__DEFAULT_DEFERRABLE": "True",
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+    return {
+        "AIRFLOW_HOME": str(home),
+        **{f"AIRFLOW__{name}": value for name, value in configuration.items()},
+        **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections(settings).items()},
+        "AIRFLOW_VAR_PINTEREST_PIPELINE": json.dumps(pipeline_variable(settings)),
+        **settings.aws_environment,
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
+
+
+def connections(settings: Settings) -> dict[str, Mapping[str, object]]:
+    """The five connections of the pipeline, of types that every Airflow's UI has."""
+
+    def postgres(database: str) -> dict[str, object]:
+        return {
+            "conn_type": "postgres", "host": "127.0.0.1", "port": settings.ports["postgres"], "login": "pinterest",
+            "password": settings.secrets["postgres_password"], "schema": database,
+        }
+
+    return {
+        "pinterest_source": postgres("pinterest_source"),
+        "pinterest_warehouse": postgres("pinterest_warehouse"),
+        "pinterest_kafka_rest": {
+            "conn_type": "http", "host": api_gateway.invoke_url(settings),
+            "password": settings.secrets["kafka_rest_api_key"],
+        },
+        "aws_default": {"conn_type": "aws"},
+        "pinterest_databricks": {
+            "conn_type": "databricks", "host": "127.0.0.1", "schema": "http", "port": settings.ports["databricks"],
+            "password": settings.secrets["databricks_token"],
+        },
+    }
+
+
+def pipeline_variable(settings: Settings) -> dict[str, object]:
+    """The one Variable that tells the same DAG files where they are."""
+    return {
+        "bucket": BUCKET,
+        "lake_uri": f"s3a://{BUCKET}",
+        "topic_prefix": TOPIC_PREFIX,
+        "connector": {
+            "name": "pinterest-s3-sink",
+            "plugin_arn": msk_connect.plugin_arn(settings),
+            "plugin_revision": 1,
+            "service_role_arn": f"arn:aws:iam::{'0' * 12}:role/pinterest-msk-connect",
+            "bootstrap_servers": settings.bootstrap_servers,
+            "subnets": ["subnet-sandbox"],
+            "security_groups": ["sg-sandbox"],
+            "rotate_schedule_interval_ms": "5000",
+        },
+        "databricks": {
+            "notebook_root": "/Workspace/Shared/pinterest/notebooks",
+            "cluster": {"spark_version": "18.x-scala2.13", "node_type_id": "sandbox", "num_workers": 0},
+            "secret_scope": "pinterest",
+            "secret_key": "warehouse_url",
+        },
+    }
+
+
+def prepare(settings: Settings) -> None:
+    """Give the one user a password and bring the metadata database to this Airflow's version."""
+    home = settings.folder("airflow")
+    write_private(home / "passwords.json", json.dumps({USERNAME: settings.secrets["airflow_password"]}))
+    run_cli(settings, ["db", "migrate"])
+
+
+def run_cli(settings: Settings, arguments: Iterable[str], timeout_seconds: float = 300) -> str:
+    """Run Airflow's own command line in this sandbox and return what it printed."""
+    done = subprocess.run(
+        [str(PYTHON), "-m", "airflow", *arguments],
+        env={"PATH": os.environ["PATH"], **environment(settings)},
+        cwd=PROJECT, capture_output=True, text=True, timeout=timeout_seconds, check=False,
+    )
+    if done.returncode:
+        raise SandboxError(f"airflow {' '.join(arguments)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def create_pools(settings: Settings) -> None:
+    """Create the pools that the DAGs name, through the public API."""
+    pools = json.loads(POOLS_FILE.read_text())
+    with Api(settings) as api:
+        for name, pool in pools.items():
+            api.ensure_pool(name, **pool)
+
+
+class Api:
+    """The few calls of Airflow's public REST API (v2) that the sandbox makes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.base_url = settings.url("airflow")
+        self.credentials = {"username": USERNAME, "password": settings.secrets["airflow_password"]}
+        self.http = httpx.Client(base_url=self.base_url, timeout=30)
+
+    def __enter__(self) -> "Api":
+        token = self.http.post("/auth/token", json=self.credentials)
+        token.raise_for_status()
+        self.http.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def call(self, method: str, path: str, **request: object) -> dict[str, object]:
+        response = self.http.request(method, f"/api/v2/{path}", **request)  # type: ignore[arg-type]
+        if response.is_error:
+            raise SandboxError(f"Airflow refused {method} {path}: {response.status_code} {response.text[:500]}")
+        return response.json() if response.content else {}
+
+    def ensure_pool(self, name: str, slots: int, description: str = "", include_deferred: bool = False) -> None:
+        known = {str(pool["name"]) for pool in self.call("GET", "pools", params={"limit": 100})["pools"]}  # type: ignore[attr-defined]
+        if name not in known:
+            body = {"name": name, "slots": slots, "description": description, "include_deferred": include_deferred}
+            self.call("POST", "pools", json=body)
+
+
+def logs_folder(settings: Settings) -> Path:
+    return settings.folder("airflow", "logs")

@@ -1,0 +1,81 @@
+"""ministack: S3, Secrets Manager, CloudWatch and API Gateway on one loopback port."""
+
+import json
+import sys
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from sandbox.server import Server
+from sandbox.settings import BUCKET, REGION, Settings
+
+WAREHOUSE_SECRET = "pinterest/warehouse_url"
+
+
+def server(settings: Settings) -> Server:
+    folder = settings.folder("ministack")
+    return Server(
+        name="ministack",
+        command=(sys.executable, "-m", "ministack"),
+        environment={
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(settings.ports["ministack"]),
+            "MINISTACK_REGION": REGION,
+            "STATE_DIR": str(settings.folder("ministack", "state")),
+            "S3_DATA_DIR": str(settings.folder("ministack", "s3")),
+            "TMPDIR": str(settings.folder("ministack", "tmp")),
+            "S3_PERSIST": "1",
+            "PERSIST_STATE": "1",
+            "LOG_LEVEL": "WARNING",
+            "IOT_MTLS_ENABLED": "0",  # else it opens 8883 on every interface
+            "SFTP_ENABLED": "0",
+            "HOME": str(folder),
+            "XDG_RUNTIME_DIR": str(folder),
+        },
+        directory=folder,
+        is_ready=lambda: answers(settings.url("ministack")),
+        provision=lambda: create_resources(settings),
+    )
+
+
+def answers(url: str) -> bool:
+    """Whether anything speaks HTTP there; the status does not matter."""
+    try:
+        with urlopen(url, timeout=2):  # noqa: S310 - our own loopback address
+            return True
+    except HTTPError:
+        return True
+
+
+def client(settings: Settings, service: str) -> Any:
+    """Return a boto3 client of this sandbox, whatever the caller's environment says."""
+    return boto3.client(
+        service,
+        endpoint_url=settings.url("msk_connect" if service == "kafkaconnect" else "ministack"),
+        region_name=REGION,
+        aws_access_key_id=settings.secrets["aws_access_key_id"],
+        aws_secret_access_key=settings.secrets["aws_secret_access_key"],
+        config=Config(
+            connect_timeout=5, read_timeout=30, retries={"max_attempts": 5, "mode": "standard"},
+            s3={"addressing_style": "path"},
+        ),
+    )
+
+
+def create_resources(settings: Settings) -> None:
+    """The lake's bucket, and the warehouse's URL as a secret for whoever reads it from Secrets Manager."""
+    s3 = client(settings, "s3")
+    if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets().get("Buckets", [])}:
+        s3.create_bucket(Bucket=BUCKET)
+    secrets_manager = client(settings, "secretsmanager")
+    value = json.dumps({"url": settings.postgres_url("pinterest_warehouse")})
+    try:
+        secrets_manager.create_secret(Name=WAREHOUSE_SECRET, SecretString=value)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceExistsException":
+            raise
+        secrets_manager.put_secret_value(SecretId=WAREHOUSE_SECRET, SecretString=value)
