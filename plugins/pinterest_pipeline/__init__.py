@@ -1,1 +1,1 @@
-"""Operators, hooks, sensors and triggers of the Pinterest data pipeline. Import from its modules; nothing is re-exported."""
+"""Hooks, operators, sensors and triggers of the Pinterest data pipeline; import from its modules."""
