@@ -10,8 +10,10 @@ try:
     from sandbox import airflow, api_gateway
 except ImportError:  # TEMPORARY
     airflow = api_gateway = None
+from sandbox import demo, report
 from sandbox.servers import every_server, start_in_order, wanted
 from sandbox.settings import BUCKET, SandboxError, Settings, default_home
+
 try:
     from sandbox.source import command as seed
 except ImportError:  # TEMPORARY
@@ -27,10 +29,21 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("down", help="stop everything and leave no process and no port open; data stays")
     commands.add_parser("status", help="say what runs where")
     commands.add_parser("env", help="print export lines with which any foreign client connects")
-    if seed: seed.add_arguments(commands.add_parser("seed", help="load generated posts into the source database"))
+    if seed:
+        seed.add_arguments(commands.add_parser("seed", help="load generated posts into the source database"))
+    demo_parser = commands.add_parser("demo", help="up, seed, run the whole pipeline, and print the report")
+    if seed:
+        seed.add_arguments(demo_parser)
+    commands.add_parser("report", help="print the report of the newest demo again")
     options = parser.parse_args(arguments)
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
-        "up": up, "down": down, "status": status, "env": env, "seed": lambda o: seed.run(o, existing()),
+        "up": up,
+        "down": down,
+        "status": status,
+        "env": env,
+        "seed": lambda o: seed.run(o, existing()),
+        "demo": demonstrate,
+        "report": report_again,
     }
     try:
         return actions[options.command](options)
@@ -59,6 +72,26 @@ def up(options: argparse.Namespace) -> int:
             print(f"  {server.name:22} ready in {time.monotonic() - began:5.1f} s", flush=True)  # type: ignore[attr-defined]
 
     start_in_order(chosen, start)
+    return 0
+
+
+def demonstrate(options: argparse.Namespace) -> int:
+    seconds: dict[str, float] = {}
+    began = time.monotonic()
+    print("demo: starting the sandbox", flush=True)
+    up(argparse.Namespace(only=""))
+    seconds["up"] = time.monotonic() - began
+    settings = existing()
+    seeding = time.monotonic()
+    if code := seed.run(options, settings):
+        return code
+    seconds["seed"] = time.monotonic() - seeding
+    return demo.run(settings, seconds)
+
+
+def report_again(_: argparse.Namespace) -> int:
+    settings = existing()
+    report.show(settings, report.load(settings))
     return 0
 
 

@@ -6,17 +6,16 @@ import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from pathlib import Path
 
 import httpx
 
 from sandbox import api_gateway, msk_connect
+from sandbox.airflow_api import USERNAME, AirflowApi
 from sandbox.ministack import answers
 from sandbox.server import Server
 from sandbox.settings import BUCKET, PROJECT, TOPIC_PREFIX, SandboxError, Settings, write_private
 
 PYTHON = PROJECT / ".venv" / "airflow" / "bin" / "python"
-USERNAME = "admin"
 NEEDS = ("postgres", "ministack", "kafka_rest", "msk_connect", "databricks")
 POOLS_FILE = PROJECT / "include" / "airflow" / "pools.json"
 
@@ -37,7 +36,16 @@ def servers(settings: Settings) -> tuple[Server, ...]:
 
     api_server = Server(
         name="airflow_api_server",
-        command=(str(PYTHON), "-m", "airflow", "api-server", "--host", "127.0.0.1", "--port", str(settings.ports["airflow"])),
+        command=(
+            str(PYTHON),
+            "-m",
+            "airflow",
+            "api-server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(settings.ports["airflow"]),
+        ),
         environment=lambda: environment(settings),
         is_ready=lambda: answers(f"{api_url}/api/v2/monitor/health"),
         needs=NEEDS,
@@ -106,20 +114,28 @@ def connections(settings: Settings) -> dict[str, Mapping[str, object]]:
 
     def postgres(database: str) -> dict[str, object]:
         return {
-            "conn_type": "postgres", "host": "127.0.0.1", "port": settings.ports["postgres"], "login": "pinterest",
-            "password": settings.secrets["postgres_password"], "schema": database,
+            "conn_type": "postgres",
+            "host": "127.0.0.1",
+            "port": settings.ports["postgres"],
+            "login": "pinterest",
+            "password": settings.secrets["postgres_password"],
+            "schema": database,
         }
 
     return {
         "pinterest_source": postgres("pinterest_source"),
         "pinterest_warehouse": postgres("pinterest_warehouse"),
         "pinterest_kafka_rest": {
-            "conn_type": "http", "host": api_gateway.invoke_url(settings),
+            "conn_type": "http",
+            "host": api_gateway.invoke_url(settings),
             "password": settings.secrets["kafka_rest_api_key"],
         },
         "aws_default": {"conn_type": "aws"},
         "pinterest_databricks": {
-            "conn_type": "databricks", "host": "127.0.0.1", "schema": "http", "port": settings.ports["databricks"],
+            "conn_type": "databricks",
+            "host": "127.0.0.1",
+            "schema": "http",
+            "port": settings.ports["databricks"],
             "password": settings.secrets["databricks_token"],
         },
     }
@@ -162,7 +178,11 @@ def run_cli(settings: Settings, arguments: Iterable[str], timeout_seconds: float
     done = subprocess.run(
         [str(PYTHON), "-m", "airflow", *arguments],
         env={"PATH": os.environ["PATH"], **environment(settings)},
-        cwd=PROJECT, capture_output=True, text=True, timeout=timeout_seconds, check=False,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=timeout_seconds,
+        check=False,
     )
     if done.returncode:
         raise SandboxError(f"airflow {' '.join(arguments)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
@@ -172,40 +192,6 @@ def run_cli(settings: Settings, arguments: Iterable[str], timeout_seconds: float
 def create_pools(settings: Settings) -> None:
     """Create the pools that the DAGs name, through the public API."""
     pools = json.loads(POOLS_FILE.read_text())
-    with Api(settings) as api:
+    with AirflowApi(settings) as api:
         for name, pool in pools.items():
             api.ensure_pool(name, **pool)
-
-
-class Api:
-    """The few calls of Airflow's public REST API (v2) that the sandbox makes."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.base_url = settings.url("airflow")
-        self.credentials = {"username": USERNAME, "password": settings.secrets["airflow_password"]}
-        self.http = httpx.Client(base_url=self.base_url, timeout=30)
-
-    def __enter__(self) -> "Api":
-        token = self.http.post("/auth/token", json=self.credentials)
-        token.raise_for_status()
-        self.http.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.http.close()
-
-    def call(self, method: str, path: str, **request: object) -> dict[str, object]:
-        response = self.http.request(method, f"/api/v2/{path}", **request)  # type: ignore[arg-type]
-        if response.is_error:
-            raise SandboxError(f"Airflow refused {method} {path}: {response.status_code} {response.text[:500]}")
-        return response.json() if response.content else {}
-
-    def ensure_pool(self, name: str, slots: int, description: str = "", include_deferred: bool = False) -> None:
-        known = {str(pool["name"]) for pool in self.call("GET", "pools", params={"limit": 100})["pools"]}  # type: ignore[attr-defined]
-        if name not in known:
-            body = {"name": name, "slots": slots, "description": description, "include_deferred": include_deferred}
-            self.call("POST", "pools", json=body)
-
-
-def logs_folder(settings: Settings) -> Path:
-    return settings.folder("airflow", "logs")

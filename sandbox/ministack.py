@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from sandbox.server import Server
 from sandbox.settings import BUCKET, REGION, Settings
 
-WAREHOUSE_SECRET = "pinterest/warehouse_url"
+WAREHOUSE_URL_NAME = "pinterest/warehouse_url"  # in Secrets Manager
 
 
 def server(settings: Settings) -> Server:
@@ -60,7 +60,9 @@ def client(settings: Settings, service: str) -> Any:
         aws_access_key_id=settings.secrets["aws_access_key_id"],
         aws_secret_access_key=settings.secrets["aws_secret_access_key"],
         config=Config(
-            connect_timeout=5, read_timeout=30, retries={"max_attempts": 5, "mode": "standard"},
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"max_attempts": 5, "mode": "standard"},
             s3={"addressing_style": "path"},
         ),
     )
@@ -74,8 +76,8 @@ def create_resources(settings: Settings) -> None:
     secrets_manager = client(settings, "secretsmanager")
     value = json.dumps({"url": settings.postgres_url("pinterest_warehouse")})
     try:
-        secrets_manager.create_secret(Name=WAREHOUSE_SECRET, SecretString=value)
+        secrets_manager.create_secret(Name=WAREHOUSE_URL_NAME, SecretString=value)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceExistsException":
             raise
-        secrets_manager.put_secret_value(SecretId=WAREHOUSE_SECRET, SecretString=value)
+        secrets_manager.put_secret_value(SecretId=WAREHOUSE_URL_NAME, SecretString=value)

@@ -92,12 +92,25 @@ def initialise(settings: Settings, place: Place) -> None:
         for path in (place.base, password_file):
             os.chown(path, account.pw_uid, account.pw_gid)
     command = [
-        str(place.binaries / "initdb"), "-D", str(place.data), "--username=pinterest", f"--pwfile={password_file}",
-        "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync",
+        str(place.binaries / "initdb"),
+        "-D",
+        str(place.data),
+        "--username=pinterest",
+        f"--pwfile={password_file}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--no-sync",
     ]
     subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=120, cwd=place.base,
-        user=account.pw_uid if account else None, group=account.pw_gid if account else None,
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=place.base,
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
         extra_groups=[] if account else None,
     )
     password_file.unlink()

@@ -71,9 +71,7 @@ class Settings:
         if (existing := cls.load(home)) is not None:
             return existing
         home.mkdir(parents=True, exist_ok=True)
-        settings = cls(
-            home=home, ports=choose_ports(), secrets={name: secrets.token_hex(20) for name in SECRETS}
-        )
+        settings = cls(home=home, ports=choose_ports(), secrets={name: secrets.token_hex(20) for name in SECRETS})
         write_private(home / "settings.json", json.dumps({k: v for k, v in asdict(settings).items() if k != "home"}))
         return settings
 
@@ -88,7 +86,9 @@ class Settings:
 
     def postgres_url(self, database: str) -> str:
         """Return the URL of ``pinterest_source``, ``pinterest_warehouse`` or ``airflow``."""
-        return f"postgresql://pinterest:{self.secrets['postgres_password']}@127.0.0.1:{self.ports['postgres']}/{database}"
+        return (
+            f"postgresql://pinterest:{self.secrets['postgres_password']}@127.0.0.1:{self.ports['postgres']}/{database}"
+        )
 
     @property
     def bootstrap_servers(self) -> str:
@@ -121,7 +121,9 @@ def choose_ports() -> dict[str, int]:
         variable = f"PINTEREST_SANDBOX_PORT_{name.upper()}"
         if wanted := os.environ.get(variable):
             if not is_free(int(wanted)):
-                raise SandboxError(f"Port {wanted} for {name} is taken: stop what uses it, or set {variable} to a free one.")
+                raise SandboxError(
+                    f"Port {wanted} for {name} is taken: stop what uses it, or set {variable} to a free one."
+                )
             chosen[name] = int(wanted)
         else:
             chosen[name] = preferred if is_free(preferred) and preferred not in chosen.values() else free_port()

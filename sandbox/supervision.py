@@ -91,7 +91,11 @@ class Supervision:
         write_private(file, self.configuration(servers))
         subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(file)],
-            check=True, cwd=PROJECT, env=self.environment(), stdin=subprocess.DEVNULL, timeout=60,
+            check=True,
+            cwd=PROJECT,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            timeout=60,
         )
         wait_until(self.is_alive, 30, "supervisord answers on its socket")
 
@@ -100,14 +104,21 @@ class Supervision:
             return str(value).replace("%", "%%")
 
         text = SUPERVISOR.format(
-            socket=escaped(self.socket), logs=escaped(self.logs), pids=escaped(self.pids), directory=escaped(PROJECT),
+            socket=escaped(self.socket),
+            logs=escaped(self.logs),
+            pids=escaped(self.pids),
+            directory=escaped(PROJECT),
             user="user=root" if os.geteuid() == 0 else "",
         )
         for server in servers:
             command = [sys.executable, "-m", "sandbox.launch", str(self.spec_file(server))]
             text += PROGRAM.format(
-                name=server.name, command=escaped(shlex.join(command)), directory=escaped(PROJECT),
-                stop_signal=server.stop_signal, stop_seconds=STOP_SECONDS, log=escaped(self.log(server.name)),
+                name=server.name,
+                command=escaped(shlex.join(command)),
+                directory=escaped(PROJECT),
+                stop_signal=server.stop_signal,
+                stop_seconds=STOP_SECONDS,
+                log=escaped(self.log(server.name)),
                 stop_as_group="false" if server.stop_signal == "INT" else "true",
             )
         return text
@@ -158,7 +169,8 @@ class Supervision:
                 break
             time.sleep(0.1)
         raise SandboxError(
-            f"{server.name} was not ready within {server.ready_within_seconds:.0f} s. The end of {self.log(server.name)}:\n"
+            f"{server.name} was not ready within {server.ready_within_seconds:.0f} s."
+            f" The end of {self.log(server.name)}:\n"
             + "\n".join(self.log(server.name).read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
         )
 

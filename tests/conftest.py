@@ -26,7 +26,12 @@ def stand_ins() -> Callable[..., dict[str, str]]:
         sandbox = [str(SANDBOX_PYTHON), "-m", "sandbox"]
         started = subprocess.run(
             [*sandbox, "up", "--only", ",".join(names)],
-            cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=600,
+            cwd=PROJECT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
         )
         assert started.returncode == 0, f"sandbox up failed:\n{started.stdout}\n{started.stderr}"
         printed = subprocess.run(

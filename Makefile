@@ -1,0 +1,47 @@
+# Two commands matter: `make demo` runs the whole pipeline, `make test` proves it. Both set up what they need.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status env report seed test lint format bench
+
+SANDBOX := .venv/sandbox/bin/python -m sandbox
+RUFF := .venv/airflow/bin/ruff
+
+help:            ## Say what can be made
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup:           ## Install the three environments and the jars (resumable; part of demo and test)
+	@PYTHON="$(PYTHON)" sh sandbox/setup.sh
+
+demo: setup      ## Run the whole pipeline on generated posts and print the report
+	@$(SANDBOX) demo
+
+up: setup        ## Start the sandbox and leave it running
+	@$(SANDBOX) up
+
+down: setup      ## Stop the sandbox; its data stays
+	@$(SANDBOX) down
+
+status: setup    ## Say what runs where
+	@$(SANDBOX) status
+
+env: setup       ## Print export lines for any client: eval "$$(make -s env)"
+	@$(SANDBOX) env
+
+report: setup    ## Print the report of the newest run again
+	@$(SANDBOX) report
+
+seed: setup      ## Load generated posts into the source database of a running sandbox
+	@$(SANDBOX) seed
+
+test: setup lint ## Lint, then all tests, fast to slow, on a sandbox of their own
+	@.venv/sandbox/bin/python tests/run.py
+
+lint: setup      ## ruff, and mypy strict on plugins/ and include/spark/
+	@$(RUFF) check . && $(RUFF) format --check .
+	@MYPYPATH=plugins .venv/airflow/bin/mypy plugins
+	@MYPYPATH=include/spark .venv/spark/bin/mypy include/spark/pinterest_spark
+
+format: setup    ## Let ruff mend what it can
+	@$(RUFF) check --fix . ; $(RUFF) format .
+
+bench: setup     ## Print the numbers of benchmarks/, each a ratio from one run
+	@.venv/sandbox/bin/python benchmarks/run.py

@@ -1,0 +1,80 @@
+"""Run every group of tests in the environment it belongs to, fast to slow, and close with one count of all.
+
+Each group is a pytest run of its own, since Airflow, Spark and the sandbox live in environments of their own. The
+stand-ins that a group starts stay up for the next one and are taken down at the end.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+TEST_HOME = PROJECT / ".sandbox-test"
+GROUPS = (
+    ("airflow", "tests/unit"),
+    ("sandbox", "tests/sandbox"),
+    ("airflow", "tests/dags"),
+    ("spark", "tests/spark"),
+    ("sandbox", "tests/contract/sandbox_env"),
+    ("airflow", "tests/contract/airflow_env"),
+    ("sandbox", "tests/e2e"),
+)
+PYTEST_NO_TESTS = 5
+PATHS = {"airflow": ("plugins", "."), "spark": ("include/spark", "."), "sandbox": (".",)}
+
+
+def main(chosen: list[str]) -> int:
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    broken = False
+    for environment, folder in GROUPS:
+        if (chosen and folder not in chosen) or not any((PROJECT / folder).glob("**/test_*.py")):
+            continue
+        began = time.monotonic()
+        print(f"\n=== {folder} ({environment} environment)", flush=True)
+        code, group = run_group(environment, folder)
+        broken = broken or code != 0
+        for outcome, count in group.items():
+            counts[outcome] += count
+        print(f"=== {folder}: {time.monotonic() - began:.0f} s", flush=True)
+    take_down()
+    print(f"\n{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped", flush=True)
+    return int(broken or not counts["passed"])
+
+
+def run_group(environment: str, folder: str) -> tuple[int, dict[str, int]]:
+    with tempfile.TemporaryDirectory() as scratch:
+        result = Path(scratch) / "result.xml"
+        python = PROJECT / ".venv" / environment / "bin" / "python"
+        paths = os.pathsep.join(str(PROJECT / path) for path in PATHS[environment])
+        variables = {
+            **os.environ,
+            "PYTHONPATH": paths,
+            "PINTEREST_SANDBOX_HOME": str(TEST_HOME),
+            "AIRFLOW_HOME": str(Path(scratch) / "airflow"),
+        }
+        command = [str(python), "-m", "pytest", "-q", f"--junit-xml={result}", folder]
+        code = subprocess.run(command, cwd=PROJECT, env=variables, check=False).returncode
+        return code, count(result) if result.exists() else {"failed": 1}
+
+
+def count(result: Path) -> dict[str, int]:
+    suites = list(ET.parse(result).getroot().iter("testsuite"))  # noqa: S314 - pytest wrote it a moment ago
+    total, failed, skipped = (
+        sum(int(suite.get(name, 0)) for suite in suites) for name in ("tests", "failures", "skipped")
+    )
+    failed += sum(int(suite.get("errors", 0)) for suite in suites)
+    return {"passed": total - failed - skipped, "failed": failed, "skipped": skipped}
+
+
+def take_down() -> None:
+    command = [str(PROJECT / ".venv" / "sandbox" / "bin" / "python"), "-m", "sandbox", "down"]
+    variables = {**os.environ, "PINTEREST_SANDBOX_HOME": str(TEST_HOME)}
+    subprocess.run(command, cwd=PROJECT, env=variables, check=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
