@@ -1,0 +1,109 @@
+"""Whether an MSK Connect connector does its work: state, tasks and lag together, never the state alone.
+
+A connector is RUNNING while every one of its tasks has failed, and tasks run while the consumer group falls behind.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Health(StrEnum):
+    """What a look at the connector says."""
+
+    HEALTHY = "healthy"
+    NOT_YET = "not_yet"  # may heal by itself, by a restart, or by waiting for the first metrics
+    FAILED = "failed"  # the service has given up
+
+
+@dataclass(frozen=True)
+class TaskCounts:
+    """The newest values of CloudWatch ``AWS/KafkaConnect``; None where there is no recent value."""
+
+    running: int | None
+    errored: int | None
+    workers: int | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that the verdict needs, read within one poll.
+
+    :param lag: Records not yet consumed, by topic (CloudWatch ``AWS/Kafka`` ``SumOffsetLag``); a topic of which
+        CloudWatch has no recent value is missing.
+    """
+
+    name: str
+    state: str
+    state_reason: str
+    tasks: TaskCounts
+    lag: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim and its reasons, one short sentence each."""
+
+    health: Health
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(self.reasons)
+
+
+TERMINAL_STATES = frozenset({"FAILED", "DELETING"})
+
+
+def health(snapshot: Snapshot, *, topics: Collection[str], max_lag: int, min_running_tasks: int = 1) -> Verdict:
+    """Judge a snapshot; every reason that holds is named, so that a person need not look again for the next one."""
+    if snapshot.state in TERMINAL_STATES:
+        detail = f" ({snapshot.state_reason})" if snapshot.state_reason else ""
+        return Verdict(Health.FAILED, (f"the connector's state is {snapshot.state}{detail}",))
+    reasons = (
+        *_state_reasons(snapshot.state),
+        *_task_reasons(snapshot.tasks, min_running_tasks),
+        *_lag_reasons(snapshot.lag, topics, max_lag),
+    )
+    if reasons:
+        return Verdict(Health.NOT_YET, reasons)
+    return Verdict(Health.HEALTHY, (_summary(snapshot),))
+
+
+def has_failed_tasks(snapshot: Snapshot) -> bool:
+    """Tell whether a restart of the failed tasks is called for."""
+    return bool(snapshot.tasks.errored)
+
+
+def _state_reasons(state: str) -> tuple[str, ...]:
+    if state == "RUNNING":
+        return ()
+    cure = ": resume it" if state == "PAUSED" else ""
+    return (f"the connector's state is {state}, not RUNNING{cure}",)
+
+
+def _task_reasons(tasks: TaskCounts, min_running_tasks: int) -> tuple[str, ...]:
+    if tasks.running is None:
+        return ("CloudWatch AWS/KafkaConnect has no recent RunningTaskCount of it yet",)
+    reasons = []
+    if tasks.errored:
+        reasons.append(f"{tasks.errored} of its tasks failed ({tasks.running} running): restart them")
+    if tasks.running < min_running_tasks:
+        reasons.append(f"{tasks.running} of its tasks run, expected at least {min_running_tasks}")
+    return tuple(reasons)
+
+
+def _lag_reasons(lag: Mapping[str, int], topics: Collection[str], max_lag: int) -> tuple[str, ...]:
+    unknown = [
+        f"CloudWatch AWS/Kafka has no recent SumOffsetLag of topic {topic} yet" for topic in topics if topic not in lag
+    ]
+    behind = [
+        f"topic {topic} is {records} records behind, more than {max_lag}"
+        for topic, records in sorted(lag.items())
+        if records > max_lag and (not topics or topic in topics)
+    ]
+    return (*unknown, *behind)
+
+
+def _summary(snapshot: Snapshot) -> str:
+    lag = ", ".join(f"{topic} {records}" for topic, records in sorted(snapshot.lag.items())) or "unknown"
+    return f"{snapshot.state}, {snapshot.tasks.running} tasks running, none failed, lag: {lag}"
