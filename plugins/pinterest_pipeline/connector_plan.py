@@ -140,7 +140,7 @@ def next_step(connector: Connector | None, wanted: Mapping[str, Any], *, recreat
             return Step.DELETE
         raise PermanentError(
             f"Connector {connector.name} is FAILED ({connector.state_reason or 'no reason given'}): read its worker "
-            f"log, correct the cause, then run again with recreate_failed=True (its offsets stay in its consumer group)."
+            f"log, correct the cause, then run again with recreate_failed=True (its offsets stay in its group)."
         )
     if connector.state == "PAUSED":
         raise PermanentError(f"Connector {connector.name} is PAUSED by someone: resume it, then run again.")
