@@ -1,4 +1,4 @@
-"""The Java programs of the sandbox: where ``java`` and ``javac`` are, and how a small server's JVM is started."""
+"""The sandbox's Java: where ``java`` and ``javac`` are, and how a small server's JVM is started."""
 
 import os
 import shutil
@@ -8,8 +8,8 @@ from sandbox.settings import PROJECT, SandboxError
 
 JARS = PROJECT / ".jars"
 CONFIGURATION = PROJECT / "sandbox" / "conf"
-# One user on two cores: the serial collector needs no threads of its own; a heap that overflows ends the process, so
-# that the supervisor starts it again; and no socket may be opened on IPv6, where "any" is another address.
+# One user on two cores: the serial collector needs no threads of its own; a heap that overflows ends the process,
+# so that the supervisor starts it again; and no socket may be opened on IPv6, where "any" is another address.
 SMALL_SERVER = (
     "-XX:+UseSerialGC",
     "-XX:+ExitOnOutOfMemoryError",
@@ -32,7 +32,7 @@ def java_program(name: str) -> str:
 
 
 def jars(name: str) -> Path:
-    """Return the folder of one group of jars (``kafka``, ``s3-sink``, ``plugins``), which the set-up filled."""
+    """Return the folder of one group of jars, such as ``kafka`` or ``plugins``, which the set-up filled."""
     folder = JARS / name
     if not folder.is_dir():
         raise SandboxError(f"The jars in {folder.relative_to(PROJECT)} are missing: run `make setup`.")

@@ -45,7 +45,7 @@ def data_folder(folder: Path) -> Path:
 
 
 def properties(settings: Settings, data: Path) -> dict[str, str]:
-    """Return the broker's configuration: loopback only, one replica of everything, nothing created by accident."""
+    """Return the broker's configuration: loopback only, one replica each, nothing created by accident."""
     broker = settings.bootstrap_servers
     controller = f"127.0.0.1:{settings.ports['kafka_controller']}"
     return {
@@ -61,7 +61,7 @@ def properties(settings: Settings, data: Path) -> dict[str, str]:
         "auto.create.topics.enable": "false",
         "num.partitions": str(PARTITIONS),
         "message.max.bytes": str(MESSAGE_MAX_BYTES),
-        # Retention goes by the record's own time, so that a post of 2018 would be deleted minutes after it came.
+        # Retention goes by the record's own time: a post sent as of 2018 would be deleted within minutes.
         "log.retention.ms": "-1",
         "group.initial.rebalance.delay.ms": "0",
         **{
@@ -122,7 +122,8 @@ def answers(settings: Settings) -> bool:
 def create_topics(settings: Settings, topics: Mapping[str, int]) -> None:
     """Create the topics (name to partitions) that are not there yet."""
     wanted = [NewTopic(name, num_partitions=partitions, replication_factor=1) for name, partitions in topics.items()]
-    for name, created in admin(settings).create_topics(wanted, operation_timeout=15).items():
+    client = admin(settings)  # held until every answer is in: its end cancels what it was asked
+    for name, created in client.create_topics(wanted, operation_timeout=15).items():
         try:
             created.result(timeout=30)
         except KafkaException as error:

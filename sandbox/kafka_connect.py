@@ -1,4 +1,4 @@
-"""Apache Kafka Connect 4: one distributed worker with the sandbox's S3 sink plugin, in the place of MSK Connect's."""
+"""Apache Kafka Connect 4: one distributed worker with the sandbox's S3 sink plugin, as MSK Connect runs them."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def server(settings: Settings) -> Server:
             str(configuration_file(folder)),
             heap_megabytes=HEAP_MEGABYTES,
         ),
-        # The plugin finds S3 as it would in the cloud, by the SDK's own variables: the connector's JSON has no endpoint.
+        # The plugin finds S3 by the SDK's own variables, so that the connector's JSON has no endpoint.
         environment={**settings.aws_environment, "AWS_ENDPOINT_URL_S3": settings.url("ministack")},
         directory=folder,
         needs=("kafka", "ministack"),
@@ -38,7 +38,7 @@ def configuration_file(folder: Path) -> Path:
 
 
 def properties(settings: Settings) -> dict[str, str]:
-    """Return the worker's configuration, in which a killed worker's place is taken within seconds, not minutes."""
+    """Return the worker's configuration: a killed worker's tasks run again in seconds, not minutes."""
     return {
         "bootstrap.servers": settings.bootstrap_servers,
         "group.id": "pinterest-connect",
@@ -59,9 +59,9 @@ def properties(settings: Settings) -> dict[str, str]:
         "status.storage.replication.factor": "1",
         "offset.flush.interval.ms": "5000",
         "connector.client.config.override.policy": "All",
-        # The only worker: nobody else could hold its tasks for the five minutes that Connect waits for its return.
+        # There is one worker: without this its tasks would wait five minutes for its return.
         "scheduled.rebalance.max.delay.ms": "0",
-        # 6 s is the least that the broker grants; the default keeps a dead worker's partitions for 45 s.
+        # 6 s is the least that the broker grants; by default a dead worker keeps its partitions for 45 s.
         "session.timeout.ms": "6000",
         "heartbeat.interval.ms": "2000",
         "consumer.session.timeout.ms": "6000",
@@ -77,7 +77,7 @@ def prepare(settings: Settings) -> None:
 
 
 def is_healthy(url: str) -> bool:
-    """Whether the worker has joined its group and read its configuration; until then every other call blocks."""
+    """Whether the worker has joined its group and read its configuration; until then other calls block."""
     try:
         return httpx.get(f"{url}/health", timeout=5).status_code == httpx.codes.OK
     except httpx.HTTPError as error:
