@@ -22,3 +22,9 @@ def databricks_hook(databricks_conn_id: str, caller: str) -> "DatabricksRunHook"
     from pinterest_pipeline.hooks.databricks import DatabricksRunHook  # noqa: PLC0415 - see above
 
     return DatabricksRunHook(databricks_conn_id, caller=caller)
+
+
+def xcom_value(ti_key: Any, key: str) -> str:
+    from airflow.sdk.execution_time.xcom import XCom  # noqa: PLC0415 - at run time only
+
+    return XCom.get_value(key=key, ti_key=ti_key) or ""
