@@ -1,0 +1,22 @@
+# Databricks notebook source
+# Bronze: new objects of the lake, every record once. Widgets: lake_uri, topic_prefix.
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path.cwd().parent))  # a notebook runs in its own folder; the package lies beside it
+
+from pinterest_spark import bronze, notebook
+from pinterest_spark.lake import Lake
+
+# COMMAND ----------
+
+given = notebook.arguments(dbutils, "lake_uri", "topic_prefix")
+notebook.check_session(spark)
+
+# COMMAND ----------
+
+result = bronze.run(spark, Lake(given["lake_uri"]), given["topic_prefix"])
+
+# COMMAND ----------
+
+dbutils.notebook.exit(notebook.to_json(result))

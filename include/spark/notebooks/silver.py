@@ -1,0 +1,25 @@
+# Databricks notebook source
+# Silver: new bronze rows cleaned and merged by key, rejects in quarantine, and the proof that no record was lost.
+# Widgets: lake_uri, topic_prefix, acknowledged (JSON: per table the partitions with first_offset and last_offset).
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path.cwd().parent))  # a notebook runs in its own folder; the package lies beside it
+
+from pinterest_spark import notebook, silver
+from pinterest_spark.lake import Lake
+from pinterest_spark.offsets import read_acknowledged
+
+# COMMAND ----------
+
+given = notebook.arguments(dbutils, "lake_uri", "topic_prefix", optional=("acknowledged",))
+acknowledged = read_acknowledged(given["acknowledged"])
+notebook.check_session(spark)
+
+# COMMAND ----------
+
+result = silver.run(spark, Lake(given["lake_uri"]), given["topic_prefix"], acknowledged)
+
+# COMMAND ----------
+
+dbutils.notebook.exit(notebook.to_json(result))

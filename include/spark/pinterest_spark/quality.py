@@ -1,0 +1,76 @@
+"""Which rows cannot be used, and why: rules as data, in the order in which they are named.
+
+``refine`` is the one door of the batch and of the stream: raw records in, judged and cleaned rows out.
+"""
+
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as sf
+
+from pinterest_spark.cleaning import CLEANERS, moment
+from pinterest_spark.parsing import NOT_JSON, parse
+from pinterest_spark.schemas import WIRE_DATES, WIRE_KEY
+
+EARLIEST = "2005-01-01T00:00:00Z"
+AGES = (13, 120)  # years, both included
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A reason to reject a row; a condition that is NULL does not reject."""
+
+    reason: str
+    condition: Column
+
+
+def rules(table: str) -> list[Rule]:
+    """Return the rules of a table over ``_row``, ``_wrong``, ``_payload`` and ``_arrived_at``."""
+    key = WIRE_KEY[table]
+    found = [
+        Rule("empty record", sf.col("_payload").isNull() | (sf.trim("_payload") == "")),
+        Rule("unparsable JSON", sf.array_contains("_wrong", NOT_JSON)),
+        Rule(f"wrong type in {key}", sf.array_contains("_wrong", key)),
+        Rule(f"no {key}", sf.col(f"_row.{key}").isNull()),
+    ]
+    if table == "geo":
+        found += [
+            Rule("latitude outside -90..90", ~sf.col("_row.latitude").between(-90, 90)),
+            Rule("longitude outside -180..180", ~sf.col("_row.longitude").between(-180, 180)),
+        ]
+    if table == "user":
+        found.append(Rule("age outside 13..120", ~sf.col("_row.age").between(*AGES)))
+    found += [Rule(f"{name} outside 2005..tomorrow", is_out_of_time(moment(name))) for name in WIRE_DATES[table]]
+    return found
+
+
+def is_out_of_time(value: Column) -> Column:
+    """Say whether a date lies before 2005 or after the day that follows the record's arrival.
+
+    "Tomorrow" is taken from the record, never from the clock: the same record is judged the same in every rerun.
+    """
+    end_of_tomorrow = sf.timestamp_seconds(sf.floor(sf.unix_seconds("_arrived_at") / 86400) * 86400 + 2 * 86400)
+    return (value < sf.lit(EARLIEST).cast("timestamp")) | (value >= end_of_tomorrow)
+
+
+def reject_reason(table: str) -> Column:
+    """Return the first reason that applies, NULL for a row that can be used."""
+    reason = sf.lit(None).cast("string")
+    for rule in reversed(rules(table)):
+        reason = sf.when(rule.condition, sf.lit(rule.reason)).otherwise(reason)
+    return reason
+
+
+def refine(records: DataFrame, table: str) -> DataFrame:
+    """Parse, judge and clean raw records, one row out for each row in.
+
+    In: ``_payload`` string, ``_arrived_at`` timestamp (Kafka's timestamp, Kinesis' arrival), other columns with a
+    leading underscore. Out: all of those, ``_reject_reason`` string, the table's silver columns, ``_defects`` array of
+    names (empty for a rejected row: its reason says it all).
+    """
+    judged = parse(records, table).withColumn("_reject_reason", reject_reason(table))
+    cleaned: DataFrame = CLEANERS[table](judged)
+    nothing = sf.array().cast("array<string>")
+    return cleaned.withColumn(
+        "_defects", sf.when(sf.col("_reject_reason").isNull(), sf.col("_defects")).otherwise(nothing)
+    )
