@@ -1,0 +1,45 @@
+"""Run every benchmark and print what it measured: ratios of one run, since these machines are noisy.
+
+A sandbox of the benchmarks' own serves those that need Kafka; it is taken down at the end.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+HOME = PROJECT / ".sandbox-bench"
+PATHS = {"airflow": "plugins", "spark": "include/spark", "sandbox": "."}
+BENCHMARKS = (
+    ("sandbox", "generator.py"),
+    ("airflow", "dag_parsing.py"),
+    ("airflow", "ingestion.py"),
+    ("spark", "batch.py"),
+)
+
+
+def main(chosen: list[str]) -> int:
+    failed = []
+    for environment, name in BENCHMARKS:
+        if chosen and name not in chosen:
+            continue
+        print(f"\n=== {name}", flush=True)
+        variables = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(PROJECT / PATHS[environment]), str(PROJECT))),
+            "PINTEREST_SANDBOX_HOME": str(HOME),
+            "PINTEREST_SPARK_JARS": str(PROJECT / ".jars" / "spark"),
+        }
+        command = [str(PROJECT / ".venv" / environment / "bin" / "python"), str(PROJECT / "benchmarks" / name)]
+        if subprocess.run(command, cwd=PROJECT, env=variables, check=False).returncode:
+            failed.append(name)
+    down = [str(PROJECT / ".venv" / "sandbox" / "bin" / "python"), "-m", "sandbox", "down"]
+    subprocess.run(down, cwd=PROJECT, env={**os.environ, "PINTEREST_SANDBOX_HOME": str(HOME)}, check=False)
+    if failed:
+        print(f"\nDid not finish: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
