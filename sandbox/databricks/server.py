@@ -25,7 +25,7 @@ def server(settings: Settings) -> Server:
             "DATABRICKS_SPARK_PYTHON": str(PROJECT / ".venv" / "spark" / "bin" / "python"),
             "DATABRICKS_WORKSPACE_ROOT": json.dumps({NOTEBOOK_ROOT: str(PROJECT / "include" / "spark")}),
             "DATABRICKS_SECRETS_FILE": str(state / "secrets.json"),
-            "PINTEREST_SPARK_JARS": str(PROJECT / ".jars" / "spark" / "*"),
+            "PINTEREST_SPARK_JARS": str(PROJECT / ".jars" / "spark"),
             **settings.aws_environment,
         },
         is_ready=lambda: is_ready(settings),

@@ -80,5 +80,5 @@ def build_plain(app_name: str) -> Any:
 
     builder = SparkSession.builder.appName(app_name)
     if jars := os.environ.get("PINTEREST_SPARK_JARS"):
-        builder = builder.config("spark.driver.extraClassPath", jars)
+        builder = builder.config("spark.driver.extraClassPath", f"{jars}/*")
     return builder.getOrCreate()
