@@ -8,6 +8,7 @@ import sys
 
 import httpx
 
+from sandbox import api_gateway
 from sandbox.server import Server
 from sandbox.settings import PROJECT, Settings
 
@@ -24,8 +25,9 @@ def server(settings: Settings) -> Server:
             "KAFKA_REST_MAX_REQUEST_BYTES": str(MAX_REQUEST_BYTES),
         },
         directory=PROJECT,
-        needs=("kafka",),
+        needs=("kafka", "ministack"),
         is_ready=lambda: answers(settings.url("kafka_rest")),
+        provision=lambda: api_gateway.provision(settings),
     )
 
 
