@@ -1,0 +1,151 @@
+"""Send a day's posts through Kafka into the lake, answer the ten questions, publish them, prove that no row was lost.
+
+**What.** `ingest` sends the posts to Kafka; `posts_landed` waits until MSK Connect has put them into the lake;
+`lakehouse` is one Databricks run of three stages; `publish` makes schema `gold` equal to the answers; `reconcile_rows`
+closes the books.
+
+**Reads.** Source database (`pinterest_source`): `pinterest_data`, `geolocation_data`, `user_data`.
+
+**Writes.** Topics `<prefix>.pin|geo|user`; the lake's `topics/`, `delta/` and, for rows that Kafka refused,
+`dead-letters/`; warehouse (`pinterest_warehouse`) schemas `gold`, `gold_staging`, `audit`.
+
+**Schedule.** Daily at 02:00 UTC. A run is named by its data interval and handles the posts whose `timestamp` lies in
+it. Params `window_start` and `window_end` give a run a window of its own: the first load of all history is one such
+run. Only such a run takes the posts that have no timestamp and so lie in no interval.
+
+**Backfill.** Safe for any days, again and again: keys make re-sent posts harmless, every write replaces itself.
+`airflow backfill create --dag-id pinterest_daily_batch --from-date 2018-03-01 --to-date 2018-03-06
+--max-active-runs 1`; add `--reprocess-behavior completed` for days that ran before.
+
+**Triage notes.** Every error names its cure; clear the task that failed, nothing else need be undone.
+- `connector_is_healthy`, `posts_landed`: look at DAG `pinterest_sink_connector` first; the posts wait in Kafka.
+- `send_posts`: dead letters are accounted for and only warned of, unless param `fail_on_dead_letters` is set. Each has
+  its reason beside it: mend the source, then run the day again.
+- `bronze`, `silver`, `gold`: clear the failed stage, which repairs the Databricks run from there.
+- `check_gold`: names the failed files of `include/sql/checks`. The answers are already published.
+- `reconcile_rows`: says which table does not add up and where its rows are; the numbers are in `audit.run_rows`.
+- A day without posts skips from `posts_landed` to `publish`, is still reconciled, and succeeds.
+"""
+
+from datetime import timedelta
+
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.sdk import DAG, Param, TaskGroup
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from pinterest_pipeline import assets, lakehouse
+from pinterest_pipeline.daily_batch import any_posts, check_gold, choose_window, reconcile_rows
+from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START, setting
+from pinterest_pipeline.operators.databricks import DatabricksBatchRunOperator
+from pinterest_pipeline.operators.kafka_rest import KafkaRestProduceOperator
+from pinterest_pipeline.paths import include_folder, sql_files
+from pinterest_pipeline.sensors.databricks import DatabricksTaskRunSensor
+from pinterest_pipeline.sensors.kafka_rest import KafkaRestTopicSensor
+from pinterest_pipeline.sensors.lake import KafkaOffsetsLandedSensor
+from pinterest_pipeline.sensors.msk_connect import MskConnectHealthSensor
+
+SQL = include_folder(__file__) / "sql"
+KEYS = {"pin": "index", "geo": "ind", "user": "ind"}  # table: the column whose value is the message key
+TOPICS = {table: f"{setting('topic_prefix')}.{table}" for table in KEYS}
+STAGE_LIMIT = timedelta(hours=1)
+WAITING = {"deferrable": True, "poke_interval": 5, "timeout": 30 * 60, "execution_timeout": timedelta(minutes=35)}
+STAGE = {"deferrable": True, "poke_interval": 5, "timeout": STAGE_LIMIT, "execution_timeout": STAGE_LIMIT}
+
+with DAG(
+    "pinterest_daily_batch",
+    schedule=CronDataIntervalTimetable("0 2 * * *", timezone="UTC"),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=6),
+    default_args=DEFAULT_ARGS,
+    template_searchpath=str(SQL),
+    render_template_as_native_obj=True,
+    params={
+        "window_start": Param(None, type=["null", "string"], description="UTC, like 2017-10-18T00:00:00; included."),
+        "window_end": Param(None, type=["null", "string"], description="UTC; not included. Give both or neither."),
+        "fail_on_dead_letters": Param(
+            False, type="boolean", description="Fail, not only warn, where Kafka refused rows."
+        ),
+    },
+    tags=["pinterest", "batch"],
+    doc_md=__doc__,
+) as dag:
+    window = choose_window()
+    create_tables = SQLExecuteQueryOperator(
+        task_id="create_tables",
+        conn_id="pinterest_warehouse",
+        sql=sql_files(SQL, "ddl"),
+        pool="pinterest_warehouse",
+        do_xcom_push=False,
+    )
+    connector_is_healthy = MskConnectHealthSensor(
+        task_id="connector_is_healthy", connector_name=setting("connector.name"), **WAITING
+    )
+    with TaskGroup("ingest"):
+        topics_exist = KafkaRestTopicSensor(task_id="topics_exist", topics=list(TOPICS.values()), **WAITING)
+        count_source_rows = SQLExecuteQueryOperator(
+            task_id="count_source_rows", conn_id="pinterest_source", sql="source/counts.sql", parameters=window
+        )
+        send_posts = KafkaRestProduceOperator.partial(
+            task_id="send_posts",
+            parameters=window,
+            dead_letter_bucket=setting("bucket"),
+            pool="pinterest_kafka_rest",
+            map_index_template="{{ task.topic }}",
+            execution_timeout=timedelta(hours=1),
+        ).expand_kwargs(
+            [{"sql": f"source/{table}.sql", "topic": TOPICS[table], "key_column": key} for table, key in KEYS.items()]
+        )
+    acknowledged = any_posts(send_posts.output)
+    posts_landed = KafkaOffsetsLandedSensor(
+        task_id="posts_landed", bucket=setting("bucket"), produced=send_posts.output, **WAITING
+    )
+    with TaskGroup("lakehouse"):
+        submit_batch_run = DatabricksBatchRunOperator(
+            task_id="submit_batch_run",
+            run_name="pinterest_daily_batch",
+            job_clusters=lakehouse.job_clusters(setting("databricks.cluster")),
+            tasks=lakehouse.batch_tasks(
+                notebook_root=setting("databricks.notebook_root"),
+                lake_uri=setting("lake_uri"),
+                topic_prefix=setting("topic_prefix"),
+                acknowledged=acknowledged,
+                secret_scope=setting("databricks.secret_scope"),
+                secret_key=setting("databricks.secret_key"),
+                stage_timeout_seconds=int(STAGE_LIMIT.total_seconds()),
+            ),
+            pool="pinterest_lakehouse",
+            execution_timeout=timedelta(hours=3),
+            deferrable=True,
+        )
+        stages = {
+            stage: DatabricksTaskRunSensor(
+                task_id=stage,
+                run_id=submit_batch_run.output,
+                task_key=stage,
+                outlets=outlets,
+                pool="pinterest_lakehouse",
+                **STAGE,
+            )
+            for stage, outlets in assets.LAKE.items()
+        }
+    with TaskGroup("publish"):
+        publish_gold = SQLExecuteQueryOperator(
+            task_id="publish_gold",
+            conn_id="pinterest_warehouse",
+            sql=sql_files(SQL, "publish"),  # one transaction: readers see all ten answers change at once
+            pool="pinterest_warehouse",
+            do_xcom_push=False,
+            outlets=[assets.WAREHOUSE_GOLD],
+        )
+        checked = check_gold(str(SQL))
+    books = reconcile_rows.override(trigger_rule="none_failed", pool="pinterest_warehouse")(
+        str(SQL), count_source_rows.output, send_posts.output, stages["silver"].output
+    )
+
+    window >> topics_exist >> [count_source_rows, send_posts]
+    [acknowledged, connector_is_healthy] >> posts_landed
+    [posts_landed, create_tables] >> submit_batch_run >> stages["bronze"] >> stages["silver"] >> stages["gold"]
+    stages["gold"] >> publish_gold >> checked >> books
+    create_tables >> books

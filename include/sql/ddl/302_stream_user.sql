@@ -1,0 +1,12 @@
+-- Purpose: who posted it, clean, as of the newest record of each post.
+-- Grain: one row per post. Key: ind (the post's id). stream_sequence: Kinesis sequence number of the record.
+-- Idempotent: IF NOT EXISTS; the stream upserts, and the newest (ingested_at, stream_sequence) wins.
+CREATE TABLE IF NOT EXISTS stream."user" (
+    ind bigint PRIMARY KEY,
+    user_name text,
+    age int,
+    date_joined timestamptz,
+    stream_sequence numeric NOT NULL,
+    ingested_at timestamptz NOT NULL,
+    committed_at timestamptz NOT NULL DEFAULT now()
+);

@@ -1,0 +1,19 @@
+-- Purpose: where the rows of each batch run went.
+-- Grain: one row per DAG run and table (pin, geo, user). Key: dag_id, run_id, table_name.
+-- source = acknowledged + dead letters; landed = silver + duplicates + quarantined + lost, and lost is 0 in a good run.
+-- Idempotent: IF NOT EXISTS; audit/record_run_rows.sql upserts.
+CREATE TABLE IF NOT EXISTS audit.run_rows (
+    dag_id text NOT NULL,
+    run_id text NOT NULL,
+    table_name text NOT NULL,
+    source_rows bigint NOT NULL,
+    acknowledged_rows bigint NOT NULL,
+    dead_letter_rows bigint NOT NULL,
+    landed_rows bigint NOT NULL,
+    silver_rows bigint NOT NULL,
+    duplicate_rows bigint NOT NULL,
+    quarantined_rows bigint NOT NULL,
+    lost_rows bigint NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (dag_id, run_id, table_name)
+);
