@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Protocol
-
-import tenacity
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pinterest_pipeline.errors import PermanentError, PipelineError, TransientError, is_retryable_status
+from pinterest_pipeline.waiting import Look
 
+if TYPE_CHECKING:
+    import tenacity
+
+METADATA = "application/vnd.kafka.v2+json"
 LONGEST_RETRY_AFTER_SECONDS = 60  # a usage plan's quota may ask for a day: better fail, and let Airflow retry
 CREATE_TOPIC = "create it (kafka-topics.sh --create --topic {topic}) or correct the topic"
 
@@ -130,7 +133,7 @@ def retry_after_seconds(header: str | None, now: datetime) -> float:
     return max(0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())
 
 
-def wait_seconds(state: tenacity.RetryCallState, *, first: float, longest: float) -> float:
+def wait_seconds(state: "tenacity.RetryCallState", *, first: float, longest: float) -> float:
     """Return the wait before the next attempt: half fixed, half random, doubling; never less than was asked for."""
     ceiling: float = min(longest, first * 2 ** (state.attempt_number - 1))
     wait = ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 - spreads load, hides nothing
@@ -139,6 +142,20 @@ def wait_seconds(state: tenacity.RetryCallState, *, first: float, longest: float
     return max(wait, min(asked, LONGEST_RETRY_AFTER_SECONDS))
 
 
-def missing_topics(wanted: Sequence[str], existing: Sequence[str]) -> list[str]:
-    """Return the wanted topics that do not exist, in their order."""
-    return [topic for topic in wanted if topic not in existing]
+def read_list(answer: bytes, what: str, conn_id: str) -> list[Any]:
+    """Read the body of a 200 that is to be a JSON list; anything else is not a Kafka REST proxy's."""
+    try:
+        entries = json.loads(answer)
+    except ValueError:
+        entries = None
+    if not isinstance(entries, list):
+        raise PermanentError(
+            f"{what}: the answer is no JSON list, so it is no Kafka REST proxy's: correct the host of connection {conn_id}"
+        )
+    return entries
+
+
+def look_for_topics(wanted: Sequence[str], existing: Sequence[str]) -> Look:
+    """Tell what one look at the list of topics amounts to."""
+    missing = [topic for topic in wanted if topic not in existing]
+    return Look(waiting_for=f"topics {', '.join(missing)}") if missing else Look(result={"topics": list(wanted)})

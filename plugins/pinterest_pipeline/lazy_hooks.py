@@ -3,8 +3,30 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+
     from pinterest_pipeline.hooks.databricks import DatabricksRunHook
+    from pinterest_pipeline.hooks.kafka_rest import KafkaRestHook
+    from pinterest_pipeline.hooks.lake import LakeHook
     from pinterest_pipeline.hooks.msk_connect import MskConnectHook
+
+
+def kafka_rest_hook(kafka_rest_conn_id: str) -> "KafkaRestHook":
+    from pinterest_pipeline.hooks.kafka_rest import KafkaRestHook  # noqa: PLC0415 - see above
+
+    return KafkaRestHook(kafka_rest_conn_id)
+
+
+def lake_hook(bucket: str, aws_conn_id: str | None) -> "LakeHook":
+    from pinterest_pipeline.hooks.lake import LakeHook  # noqa: PLC0415 - see above
+
+    return LakeHook(bucket, aws_conn_id)
+
+
+def postgres_hook(postgres_conn_id: str) -> "PostgresHook":
+    from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: PLC0415 - see above
+
+    return PostgresHook(postgres_conn_id)
 
 
 def msk_connect_hook(

@@ -4,7 +4,6 @@ Limits: API Gateway refuses bodies beyond 10 MB and gives up on the proxy after 
 A request that timed out may have been carried out all the same: it is sent again, and keys make that harmless.
 """
 
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
@@ -17,20 +16,21 @@ from requests.adapters import HTTPAdapter
 
 from pinterest_pipeline.compat import BaseHook
 from pinterest_pipeline.delivery import ProduceResult
-from pinterest_pipeline.errors import PermanentError, PipelineError, TransientError
+from pinterest_pipeline.errors import PipelineError, TransientError
+from pinterest_pipeline.in_flight import MAX_IN_FLIGHT
 from pinterest_pipeline.kafka_rest_producer import Producer
 from pinterest_pipeline.kafka_rest_requests import (
+    METADATA,
     Endpoint,
     UnansweredError,
     read_endpoint,
+    read_list,
     refusal,
     wait_seconds,
 )
 from pinterest_pipeline.records import Record
 
 JSON_RECORDS = "application/vnd.kafka.json.v2+json"
-METADATA = "application/vnd.kafka.v2+json"
-MAX_CONNECTIONS = 16  # the most requests in flight that the operator allows
 
 
 class KafkaRestHook(BaseHook):
@@ -78,7 +78,7 @@ class KafkaRestHook(BaseHook):
         session = requests.Session()
         session.headers.update(self.endpoint.headers)
         for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=MAX_CONNECTIONS))
+            session.mount(scheme, HTTPAdapter(pool_maxsize=MAX_IN_FLIGHT))
         return session
 
     def get_conn(self) -> requests.Session:
@@ -120,16 +120,7 @@ class KafkaRestHook(BaseHook):
         for attempt in self.attempts():
             with attempt:
                 text = self.request("GET", path, what, topic=topic)
-        try:
-            answer = json.loads(text)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, list):
-            raise PermanentError(
-                f"asking {self.endpoint.base_url} for {what}: the answer is no JSON list, so this is no Kafka REST "
-                f"proxy: correct the host of connection {self.kafka_rest_conn_id}"
-            )
-        return answer
+        return read_list(text, f"asking for {what}", self.kafka_rest_conn_id)
 
     def attempts(self) -> tenacity.Retrying:
         """Return the attempts of one request: bounded, with growing waits, ended at once by :meth:`stop`."""

@@ -1,0 +1,83 @@
+"""The S3 lake: what the sink connector has landed, and the dead letters that ingestion leaves there."""
+
+import gzip
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pinterest_pipeline.errors import PermanentError, PipelineError, TransientError, is_retryable_aws_code
+from pinterest_pipeline.landed import Target, last_offset, newest_objects
+
+
+class LakeHook(S3Hook):
+    """Reads and writes the lake through a connection of type ``aws``.
+
+    :param bucket: Bucket of the lake; it must exist.
+    """
+
+    def __init__(self, bucket: str, aws_conn_id: str | None = "aws_default", **kwargs: Any) -> None:
+        super().__init__(aws_conn_id=aws_conn_id, **kwargs)
+        self.bucket = bucket
+
+    def landed_offsets(self, topics_dir: str, targets: Iterable[Target]) -> dict[str, dict[int, int]]:
+        """Return the last offset in the lake of each awaited topic and partition that has an object.
+
+        Costs one LIST per 1,000 objects since the target's day, and one GET per partition.
+
+        :raises PermanentError: missing bucket, refused access, an object that the sink did not write.
+        :raises TransientError: S3 did not answer, or asked us to slow down.
+        """
+        try:
+            return {target.topic: self._landed_offsets_of(topics_dir, target) for target in targets}
+        except (ClientError, BotoCoreError) as error:
+            raise s3_failure(error, f"looking for landed records in s3://{self.bucket}/{topics_dir}") from error
+        except ValueError as error:
+            raise PermanentError(str(error)) from error
+
+    def _landed_offsets_of(self, topics_dir: str, target: Target) -> dict[int, int]:
+        prefix = f"{topics_dir}/{target.topic}/dt="
+        newest = newest_objects(self._keys(prefix, start_after=prefix + target.since), target.topic)
+        return {
+            partition: last_offset(self._content(newest[partition]), newest[partition])
+            for partition in target.last_offsets
+            if partition in newest
+        }
+
+    def _keys(self, prefix: str, *, start_after: str) -> Iterable[str]:
+        pages = self.get_conn().get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self.bucket, Prefix=prefix, StartAfter=start_after):
+            yield from (entry["Key"] for entry in page.get("Contents", ()))
+
+    def _content(self, key: str) -> bytes:
+        content: bytes = self.get_conn().get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return gzip.decompress(content) if key.endswith(".gz") else content
+
+    def write_json_lines(self, key: str, rows: Sequence[Mapping[str, Any]]) -> str:
+        """Write one object with a JSON line per row, replacing one of the same name; return its URI."""
+        body = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
+        uri = f"s3://{self.bucket}/{key}"
+        try:
+            self.get_conn().put_object(
+                Bucket=self.bucket, Key=key, Body=body.encode(), ContentType="application/x-ndjson"
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise s3_failure(error, f"writing {uri}") from error
+        return uri
+
+
+def s3_failure(error: ClientError | BotoCoreError, what: str) -> PipelineError:
+    """Return the error that a failed S3 call amounts to, with the cure where there is one."""
+    if not isinstance(error, ClientError):
+        return TransientError(f"{what}: {error}")
+    code = error.response.get("Error", {}).get("Code", "")
+    if is_retryable_aws_code(code) or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+        return TransientError(f"{what}: {error}")
+    cure = {
+        "NoSuchBucket": "create the bucket, or correct `bucket` in the Variable pinterest_pipeline",
+        "404": "create the bucket, or correct `bucket` in the Variable pinterest_pipeline",
+        "AccessDenied": "let the role of connection aws_default list, read and write the bucket",
+    }.get(code, "correct the AWS connection")
+    return PermanentError(f"{what}: {error}: {cure}")
