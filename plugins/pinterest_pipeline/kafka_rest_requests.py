@@ -150,7 +150,7 @@ def read_list(answer: bytes, what: str, conn_id: str) -> list[Any]:
         entries = None
     if not isinstance(entries, list):
         raise PermanentError(
-            f"{what}: the answer is no JSON list, so it is no Kafka REST proxy's: correct the host of connection {conn_id}"
+            f"{what}: the answer is no JSON list, so no Kafka REST proxy's: correct the host of {conn_id}"
         )
     return entries
 
