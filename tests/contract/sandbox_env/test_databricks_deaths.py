@@ -1,0 +1,130 @@
+"""What survives the death of a driver or of the API, and Spark on a driver."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.compute import ClusterSpec
+from databricks.sdk.service.jobs import NotebookTask, SubmitTask, Task, TaskDependency
+
+WAIT_FOR_EVER = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\nwhile True:\n    time.sleep(0.05)"
+
+
+@pytest.fixture
+def client(databricks_api) -> WorkspaceClient:
+    return WorkspaceClient(host=databricks_api.url, token=databricks_api.token)
+
+
+@pytest.fixture
+def pid_of_driver(databricks_api) -> Callable[[], int]:
+    """Return what reads the driver's process id, as the notebook WAIT_FOR_EVER leaves it; 0 before."""
+    file = databricks_api.workspace / "pid"
+    file.unlink(missing_ok=True)
+    return lambda: int(file.read_text() or 0) if file.exists() else 0
+
+
+def submit_task(path: str, key: str = "a", **fields) -> SubmitTask:
+    return SubmitTask(task_key=key, notebook_task=NotebookTask(notebook_path=path), **fields)
+
+
+def test_a_killed_driver_fails_its_task_within_two_seconds_and_is_replaced(
+    client, databricks_api, pid_of_driver, until, finished
+):
+    path = databricks_api.notebook("endless", WAIT_FOR_EVER)
+    run_id = client.jobs.submit(tasks=[submit_task(path)]).run_id
+    pid = until(pid_of_driver, bool)
+
+    os.kill(pid, signal.SIGKILL)
+    began = time.monotonic()
+    run = finished(client, run_id)
+    took = time.monotonic() - began
+
+    assert took < 2
+    state = run.tasks[0].state
+    assert (state.life_cycle_state.value, state.result_state.value) == ("INTERNAL_ERROR", "FAILED")
+    assert f"The Spark driver (process {pid}) was ended by signal 9" in state.state_message
+    good = databricks_api.notebook("good", "x = 1")
+    assert client.jobs.submit(tasks=[submit_task(good)]).result().state.result_state.value == "SUCCESS"
+
+
+def test_a_notebook_that_does_not_stop_takes_its_driver_with_it(client, databricks_api, finished, running):
+    path = databricks_api.notebook("deaf", "import time\ntime.sleep(60)")
+    run_id = client.jobs.submit(tasks=[submit_task(path)]).run_id
+    running(client, run_id)
+
+    client.jobs.cancel_run(run_id)
+
+    assert finished(client, run_id).state.result_state.value == "CANCELED"
+
+
+def test_state_outlives_a_killed_api_and_unfinished_runs_say_why_they_ended(
+    client, databricks_api, pid_of_driver, until, finished
+):
+    good = databricks_api.notebook("good", "dbutils.notebook.exit('kept')")
+    endless = databricks_api.notebook("endless", WAIT_FOR_EVER)
+    job_id = client.jobs.create(
+        name="kept", tasks=[Task(task_key="a", notebook_task=NotebookTask(notebook_path=good))]
+    ).job_id
+    done = client.jobs.submit(tasks=[submit_task(good)], idempotency_token="kept").result()
+    lost = client.jobs.submit(
+        tasks=[submit_task(endless), submit_task(good, "b", depends_on=[TaskDependency("a")])]
+    ).run_id
+    driver = until(pid_of_driver, bool)
+
+    databricks_api.kill()
+    until(lambda: is_running(driver), lambda running: not running, seconds=3)
+    databricks_api.start()
+    run = client.jobs.get_run(lost)
+
+    assert client.jobs.get_run_output(done.tasks[0].run_id).notebook_output.result == "kept"
+    assert client.jobs.submit(tasks=[submit_task(good)], idempotency_token="kept").run_id == done.run_id
+    assert client.jobs.get(job_id).settings.name == "kept"
+    assert (run.state.life_cycle_state.value, run.state.result_state.value) == ("INTERNAL_ERROR", "FAILED")
+    assert "Databricks API was restarted" in run.state.state_message
+    databricks_api.notebook("endless", "x = 1")
+    client.jobs.repair_run(lost, rerun_all_failed_tasks=True)
+    assert finished(client, lost).state.result_state.value == "SUCCESS"
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"  # in a container nobody may reap an orphan
+
+
+def test_a_stream_is_cancelled_and_nothing_of_spark_listens_beyond_loopback(client, databricks_api, until, finished):
+    path = databricks_api.notebook(
+        "stream",
+        "query = spark.readStream.format('rate').load().writeStream.format('noop').start()\n"
+        "print(spark.range(3).count())\n"
+        "query.awaitTermination()",
+    )
+    cluster = ClusterSpec(spark_version="18.x", custom_tags={"use": "stream"}, spark_conf={"spark.master": "local[1]"})
+    run_id = client.jobs.submit(tasks=[submit_task(path, new_cluster=cluster)]).run_id
+    task_run_id = client.jobs.get_run(run_id).tasks[0].run_id
+    log = databricks_api.state / "logs" / f"{task_run_id}.log"
+    until(lambda: log.read_text() if log.exists() else "", lambda text: "3" in text, seconds=60)
+    addresses = {address for pid in family(databricks_api.process.pid) for address in listening(pid)}
+
+    client.jobs.cancel_run(run_id)
+    run = finished(client, run_id)
+
+    assert run.state.result_state.value == "CANCELED"
+    assert addresses
+    assert addresses <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    assert client.clusters.get(run.tasks[0].cluster_instance.cluster_id).state.value == "RUNNING"
+
+
+def family(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+def listening(process: psutil.Process) -> set[str]:
+    return {each.laddr.ip for each in process.net_connections() if each.status == psutil.CONN_LISTEN}
