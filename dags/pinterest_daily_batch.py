@@ -30,12 +30,12 @@ run. Only such a run takes the posts that have no timestamp and so lie in no int
 from datetime import timedelta
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
-from airflow.sdk import DAG, Param, TaskGroup
+from airflow.sdk import DAG, TaskGroup
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from pinterest_pipeline import assets, lakehouse
-from pinterest_pipeline.daily_batch import any_posts, check_gold, choose_window, reconcile_rows
 from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START, setting
+from pinterest_pipeline.daily_batch import PARAMS, any_posts, check_gold, choose_window, reconcile_rows
 from pinterest_pipeline.operators.databricks import DatabricksBatchRunOperator
 from pinterest_pipeline.operators.kafka_rest import KafkaRestProduceOperator
 from pinterest_pipeline.paths import include_folder, sql_files
@@ -61,13 +61,7 @@ with DAG(
     default_args=DEFAULT_ARGS,
     template_searchpath=str(SQL),
     render_template_as_native_obj=True,
-    params={
-        "window_start": Param(None, type=["null", "string"], description="UTC, like 2017-10-18T00:00:00; included."),
-        "window_end": Param(None, type=["null", "string"], description="UTC; not included. Give both or neither."),
-        "fail_on_dead_letters": Param(
-            False, type="boolean", description="Fail, not only warn, where Kafka refused rows."
-        ),
-    },
+    params=PARAMS,
     tags=["pinterest", "batch"],
     doc_md=__doc__,
 ) as dag:
@@ -92,7 +86,7 @@ with DAG(
             parameters=window,
             dead_letter_bucket=setting("bucket"),
             pool="pinterest_kafka_rest",
-            map_index_template="{{ task.topic }}",
+            map_index_template="{{ task.topic.split('.')[-1] }}",
             execution_timeout=timedelta(hours=1),
         ).expand_kwargs(
             [{"sql": f"source/{table}.sql", "topic": TOPICS[table], "key_column": key} for table, key in KEYS.items()]
@@ -105,16 +99,8 @@ with DAG(
         submit_batch_run = DatabricksBatchRunOperator(
             task_id="submit_batch_run",
             run_name="pinterest_daily_batch",
-            job_clusters=lakehouse.job_clusters(setting("databricks.cluster")),
-            tasks=lakehouse.batch_tasks(
-                notebook_root=setting("databricks.notebook_root"),
-                lake_uri=setting("lake_uri"),
-                topic_prefix=setting("topic_prefix"),
-                acknowledged=acknowledged,
-                secret_scope=setting("databricks.secret_scope"),
-                secret_key=setting("databricks.secret_key"),
-                stage_timeout_seconds=int(STAGE_LIMIT.total_seconds()),
-            ),
+            job_clusters=lakehouse.job_clusters(),
+            tasks=lakehouse.batch_tasks(acknowledged, stage_limit=STAGE_LIMIT),
             pool="pinterest_lakehouse",
             execution_timeout=timedelta(hours=3),
             deferrable=True,
@@ -141,7 +127,7 @@ with DAG(
         )
         checked = check_gold(str(SQL))
     books = reconcile_rows.override(trigger_rule="none_failed", pool="pinterest_warehouse")(
-        str(SQL), count_source_rows.output, send_posts.output, stages["silver"].output
+        str(SQL), source_counts=count_source_rows.output, produced=send_posts.output, silver=stages["silver"].output
     )
 
     window >> topics_exist >> [count_source_rows, send_posts]

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import task
+from airflow.sdk import Param, task
 
 from pinterest_pipeline import reconciliation, warehouse, windows
 from pinterest_pipeline.compat import BaseHook
@@ -12,6 +12,11 @@ from pinterest_pipeline.errors import PermanentError
 from pinterest_pipeline.paths import sql_files
 
 WAREHOUSE = "pinterest_warehouse"
+PARAMS = {
+    "window_start": Param(None, type=["null", "string"], description="UTC, like 2017-10-18T00:00:00; included."),
+    "window_end": Param(None, type=["null", "string"], description="UTC; not included. Give both or neither."),
+    "fail_on_dead_letters": Param(False, type="boolean", description="Fail, not only warn, where Kafka refused rows."),
+}
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +43,7 @@ def check_gold(sql_folder: str) -> list[str]:
 
 @task
 def reconcile_rows(
-    sql_folder: str, source_counts: Any, produced: Any, silver: Any, params: Any = None, ti: Any = None
+    sql_folder: str, *, source_counts: Any, produced: Any, silver: Any, params: Any = None, ti: Any = None
 ) -> list[dict[str, Any]]:
     """Write the run's numbers into schema ``audit``, then fail where they do not add up."""
     books = reconciliation.balance(source_counts, produced, silver)

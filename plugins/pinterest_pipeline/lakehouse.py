@@ -1,32 +1,35 @@
 """The Databricks run of one batch: bronze, then silver, then gold, on one shared job cluster."""
 
+from datetime import timedelta
 from typing import Any
+
+from pinterest_pipeline.dag_defaults import setting
 
 STAGES = ("bronze", "silver", "gold")
 CLUSTER = "batch"
 
 
-def job_clusters(new_cluster: Any) -> list[dict[str, Any]]:
-    """Return the run's one cluster; ``new_cluster`` is the Jobs API's object, or a template that renders to it."""
+def job_clusters(new_cluster: str = setting("databricks.cluster")) -> list[dict[str, Any]]:
+    """Return the run's one cluster; ``new_cluster`` is a template that renders to the Jobs API's object."""
     return [{"job_cluster_key": CLUSTER, "new_cluster": new_cluster}]
 
 
 def batch_tasks(
-    *,
-    notebook_root: str,
-    lake_uri: str,
-    topic_prefix: str,
     acknowledged: Any,
-    secret_scope: str,
-    secret_key: str,
-    stage_timeout_seconds: int,
+    *,
+    stage_limit: timedelta,
+    notebook_root: str = setting("databricks.notebook_root"),
+    lake_uri: str = setting("lake_uri"),
+    topic_prefix: str = setting("topic_prefix"),
+    secret_scope: str = setting("databricks.secret_scope"),
+    secret_key: str = setting("databricks.secret_key"),
 ) -> list[dict[str, Any]]:
     """Return the tasks of a Jobs API 2.1/2.2 run: one per stage, each after the one before, each its own notebook.
 
     Every value may be a template or the output of a task: nothing is looked into here.
 
-    :param acknowledged: JSON text, the offsets that this run had acknowledged; see ``reconciliation.offsets_by_table``.
-    :param stage_timeout_seconds: Databricks ends a stage that runs longer.
+    :param acknowledged: What ``reconciliation.offsets_by_table`` returns; the operator makes JSON text of it.
+    :param stage_limit: Databricks ends a stage that runs longer.
     """
     lake = {"lake_uri": lake_uri}
     widgets = {
@@ -36,13 +39,13 @@ def batch_tasks(
     }
     tasks: list[dict[str, Any]] = []
     for stage in STAGES:
-        tasks.append(
-            {
-                "task_key": stage,
-                "depends_on": [{"task_key": before["task_key"]} for before in tasks[-1:]],
-                "job_cluster_key": CLUSTER,
-                "notebook_task": {"notebook_path": f"{notebook_root}/{stage}", "base_parameters": widgets[stage]},
-                "timeout_seconds": stage_timeout_seconds,
-            }
-        )
+        task: dict[str, Any] = {
+            "task_key": stage,
+            "job_cluster_key": CLUSTER,
+            "notebook_task": {"notebook_path": f"{notebook_root}/{stage}", "base_parameters": widgets[stage]},
+            "timeout_seconds": int(stage_limit.total_seconds()),
+        }
+        if tasks:
+            task["depends_on"] = [{"task_key": tasks[-1]["task_key"]}]
+        tasks.append(task)
     return tasks

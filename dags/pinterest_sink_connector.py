@@ -1,0 +1,88 @@
+"""Keep the connector that carries posts from Kafka into the lake as its file says, and doing its work.
+
+**What.** `ensure_connector` creates or updates the connector and does nothing where it is right; `connector_is_healthy`
+looks at its state, its tasks and its lag. Where it is not healthy, `restart_connector` restarts the failed tasks, at
+most three times an hour over all runs, and `healthy_after_restart` tells whether that helped. `alert` fails the run
+when anything before it failed: one clear line for the person on call.
+
+**Reads.** `include/kafka/pinterest-s3-sink.json`, filled from Variable `pinterest_pipeline`; MSK Connect; CloudWatch.
+
+**Writes.** The connector in MSK Connect; nothing else.
+
+**Schedule.** Every 10 minutes, one run at a time: posts wait in Kafka for days, so that a sick connector found within
+10 minutes loses nothing. A run looks at the present, so missed runs are not made up for.
+
+**Backfill.** Pointless: every run does the same.
+
+**Triage notes.** Skipped means good news: `restart_connector` and what follows are skipped while all is well (then
+`connector_is_healthy` is green), and `connector_is_healthy` shows as skipped when it gave up and handed over.
+- `ensure_connector` failed: its error names the setting that is wrong or that MSK Connect cannot change.
+- `restart_connector` failed: the tasks failed again after three restarts: read the worker log, correct the cause.
+- `healthy_after_restart` failed: its last log line says which of state, tasks and lag is wrong and why.
+- `alert`: pages through the log line `pipeline_task_failed`; see `plugins/pinterest_pipeline/alerts.py`.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, task
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from pinterest_pipeline import assets
+from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START, setting
+from pinterest_pipeline.errors import PermanentError
+from pinterest_pipeline.operators.msk_connect import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
+from pinterest_pipeline.paths import include_folder
+from pinterest_pipeline.sensors.msk_connect import MskConnectHealthSensor
+
+CONNECTOR = setting("connector.name")
+VARIABLE = "var.json.pinterest_pipeline"
+VALUES = f"dict({VARIABLE}.connector, bucket={VARIABLE}.bucket, topic_prefix={VARIABLE}.topic_prefix)"
+WATCH = {"deferrable": True, "poke_interval": 15, "timeout": 4 * 60, "execution_timeout": timedelta(minutes=6)}
+
+
+@task(trigger_rule="one_failed", retries=0)
+def alert(connector_name: str) -> None:
+    """Fail; the callback of the default arguments raises the alarm."""
+    raise PermanentError(
+        f"Connector {connector_name} does not do its work, posts wait in Kafka: read the log of the failed task before."
+    )
+
+
+with DAG(
+    "pinterest_sink_connector",
+    schedule=CronTriggerTimetable("*/10 * * * *", timezone="UTC"),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    default_args=DEFAULT_ARGS,
+    render_template_as_native_obj=True,
+    tags=["pinterest", "connector"],
+    doc_md=__doc__,
+):
+    ensure_connector = MskConnectEnsureConnectorOperator(
+        task_id="ensure_connector",
+        connector_file=include_folder(__file__) / "kafka" / "pinterest-s3-sink.json",
+        connector_values=f"{{{{ {VALUES} }}}}",
+        timeout=timedelta(minutes=30),
+        execution_timeout=timedelta(minutes=35),
+        deferrable=True,
+        outlets=[assets.CONNECTOR],
+    )
+    connector_is_healthy = MskConnectHealthSensor(
+        task_id="connector_is_healthy", connector_name=CONNECTOR, soft_fail=True, **WATCH
+    )
+    restart_connector = MskConnectRestartOperator(
+        task_id="restart_connector",
+        connector_name=CONNECTOR,
+        trigger_rule="all_skipped",
+        timeout=timedelta(minutes=5),
+        execution_timeout=timedelta(minutes=7),
+        deferrable=True,
+    )
+    healthy_after_restart = MskConnectHealthSensor(
+        task_id="healthy_after_restart", connector_name=CONNECTOR, retries=1, **WATCH
+    )
+
+    ensure_connector >> connector_is_healthy >> restart_connector >> healthy_after_restart
+    [ensure_connector, connector_is_healthy, restart_connector, healthy_after_restart] >> alert(CONNECTOR)
