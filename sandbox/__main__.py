@@ -6,18 +6,10 @@ import sys
 import time
 from collections.abc import Callable
 
-try:
-    from sandbox import airflow, api_gateway
-except ImportError:  # TEMPORARY
-    airflow = api_gateway = None
-from sandbox import demo, report
+from sandbox import airflow_api, api_gateway, demo, report
 from sandbox.servers import every_server, start_in_order, wanted
 from sandbox.settings import BUCKET, SandboxError, Settings, default_home
-
-try:
-    from sandbox.source import command as seed
-except ImportError:  # TEMPORARY
-    seed = None
+from sandbox.source import command as seed
 from sandbox.supervision import Supervision
 
 
@@ -29,11 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("down", help="stop everything and leave no process and no port open; data stays")
     commands.add_parser("status", help="say what runs where")
     commands.add_parser("env", help="print export lines with which any foreign client connects")
-    if seed:
-        seed.add_arguments(commands.add_parser("seed", help="load generated posts into the source database"))
+    seed.add_arguments(commands.add_parser("seed", help="load generated posts into the source database"))
     demo_parser = commands.add_parser("demo", help="up, seed, run the whole pipeline, and print the report")
-    if seed:
-        seed.add_arguments(demo_parser)
+    seed.add_arguments(demo_parser)
     commands.add_parser("report", help="print the report of the newest demo again")
     options = parser.parse_args(arguments)
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -125,7 +115,7 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "PINTEREST_SOURCE_URL": settings.postgres_url("pinterest_source"),
         "PINTEREST_WAREHOUSE_URL": settings.postgres_url("pinterest_warehouse"),
         "AIRFLOW_API_URL": settings.url("airflow"),
-        "AIRFLOW_USERNAME": "admin",
+        "AIRFLOW_USERNAME": airflow_api.USERNAME,
         "AIRFLOW_PASSWORD": settings.secrets["airflow_password"],
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "KAFKA_REST_API_KEY": settings.secrets["kafka_rest_api_key"],
@@ -135,7 +125,7 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "DATABRICKS_TOKEN": settings.secrets["databricks_token"],
         **settings.aws_environment,
     }
-    if api_gateway and (gateway := api_gateway.invoke_url(settings)):
+    if gateway := api_gateway.invoke_url(settings):
         variables["KAFKA_REST_URL"] = gateway
     return dict(sorted(variables.items()))
 

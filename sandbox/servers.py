@@ -14,16 +14,8 @@ AT_ONCE = 3  # on two cores more would only make each look slow
 
 def every_server(settings: Settings) -> dict[str, Server]:
     """Return all servers by name; a missing one is a broken installation, never silently left out."""
-    made = []
-    for module in MODULES:  # TEMPORARY
-        try:
-            made.append(import_module(f"sandbox.{module}").server(settings))
-        except (ImportError, AttributeError) as e:
-            print("skip", module, e, file=__import__("sys").stderr)
-    try:
-        made.extend(import_module("sandbox.airflow").servers(settings))
-    except (ImportError, AttributeError) as e:
-        print("skip airflow", e, file=__import__("sys").stderr)
+    made = [import_module(f"sandbox.{module}").server(settings) for module in MODULES]
+    made.extend(import_module("sandbox.airflow").servers(settings))
     return {server.name: server for server in made}
 
 
