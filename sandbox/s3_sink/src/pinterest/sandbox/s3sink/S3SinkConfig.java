@@ -85,12 +85,9 @@ final class S3SinkConfig extends AbstractConfig {
             "header.converter.", "transforms.", "predicates.", "errors.", "consumer.override.",
             "producer.override.", "admin.override.");
 
+    /** For a task: Connect has validated what it is given, and added properties of its own. */
     S3SinkConfig(Map<String, String> properties) {
         super(DEFINITION, properties);
-        Map<String, String> problems = problems(properties);
-        if (!problems.isEmpty()) {
-            throw new ConfigException(String.join("; ", problems.values()));
-        }
     }
 
     /** What one property's own definition cannot see, as property to message. */

@@ -1,0 +1,138 @@
+"""What the sandbox's Kafka is told, the plugin's build, and the connector's file, without a server."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from string import Template
+
+import pytest
+from botocore.session import Session
+from botocore.validate import validate_parameters
+
+from sandbox import java, kafka, kafka_connect
+from sandbox.s3_sink import build as plugin
+from sandbox.settings import PREFERRED_PORTS, SECRETS, SandboxError, Settings
+
+CONNECTOR_FILE = Path(__file__).resolve().parents[2] / "include" / "kafka" / "pinterest-s3-sink.json"
+CONNECTOR_VALUES = {
+    "name": "pinterest-s3-sink",
+    "bucket": "lake",
+    "region": "us-east-1",
+    "plugin_arn": "arn:plugin",
+    "plugin_revision": 3,
+    "service_role_arn": "arn:role",
+    "bootstrap_servers": "b-1:9098,b-2:9098",
+    "subnets": ["subnet-1", "subnet-2"],
+    "security_groups": ["sg-1"],
+    "topics": "pinterest.pin,pinterest.geo,pinterest.user",
+    "rotate_schedule_interval_ms": "60000",
+    "dead_letter_topic": "pinterest.dead-letters",
+}
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(home=tmp_path, ports=PREFERRED_PORTS, secrets=dict.fromkeys(SECRETS, "secret"))
+
+
+def filled(value):
+    """Fill placeholders as the operator does: a text that is nothing else takes the value with its type."""
+    match value:
+        case str() if value.startswith("${") and value.endswith("}"):
+            return CONNECTOR_VALUES[value[2:-1]]
+        case str():
+            return Template(value).substitute(CONNECTOR_VALUES)
+        case dict():
+            return {name: filled(member) for name, member in value.items()}
+        case list():
+            return [filled(member) for member in value]
+    return value
+
+
+def test_every_address_that_kafka_is_given_is_loopback(settings):
+    told = {**kafka.properties(settings, Path("/data")), **kafka_connect.properties(settings)}
+
+    addresses = [value for name, value in told.items() if "listeners" in name or "voters" in name or "host" in name]
+    listeners = [part for value in addresses for part in value.split(",") if ":" in part or "." in part]
+    assert len(listeners) == 6
+    assert all("127.0.0.1" in listener for listener in listeners)
+
+
+def test_no_credential_stands_in_a_command_line(settings):
+    commands = [*kafka.server(settings).command, *kafka_connect.server(settings).command]
+
+    assert not [argument for argument in commands if "secret" in argument]
+
+
+def test_java_home_without_java_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+
+    with pytest.raises(SandboxError, match=r"JAVA_HOME is .* point it to a JDK 17"):
+        java.java_program("javac")
+
+
+def test_no_java_at_all_says_what_to_install(monkeypatch):
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(SandboxError, match="There is no java on the PATH: install a JDK 17"):
+        java.java_program("java")
+
+
+def test_the_plugin_is_built_once_and_again_only_after_a_change(monkeypatch, tmp_path):
+    sources, target = tmp_path / "src", tmp_path / "jars" / "plugins" / "s3-sink"
+    shutil.copytree(plugin.SOURCES, sources)
+    monkeypatch.setattr(plugin, "SOURCES", sources)
+    inputs = (java.jars("kafka"), java.jars("s3-sink"), target)
+    plugin.build(*inputs)
+    first = (target / plugin.PLUGIN_JAR).stat()
+
+    plugin.build(*inputs)
+    assert (target / plugin.PLUGIN_JAR).stat() == first
+
+    changed = next(sources.rglob("S3SinkConnector.java"))
+    changed.write_text(changed.read_text().replace('VERSION = "1.0.0"', 'VERSION = "1.0.1"'))
+    plugin.build(*inputs)
+    assert (target / plugin.PLUGIN_JAR).stat().st_ino != first.st_ino
+
+
+def test_the_plugin_folder_has_the_service_file_by_which_connect_finds_it(tmp_path):
+    target = tmp_path / "jars" / "plugins" / "s3-sink"
+
+    plugin.build(java.jars("kafka"), java.jars("s3-sink"), target)
+
+    with zipfile.ZipFile(target / plugin.PLUGIN_JAR) as jar:
+        named = jar.read("META-INF/services/org.apache.kafka.connect.sink.SinkConnector").decode().strip()
+        assert named.replace(".", "/") + ".class" in jar.namelist()
+    assert {jar.name for jar in java.jars("s3-sink").glob("*.jar")} < {file.name for file in target.iterdir()}
+
+
+def test_java_that_does_not_compile_is_shown_and_leaves_the_old_plugin(monkeypatch, tmp_path):
+    sources, target = tmp_path / "src", tmp_path / "jars" / "plugins" / "s3-sink"
+    target.mkdir(parents=True)
+    (target / "old.jar").touch()
+    sources.mkdir()
+    (sources / "Broken.java").write_text("class Broken { int x = ; }")
+    monkeypatch.setattr(plugin, "SOURCES", sources)
+
+    with pytest.raises(SandboxError, match=r"javac could not compile the S3 sink plugin:\n.*Broken\.java:1"):
+        plugin.build(java.jars("kafka"), java.jars("s3-sink"), target)
+
+    assert (target / "old.jar").exists()
+
+
+def test_the_connectors_file_is_a_request_that_msk_connect_takes():
+    shape = Session().get_service_model("kafkaconnect").operation_model("CreateConnector").input_shape
+
+    validate_parameters(filled(json.loads(CONNECTOR_FILE.read_text())), shape)
+
+
+def test_no_dollar_is_left_in_the_connectors_file_but_those_of_its_transforms():
+    configuration = filled(json.loads(CONNECTOR_FILE.read_text()))["connectorConfiguration"]
+
+    assert {name for name, value in configuration.items() if "$" in value} == {
+        "transforms.payload.type",
+        "transforms.origin.type",
+    }
+    assert configuration["transforms.payload.type"] == "org.apache.kafka.connect.transforms.HoistField$Value"
