@@ -32,7 +32,7 @@ def test_a_topic_does_not_come_into_being_because_someone_writes_to_it(sink):
     producer.produce("pinterest.pins", b"{}", on_delivery=lambda error, _: failures.append(error))
     producer.flush(30)
 
-    assert [error.code() for error in failures] == [KafkaError._UNKNOWN_TOPIC]
+    assert [error.code() for error in failures] == [KafkaError.UNKNOWN_TOPIC_OR_PART]
     assert "pinterest.pins" not in sink.admin.list_topics(timeout=10).topics
 
 
