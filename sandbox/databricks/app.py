@@ -1,5 +1,6 @@
 """The ASGI application: a route for each endpoint and API version, tokens, refusals in the service's shape."""
 
+import asyncio
 import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +18,7 @@ from sandbox.databricks import jobs_api, runs_api, workspace_api
 from sandbox.databricks.clusters import Clusters
 from sandbox.databricks.config import Config
 from sandbox.databricks.continuous import ContinuousJobs
+from sandbox.databricks.driver_process import DriverLostError
 from sandbox.databricks.engine import Engine
 from sandbox.databricks.errors import ApiError
 from sandbox.databricks.page import run_page
@@ -50,6 +52,8 @@ def guarded(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
             )
         try:
             return Json(await endpoint(request))
+        except DriverLostError as lost:
+            return refusal(ApiError("TEMPORARILY_UNAVAILABLE", str(lost)))
         except ApiError as error:
             log.info("%s %s refused: %s", request.method, request.url.path, error.message)
             return refusal(error)
@@ -95,9 +99,7 @@ def create_app(config: Config) -> Starlette:
         continuous.start()
         yield
         await continuous.close()
-        closing = engine.close()
-        await clusters.close()
-        await closing
+        await asyncio.gather(engine.close(), clusters.close())  # in this order: no retry starts a driver again
         store.close()
 
     return Starlette(routes=routes(), lifespan=lifespan, exception_handlers={404: not_found, 405: not_found})

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from sandbox.databricks.config import PROJECT, Config
-from sandbox.databricks.driver_process import SILENCE_SECONDS, DriverLostError, DriverProcess
+from sandbox.databricks.driver_process import SILENCE_SECONDS, DriverProcess
 from sandbox.databricks.errors import invalid
 from sandbox.databricks.model import now_ms
 from sandbox.databricks.spark_session import submit_arguments
@@ -148,6 +148,3 @@ class Clusters:
                     await self.terminate(cluster, f"it was silent for {SILENCE_SECONDS:.0f} s")
                 elif now - cluster.last_used > self.config.idle_seconds:
                     await self.terminate(cluster, f"it was idle for {self.config.idle_seconds:.0f} s")
-
-
-__all__ = ["Cluster", "Clusters", "DriverLostError", "cluster_id_of"]

@@ -69,6 +69,9 @@ class DriverProcess:
         except TimeoutError as error:
             driver.kill(f"it did not answer within {START_SECONDS:.0f} s of its start")
             raise DriverLostError(f"The driver did not start; see {log_file}.") from error
+        except asyncio.CancelledError:
+            driver.kill("the run that it was started for was cancelled")
+            raise
         return driver
 
     @property

@@ -99,6 +99,34 @@ def is_running(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"  # in a container nobody may reap an orphan
 
 
+def test_a_run_cancelled_while_its_cluster_starts_leaves_no_process(client, databricks_api, until, finished):
+    path = databricks_api.notebook("good", "x = 1")
+    before = len(family(databricks_api.process.pid))
+    cluster = ClusterSpec(spark_version="18.x", custom_tags={"use": "never"})
+
+    run_id = client.jobs.submit(tasks=[submit_task(path, new_cluster=cluster)]).run_id
+    client.jobs.cancel_run(run_id)
+
+    assert finished(client, run_id).state.result_state.value == "CANCELED"
+    until(lambda: len(family(databricks_api.process.pid)), lambda count: count == before, seconds=3)
+
+
+def test_a_stopped_api_takes_every_process_along_and_starts_none_for_retries(
+    client, databricks_api, pid_of_driver, until
+):
+    path = databricks_api.notebook("endless", WAIT_FOR_EVER)
+    client.jobs.submit(tasks=[submit_task(path, max_retries=-1)])
+    until(pid_of_driver, bool)
+    processes = family(databricks_api.process.pid)
+
+    databricks_api.stop()
+
+    assert processes
+    assert not any(is_running(process.pid) for process in processes)
+    assert databricks_api.log.read_text().count("Traceback") == 0
+    databricks_api.start()
+
+
 def test_a_stream_is_cancelled_and_nothing_of_spark_listens_beyond_loopback(client, databricks_api, until, finished):
     path = databricks_api.notebook(
         "stream",
