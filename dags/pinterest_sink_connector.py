@@ -35,8 +35,15 @@ from pinterest_pipeline.paths import include_folder
 from pinterest_pipeline.sensors.msk_connect import MskConnectHealthSensor
 
 CONNECTOR = setting("connector.name")
-VARIABLE = "var.json.pinterest_pipeline"
-VALUES = f"dict({VARIABLE}.connector, bucket={VARIABLE}.bucket, topic_prefix={VARIABLE}.topic_prefix)"
+CONNECTOR_VALUES = """{%- set pipeline = var.json.pinterest_pipeline -%}
+{%- set topic = pipeline.topic_prefix -%}
+{{ dict(
+    pipeline.connector,
+    bucket=pipeline.bucket,
+    region=pipeline.get('region', 'us-east-1'),
+    topics=topic ~ '.pin,' ~ topic ~ '.geo,' ~ topic ~ '.user',
+    dead_letter_topic=topic ~ '.dead-letters',
+) }}"""
 WATCH = {"deferrable": True, "poke_interval": 15, "timeout": 4 * 60, "execution_timeout": timedelta(minutes=6)}
 
 
@@ -63,7 +70,7 @@ with DAG(
     ensure_connector = MskConnectEnsureConnectorOperator(
         task_id="ensure_connector",
         connector_file=include_folder(__file__) / "kafka" / "pinterest-s3-sink.json",
-        connector_values=f"{{{{ {VALUES} }}}}",
+        connector_values=CONNECTOR_VALUES,
         timeout=timedelta(minutes=30),
         execution_timeout=timedelta(minutes=35),
         deferrable=True,
