@@ -105,9 +105,11 @@ def test_a_run_cancelled_while_its_cluster_starts_leaves_no_process(client, data
     cluster = ClusterSpec(spark_version="18.x", custom_tags={"use": "never"})
 
     run_id = client.jobs.submit(tasks=[submit_task(path, new_cluster=cluster)]).run_id
+    until(lambda: len(family(databricks_api.process.pid)), lambda count: count == before + 1)
     client.jobs.cancel_run(run_id)
+    run = finished(client, run_id)
 
-    assert finished(client, run_id).state.result_state.value == "CANCELED"
+    assert (run.state.result_state.value, run.tasks[0].execution_duration) == ("CANCELED", 0)
     until(lambda: len(family(databricks_api.process.pid)), lambda count: count == before, seconds=3)
 
 
@@ -115,7 +117,7 @@ def test_a_stopped_api_takes_every_process_along_and_starts_none_for_retries(
     client, databricks_api, pid_of_driver, until
 ):
     path = databricks_api.notebook("endless", WAIT_FOR_EVER)
-    client.jobs.submit(tasks=[submit_task(path, max_retries=-1)])
+    run_id = client.jobs.submit(tasks=[submit_task(path, max_retries=-1)]).run_id
     until(pid_of_driver, bool)
     processes = family(databricks_api.process.pid)
 
@@ -125,6 +127,8 @@ def test_a_stopped_api_takes_every_process_along_and_starts_none_for_retries(
     assert not any(is_running(process.pid) for process in processes)
     assert databricks_api.log.read_text().count("Traceback") == 0
     databricks_api.start()
+    attempts = client.jobs.get_run(run_id).tasks
+    assert ["Databricks API was restarted" in attempt.state.state_message for attempt in attempts] == [True]
 
 
 def test_a_stream_is_cancelled_and_nothing_of_spark_listens_beyond_loopback(client, databricks_api, until, finished):
