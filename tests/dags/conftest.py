@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 PROJECT = Path(__file__).resolve().parents[2]
 os.environ.update(  # before the first import of Airflow, which reads its configuration then
     {
@@ -21,18 +23,14 @@ os.environ.update(  # before the first import of Airflow, which reads its config
     }
 )
 
-import pytest
 
-DAG_FILES = sorted((PROJECT / "dags").glob("*.py"))
-
-
-class ForbiddenAtParseTime(AssertionError):
+class ForbiddenWhileParsingError(AssertionError):
     """A DAG file reached for what only a running task may touch."""
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, what: str) -> None:
     def refuse(*arguments: Any, **_: Any) -> None:
-        raise ForbiddenAtParseTime(f"{what} while parsing: {arguments[:2]}")
+        raise ForbiddenWhileParsingError(f"{what} while parsing: {arguments[:2]}")
 
     monkeypatch.setattr(owner, name, refuse)
 
@@ -47,7 +45,7 @@ def parsed() -> Iterator[Any]:
 
     def only_unix(self: socket.socket, address: Any) -> None:
         if self.family != socket.AF_UNIX:
-            raise ForbiddenAtParseTime(f"connection to {address} while parsing")
+            raise ForbiddenWhileParsingError(f"connection to {address} while parsing")
         real_connect(self, address)
 
     options: dict[str, Any] = {"dag_folder": str(PROJECT / "dags")}

@@ -33,7 +33,8 @@ def test_every_dag_says_catchup_itself_and_has_a_named_timetable(dags):
     for dag in dags.values():
         source = Path(dag.fileloc).read_text()
 
-        assert "catchup=False" in source and dag.catchup is False
+        assert "catchup=False" in source
+        assert dag.catchup is False
         assert type(dag.timetable).__name__ in {"CronDataIntervalTimetable", "CronTriggerTimetable"}
 
 
@@ -45,9 +46,10 @@ def test_every_start_date_is_fixed_and_aware_of_its_zone(dags):
 def test_every_task_has_an_owner_retries_and_a_limit(tasks):
     for task in tasks:
         assert task.owner == "data-platform", task.task_id
-        assert task.execution_timeout and task.execution_timeout <= timedelta(hours=6), task.task_id
+        assert task.execution_timeout <= timedelta(hours=6), task.task_id
         assert task.retries >= 1 or task.task_id == "alert", task.task_id
-        assert task.retry_exponential_backoff and task.max_retry_delay, task.task_id
+        assert task.retry_exponential_backoff, task.task_id
+        assert task.max_retry_delay, task.task_id
         assert task.has_on_failure_callback, task.task_id
 
 
@@ -117,5 +119,7 @@ def sql_names(task):
     given = [getattr(task, "sql", None)]
     if task.is_mapped:
         given = [arguments["sql"] for arguments in task.expand_input.value if "sql" in arguments]
-    flat = [text for value in given for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    flat = [
+        text for value in given for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)
+    ]
     return [name if name.endswith(".sql") else texts[name] for name in flat]

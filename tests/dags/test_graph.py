@@ -1,0 +1,69 @@
+"""The pipeline's order, as a person on call reads it."""
+
+from itertools import pairwise
+
+import pytest
+
+
+@pytest.fixture
+def batch(dags):
+    return dags["pinterest_daily_batch"]
+
+
+@pytest.fixture
+def connector(dags):
+    return dags["pinterest_sink_connector"]
+
+
+def after(dag, task_id):
+    return {task.task_id for task in dag.get_task(task_id).get_flat_relatives(upstream=False)}
+
+
+def test_the_stages_follow_each_other(batch):
+    order = [
+        "choose_window", "ingest.topics_exist", "ingest.send_posts", "any_posts", "posts_landed",
+        "lakehouse.submit_batch_run", "lakehouse.bronze", "lakehouse.silver", "lakehouse.gold",
+        "publish.publish_gold", "publish.check_gold", "reconcile_rows",
+    ]  # fmt: skip
+
+    for before, behind in pairwise(order):
+        assert behind in after(batch, before), f"{behind} does not wait for {before}"
+
+
+def test_the_tables_exist_before_anybody_writes_them(batch):
+    assert {"lakehouse.submit_batch_run", "publish.publish_gold", "reconcile_rows"} <= after(batch, "create_tables")
+
+
+def test_nothing_is_looked_for_in_the_lake_while_the_connector_is_sick(batch):
+    assert "posts_landed" in after(batch, "connector_is_healthy")
+
+
+def test_a_day_without_posts_skips_the_lakehouse_and_is_still_reconciled(batch):
+    short_circuit, books = batch.get_task("any_posts"), batch.get_task("reconcile_rows")
+
+    assert not short_circuit.ignore_downstream_trigger_rules
+    assert {"posts_landed", "lakehouse.submit_batch_run"} == short_circuit.downstream_task_ids
+    assert books.trigger_rule == "none_failed"
+
+
+def test_pin_geo_and_user_are_sent_side_by_side_under_their_names(batch):
+    task = batch.get_task("ingest.send_posts")
+
+    assert len(task.expand_input.value) == 3
+    assert task.partial_kwargs["map_index_template"]
+
+
+def test_each_stage_says_what_it_makes(batch):
+    made = {task.task_id: {asset.name for asset in task.outlets} for task in batch.tasks if task.outlets}
+
+    assert made["lakehouse.bronze"] == {f"pinterest_lake_bronze_{table}" for table in ("pin", "geo", "user")}
+    assert "pinterest_lake_quarantine" in made["lakehouse.silver"]
+    assert made["publish.publish_gold"] == {"pinterest_warehouse_gold"}
+
+
+def test_a_sick_connector_is_restarted_checked_again_and_reported(connector):
+    assert connector.get_task("connector_is_healthy").soft_fail
+    assert connector.get_task("restart_connector").trigger_rule == "all_skipped"
+    assert "healthy_after_restart" in after(connector, "restart_connector")
+    assert connector.get_task("alert").trigger_rule == "one_failed"
+    assert connector.get_task("alert").upstream_task_ids == set(connector.task_ids) - {"alert"}

@@ -1,0 +1,131 @@
+"""What the operators are given once a run renders their templates from the Variable and from earlier tasks."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+
+VARIABLE = {
+    "bucket": "a-lake",
+    "lake_uri": "s3a://a-lake",
+    "topic_prefix": "prefix",
+    "connector": {
+        "name": "a-sink",
+        "plugin_arn": "arn:plugin",
+        "plugin_revision": 3,
+        "service_role_arn": "arn:role",
+        "bootstrap_servers": "broker:9098",
+        "subnets": ["subnet-a", "subnet-b"],
+        "security_groups": ["sg-a"],
+        "rotate_schedule_interval_ms": "60000",
+    },
+    "databricks": {
+        "notebook_root": "/Workspace/notebooks",
+        "cluster": {"num_workers": 2, "spark_version": "18.x"},
+        "secret_scope": "scope",
+        "secret_key": "key",
+    },
+}
+XCOMS = {
+    "choose_window": {
+        "window_start": "2018-03-01T02:00:00",
+        "window_end": "2018-03-02T02:00:00",
+        "include_undated": False,
+    },
+    "any_posts": {"pin": [{"partition": 0, "first_offset": 5, "last_offset": 9}]},
+    "lakehouse.submit_batch_run": 42,
+    "ingest.send_posts": [{"topic": "prefix.pin"}],
+}
+
+
+@pytest.fixture
+def rendered(dags):
+    def render(dag_id, task_id, map_index=-1):
+        task = copy.copy(dags[dag_id].get_task(task_id))  # rendering changes the operator
+        ti = SimpleNamespace(
+            map_index=map_index, xcom_pull=lambda task_ids, **_: XCOMS[task_ids], task=task, run_id="r", task_id=task_id
+        )
+        context = {
+            "ti": ti,
+            "task": task,
+            "dag": dags[dag_id],
+            "dag_run": SimpleNamespace(conf={}),
+            "run_id": "r",
+            "var": {"json": SimpleNamespace(pinterest_pipeline=VARIABLE)},
+            "expanded_ti_count": None,
+        }
+        task.render_template_fields(context)
+        return context["task"]
+
+    return render
+
+
+def test_the_connector_file_is_filled_from_the_variable_without_changing_types(rendered):
+    task = rendered("pinterest_sink_connector", "ensure_connector")
+
+    assert task.connector_values == {
+        **VARIABLE["connector"],
+        "bucket": "a-lake",
+        "region": "us-east-1",
+        "topics": "prefix.pin,prefix.geo,prefix.user",
+        "dead_letter_topic": "prefix.dead-letters",
+    }
+    assert task.connector_values["rotate_schedule_interval_ms"] == "60000"
+
+
+def test_the_connector_file_asks_for_exactly_what_the_dag_gives(rendered):
+    from pathlib import Path
+
+    from pinterest_pipeline.connector_plan import read_connector_file
+
+    task = rendered("pinterest_sink_connector", "ensure_connector")
+
+    request = read_connector_file(Path(task.connector_file), task.connector_values)
+
+    assert request["connectorConfiguration"]["s3.bucket.name"] == "a-lake"
+    assert request["connectorName"] == "a-sink"
+
+
+@pytest.mark.parametrize(
+    ("map_index", "topic", "key", "relation"),
+    [
+        pytest.param(0, "prefix.pin", "index", "FROM pinterest_data", id="pin"),
+        pytest.param(1, "prefix.geo", "ind", "FROM geolocation_data", id="geo"),
+        pytest.param(2, "prefix.user", "ind", "FROM user_data", id="user"),
+    ],
+)
+def test_each_table_is_sent_to_its_topic_by_its_own_query(rendered, map_index, topic, key, relation):
+    task = rendered("pinterest_daily_batch", "ingest.send_posts", map_index)
+
+    assert (task.topic, task.key_column, task.dead_letter_bucket) == (topic, key, "a-lake")
+    assert relation in task.sql
+    assert task.parameters == XCOMS["choose_window"]
+
+
+def test_the_count_takes_the_same_window_as_the_queries(rendered):
+    task = rendered("pinterest_daily_batch", "ingest.count_source_rows")
+
+    assert task.parameters == XCOMS["choose_window"]
+    assert "%(window_start)s" in task.sql
+
+
+def test_the_batch_run_is_submitted_with_the_cluster_and_the_acknowledged_offsets(rendered):
+    task = rendered("pinterest_daily_batch", "lakehouse.submit_batch_run")
+
+    assert task.job_clusters == [{"job_cluster_key": "batch", "new_cluster": VARIABLE["databricks"]["cluster"]}]
+    assert [stage["notebook_task"]["notebook_path"] for stage in task.tasks] == [
+        f"/Workspace/notebooks/{stage}" for stage in ("bronze", "silver", "gold")
+    ]
+    assert task.tasks[1]["notebook_task"]["base_parameters"] == {
+        "lake_uri": "s3a://a-lake",
+        "topic_prefix": "prefix",
+        "acknowledged": XCOMS["any_posts"],
+    }
+
+
+def test_the_whole_publish_is_one_list_of_statements_and_so_one_transaction(rendered):
+    task = rendered("pinterest_daily_batch", "publish.publish_gold")
+
+    assert not task.autocommit
+    assert "FOR UPDATE" in task.sql[0]
+    assert sum("MERGE INTO gold." in statement for statement in task.sql) == 10
