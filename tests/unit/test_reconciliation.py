@@ -1,0 +1,129 @@
+"""The books of a run: every row is accounted for, or the run says which are not and where to look."""
+
+from dataclasses import replace
+
+import pytest
+
+from pinterest_pipeline.reconciliation import TableAccount, balance, discrepancies, offsets_by_table
+
+GOOD = TableAccount(
+    table="pin", source=10, acknowledged=8, dead_letters=2, offsets=8,
+    landed=8, silver=5, duplicates=2, quarantined=1, lost=0, dead_letter_uri="s3://lake/dead-letters/x",
+)  # fmt: skip
+
+
+def sent(table, acknowledged, ranges, dead_letters=0):
+    return {
+        "topic": f"pinterest.{table}",
+        "rows": acknowledged + dead_letters,
+        "acknowledged": acknowledged,
+        "dead_letters": dead_letters,
+        "dead_letter_uri": "s3://lake/dead-letters/x" if dead_letters else None,
+        "partitions": [{"partition": p, "first_offset": first, "last_offset": last} for p, first, last in ranges],
+    }
+
+
+def silver_result(**counts):
+    settled = {"landed": 0, "silver": 0, "duplicates": 0, "quarantined": 0, "lost": 0}
+    return {
+        "run": {table: {**settled, **count} for table, count in counts.items()},
+        "totals": {"pin": {"bronze": 100, "silver": 90, "duplicates": 6, "quarantined": 4}},
+        "quarantine_reasons": {"pin": {"no id": 4}},
+        "defects": {"pin": {"follower_count": 3}},
+    }
+
+
+def test_books_that_balance_have_no_discrepancy():
+    assert discrepancies(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"source": 11}, "source has 11 rows in the window, but 8 were acknowledged and 2", id="not sent"),
+        pytest.param({"source": 9}, "The source changed while it was read", id="sent too many"),
+        pytest.param({"landed": 7, "silver": 4}, "at 8 offsets, but bronze has 7", id="not landed"),
+        pytest.param({"silver": 4}, "1 are missing, 0 of them known as lost", id="not settled"),
+        pytest.param({"silver": 6}, "-1 are missing", id="settled twice"),
+        pytest.param({"silver": 4, "lost": 1}, "1 are missing, 1 of them known as lost", id="known as lost"),
+        pytest.param({"offsets": 0}, "acknowledged 8 records at 0 offsets", id="offsets not told"),
+    ],
+)
+def test_every_missing_row_is_named_with_the_table_the_numbers_and_the_place(change, message):
+    (sentence,) = discrepancies(replace(GOOD, **change))
+
+    assert sentence.startswith("pin: ")
+    assert message in sentence
+
+
+def test_a_loss_is_not_hidden_by_records_of_others_at_the_same_offsets():
+    """8 acknowledged, 12 offsets in their range: the 4 of others must have landed too."""
+    assert discrepancies(replace(GOOD, offsets=12, landed=12, silver=9)) == []
+    assert discrepancies(replace(GOOD, offsets=12, landed=11, silver=8))
+
+
+def test_the_stages_are_brought_together_by_table():
+    produced = [
+        sent("pin", 3, [(0, 5, 6), (2, 0, 0)]),
+        sent("geo", 1, [(1, 7, 7)], dead_letters=1),
+        sent("user", 0, []),
+    ]
+    silver = silver_result(pin={"landed": 3, "silver": 2, "duplicates": 1}, geo={"landed": 1, "quarantined": 1})
+
+    books = balance([("pin", 3, 0), ("geo", 2, 0)], produced, silver)
+
+    assert books.problems(fail_on_dead_letters=False) == []
+    assert [(a.table, a.source, a.offsets, a.landed) for a in books.accounts] == [
+        ("pin", 3, 3, 3), ("geo", 2, 1, 1), ("user", 0, 0, 0),
+    ]  # fmt: skip
+
+
+def test_dead_letters_are_a_warning_unless_asked_to_fail():
+    books = balance([("geo", 1, 0)], [sent("geo", 0, [], dead_letters=1)], None)
+
+    assert books.problems(fail_on_dead_letters=False) == []
+    assert books.remarks() == ["geo: 1 rows are dead letters, see s3://lake/dead-letters/x."]
+    assert books.problems(fail_on_dead_letters=True) == books.remarks()
+
+
+def test_records_of_others_and_posts_left_behind_are_remarked():
+    books = balance([("pin", 1, 4)], [sent("pin", 1, [(0, 1, 3)])], silver_result(pin={"landed": 3, "silver": 3}))
+
+    assert books.problems(fail_on_dead_letters=True) == []
+    assert [remark.split(" ")[1] for remark in books.remarks()] == ["2", "4"]
+
+
+def test_a_day_without_posts_balances_with_zeros():
+    books = balance(
+        [("pin", 0, 0), ("geo", 0, 0), ("user", 0, 0)], [sent(t, 0, []) for t in ("pin", "geo", "user")], None
+    )
+
+    assert books.problems(fail_on_dead_letters=True) == []
+    assert books.lake_rows() == []
+    assert [row["source_rows"] for row in books.run_rows("dag", "run")] == [0, 0, 0]
+
+
+def test_rows_of_a_table_that_was_never_sent_are_missed():
+    assert balance([("user", 5, 0)], [], None).problems(fail_on_dead_letters=False)
+
+
+def test_the_audit_rows_hold_every_number():
+    books = balance([("pin", 3, 0)], [sent("pin", 3, [(0, 0, 2)])], silver_result(pin={"landed": 3, "silver": 3}))
+
+    assert books.run_rows("dag", "run")[0] == {
+        "dag_id": "dag", "run_id": "run", "table_name": "pin", "source_rows": 3, "acknowledged_rows": 3,
+        "dead_letter_rows": 0, "landed_rows": 3, "silver_rows": 3, "duplicate_rows": 0, "quarantined_rows": 0,
+        "lost_rows": 0,
+    }  # fmt: skip
+    assert books.lake_rows() == [
+        {
+            "table_name": "pin", "bronze_rows": 100, "silver_rows": 90, "duplicate_rows": 6, "quarantined_rows": 4,
+            "quarantine_reasons": {"no id": 4}, "defects": {"follower_count": 3},
+        }
+    ]  # fmt: skip
+
+
+def test_offsets_are_given_by_table_and_only_where_something_was_acknowledged():
+    assert offsets_by_table([sent("pin", 2, [(1, 4, 5)]), sent("geo", 0, [])]) == {
+        "pin": [{"partition": 1, "first_offset": 4, "last_offset": 5}]
+    }
