@@ -99,7 +99,6 @@ with DAG(
         submit_batch_run = DatabricksBatchRunOperator(
             task_id="submit_batch_run",
             run_name="pinterest_daily_batch",
-            job_clusters=lakehouse.job_clusters(),
             tasks=lakehouse.batch_tasks(acknowledged, stage_limit=STAGE_LIMIT),
             pool="pinterest_lakehouse",
             execution_timeout=timedelta(hours=3),

@@ -1,0 +1,34 @@
+"""A database of a test's own on the sandbox's server, and the product's SQL files."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+SQL = Path(__file__).resolve().parents[3] / "include" / "sql"
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """Yield the URL of a new, empty database; it is dropped afterwards, with whoever is still connected."""
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield f"{server_url.rpartition('/')[0]}/{name}"
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def statements(kind: str) -> list[str]:
+    return [file.read_text() for file in sorted((SQL / kind).glob("*.sql"))]
+
+
+def run_all(connection: psycopg.Connection, kind: str) -> None:
+    """Run every statement of a folder in one transaction, as the DAG's operator does."""
+    with connection.transaction():
+        for statement in statements(kind):
+            connection.execute(statement)
