@@ -8,12 +8,16 @@ import pytest
 from psycopg import sql
 
 
+@pytest.fixture(scope="session")
+def source_url(stand_ins: Callable[..., dict[str, str]]) -> str:
+    return stand_ins("postgres")["PINTEREST_SOURCE_URL"]
+
+
 @pytest.fixture
-def empty_database(stand_ins: Callable[..., dict[str, str]]) -> Iterator[str]:
-    """Return the URL of a database of this test's own, dropped after it."""
-    server = stand_ins("postgres")["PINTEREST_SOURCE_URL"]
-    name = sql.Identifier(f"test_{uuid4().hex}")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
-        yield f"{server.rpartition('/')[0]}/{name.as_string(connection).strip('"')}"
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+def empty_database(source_url: str) -> Iterator[str]:
+    """Return a URL that leads to a schema of this test's own, dropped after it."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(source_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+        yield f"{source_url}?options=-csearch_path%3D{name}"
+        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))

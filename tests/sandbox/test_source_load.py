@@ -35,11 +35,13 @@ def test_columns_keys_and_index_are_those_of_the_contract(empty_database: str) -
     with psycopg.connect(empty_database) as connection:
         columns = connection.execute(
             "SELECT table_name, column_name, data_type FROM information_schema.columns"
-            " WHERE table_schema = 'public' ORDER BY table_name, ordinal_position"
+            " WHERE table_schema = current_schema() ORDER BY table_name, ordinal_position"
         ).fetchall()
         indexes = {
             definition.partition(" USING ")[2]
-            for (definition,) in connection.execute("SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'")
+            for (definition,) in connection.execute(
+                "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()"
+            )
         }
     assert [(name, kind) for table, name, kind in columns if table == "geolocation_data"] == [
         ("ind", "bigint"),
