@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import httpx
 
-from sandbox import api_gateway, msk_connect
+from sandbox import api_gateway, databricks, msk_connect
 from sandbox.airflow_api import USERNAME, AirflowApi
 from sandbox.ministack import answers
 from sandbox.server import Server
@@ -159,7 +159,7 @@ def pipeline_variable(settings: Settings) -> dict[str, object]:
         },
         "databricks": {
             "notebook_root": "/Workspace/Shared/pinterest/notebooks",
-            "cluster": {"spark_version": "18.x-scala2.13", "node_type_id": "sandbox", "num_workers": 0},
+            "cluster": databricks.CLUSTER,
             "secret_scope": "pinterest",
             "secret_key": "warehouse_url",
         },

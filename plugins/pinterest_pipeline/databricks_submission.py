@@ -27,21 +27,18 @@ def is_of_family(name: str, run_name: str) -> bool:
 def submission_body(
     name: str,
     tasks: Sequence[Mapping[str, Any]] | str,
-    job_clusters: Sequence[Mapping[str, Any]] | str,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Build the body of ``runs/submit``; JSON text is taken wherever the API wants an object (templates give text).
 
     Notebook parameters that are not text become JSON text: widgets hold nothing else.
     """
-    clusters = [_with_cluster(cluster) for cluster in _as_json(job_clusters, "job_clusters", list)]
     body_tasks = [_with_parameters(_with_cluster(task)) for task in _as_json(tasks, "tasks", list)]
-    check_tasks(body_tasks, {cluster.get("job_cluster_key") for cluster in clusters})
-    body = {**settings, "run_name": name, "tasks": body_tasks}
-    return {**body, "job_clusters": clusters} if clusters else body
+    check_tasks(body_tasks)
+    return {**settings, "run_name": name, "tasks": body_tasks}
 
 
-def check_tasks(tasks: Sequence[Mapping[str, Any]], cluster_keys: set[Any]) -> None:
+def check_tasks(tasks: Sequence[Mapping[str, Any]]) -> None:
     """Name everything that the service would refuse, all at once."""
     keys = [task.get("task_key") for task in tasks]
     problems = [] if tasks else ["there is none"]
@@ -52,10 +49,8 @@ def check_tasks(tasks: Sequence[Mapping[str, Any]], cluster_keys: set[Any]) -> N
         unknown = [up["task_key"] for up in task.get("depends_on", []) if up.get("task_key") not in keys]
         if unknown:
             problems.append(f"{key} depends on {', '.join(map(str, unknown))}, which is not among them")
-        if "job_cluster_key" in task and task["job_cluster_key"] not in cluster_keys:
-            problems.append(
-                f"{key} wants the job cluster {task['job_cluster_key']}, which job_clusters does not define"
-            )
+        if "job_cluster_key" in task:
+            problems.append(f"{key} wants a shared job cluster, which runs/submit refuses: give it a new_cluster")
     if problems:
         raise PermanentError(
             f"The tasks of a Databricks run are wrong: {'; '.join(problems)}. Correct them in the DAG."

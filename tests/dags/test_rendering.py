@@ -112,7 +112,7 @@ def test_the_count_takes_the_same_window_as_the_queries(rendered):
 def test_the_batch_run_is_submitted_with_the_cluster_and_the_acknowledged_offsets(rendered):
     task = rendered("pinterest_daily_batch", "lakehouse.submit_batch_run")
 
-    assert task.job_clusters == [{"job_cluster_key": "batch", "new_cluster": VARIABLE["databricks"]["cluster"]}]
+    assert [stage["new_cluster"] for stage in task.tasks] == [VARIABLE["databricks"]["cluster"]] * 3
     assert [stage["notebook_task"]["notebook_path"] for stage in task.tasks] == [
         f"/Workspace/notebooks/{stage}" for stage in ("bronze", "silver", "gold")
     ]

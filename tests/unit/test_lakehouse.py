@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from pinterest_pipeline.lakehouse import batch_tasks, job_clusters
+from pinterest_pipeline.lakehouse import batch_tasks
 
 TASKS = batch_tasks(
     {"pin": []},
@@ -21,11 +21,8 @@ def test_each_stage_waits_for_the_one_before():
     assert waits == {"bronze": [], "silver": ["bronze"], "gold": ["silver"]}
 
 
-def test_each_stage_runs_its_notebook_on_the_one_shared_cluster_within_the_limit():
-    (cluster,) = job_clusters("{{ cluster }}")
-
-    assert cluster["new_cluster"] == "{{ cluster }}"
-    assert {task["job_cluster_key"] for task in TASKS} == {cluster["job_cluster_key"]}
+def test_each_stage_runs_its_notebook_on_the_same_kind_of_cluster_within_the_limit():
+    assert {task["new_cluster"] for task in TASKS} == {"{{ var.json.pinterest_pipeline.databricks.cluster }}"}
     assert [task["notebook_task"]["notebook_path"] for task in TASKS] == ["/root/bronze", "/root/silver", "/root/gold"]
     assert {task["timeout_seconds"] for task in TASKS} == {1800}
 

@@ -50,15 +50,15 @@ class DatabricksBatchRunOperator(BaseOperator):
     the same moment. Pushes XCom ``run_page_url``.
 
     :param run_name: Name of the family of runs; the DAG run's id is appended. (templated)
-    :param tasks: The API's ``tasks``, or JSON text. Notebook parameters that are no text become JSON. (templated)
-    :param job_clusters: The API's ``job_clusters``, or JSON text; ``new_cluster`` may be JSON text. (templated)
+    :param tasks: The API's ``tasks``, or JSON text, each with a ``new_cluster`` or ``existing_cluster_id`` of its own
+        (the service refuses shared job clusters here). Notebook parameters that are no text become JSON. (templated)
     :param settings: Further members of the body, e.g. ``timeout_seconds``, ``git_source``. (templated)
     :param wait_for_others: How long to wait for another active run to end.
     :param poll_seconds: Seconds between two looks while waiting.
     """
 
-    template_fields: Sequence[str] = ("run_name", "tasks", "job_clusters", "settings", "databricks_conn_id")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"tasks": "json", "job_clusters": "json", "settings": "json"}
+    template_fields: Sequence[str] = ("run_name", "tasks", "settings", "databricks_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"tasks": "json", "settings": "json"}
     operator_extra_links = (DatabricksRunLink(),)
     ui_color = "#ffd6cc"
 
@@ -67,7 +67,6 @@ class DatabricksBatchRunOperator(BaseOperator):
         *,
         run_name: str,
         tasks: Sequence[Mapping[str, Any]] | str,
-        job_clusters: Sequence[Mapping[str, Any]] | str = (),
         settings: Mapping[str, Any] | None = None,
         databricks_conn_id: str = "pinterest_databricks",
         wait_for_others: timedelta = timedelta(hours=2),
@@ -80,7 +79,6 @@ class DatabricksBatchRunOperator(BaseOperator):
             raise ValueError(f"poll_seconds is {poll_seconds}, expected more than 0.")
         self.run_name = run_name
         self.tasks = tasks
-        self.job_clusters = job_clusters
         self.settings = settings
         self.databricks_conn_id = databricks_conn_id
         self.wait_for_others = wait_for_others
@@ -109,7 +107,7 @@ class DatabricksBatchRunOperator(BaseOperator):
     def _submit(self, context: Any, deadline: float) -> int:
         ti = context["ti"]
         name = own_name(self.run_name, ti.run_id, ti.map_index)
-        body = submission_body(name, self.tasks, self.job_clusters, self.settings or {})
+        body = submission_body(name, self.tasks, self.settings or {})
         for path in dict.fromkeys(notebook_paths(body)):
             self.hook.check_notebook(path)
         while other := self.hook.find_active(lambda found: found != name and is_of_family(found, self.run_name)):
