@@ -161,12 +161,13 @@ class Supervision:
     def wait_ready(self, server: Server) -> None:
         deadline = time.monotonic() + server.ready_within_seconds
         while time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                if server.is_ready():
-                    return
-            info = self.rpc.supervisor.getProcessInfo(server.name)
-            if info["statename"] == "FATAL":
+            state = self.rpc.supervisor.getProcessInfo(server.name)["statename"]
+            if state == "FATAL":
                 break
+            with contextlib.suppress(OSError):
+                # Only a process that lives on speaks for itself: another program may hold the port.
+                if server.is_ready() and state == "RUNNING":
+                    return
             time.sleep(0.1)
         raise SandboxError(
             f"{server.name} was not ready within {server.ready_within_seconds:.0f} s."
