@@ -1,0 +1,107 @@
+"""The whole sandbox, once for all end-to-end tests, and a person's view of it: seed, run, read the answers."""
+
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from sandbox.airflow_api import AirflowApi
+from sandbox.demo import BATCH_DAG, WHOLE_HISTORY, ensure_connector, failures, wait_for_dags
+from sandbox.report import GOLD_TABLES
+from sandbox.settings import Settings
+from sandbox.source.load import seed
+
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+RUN_SECONDS = 420
+
+
+def eventually(condition: Callable[[], Any], what: str, seconds: float = RUN_SECONDS, pause: float = 0.3) -> Any:
+    """Return the first true answer of ``condition``, or fail saying what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
+        time.sleep(pause)
+    return answer
+
+
+class Pipeline:
+    """What a person does with the pipeline, by the public interfaces alone."""
+
+    def __init__(self, settings: Settings, api: AirflowApi) -> None:
+        self.settings = settings
+        self.api = api
+
+    def seed(self, mode: str, rows: int, seed_number: int) -> None:
+        seed(self.settings.postgres_url("pinterest_source"), mode, rows, seed_number)
+
+    def start_batch(self, **conf: str) -> str:
+        return self.api.trigger(BATCH_DAG, {**WHOLE_HISTORY, **conf})
+
+    def finish(self, run_id: str) -> str:
+        def ended() -> str | None:
+            state = self.api.run_state(BATCH_DAG, run_id)
+            return state if state in {"success", "failed"} else None
+
+        return str(eventually(ended, f"{run_id} ends"))
+
+    def run_batch(self, **conf: str) -> str:
+        run_id = self.start_batch(**conf)
+        state = self.finish(run_id)
+        assert state == "success", failures(self.api, BATCH_DAG, run_id)
+        return run_id
+
+    def task(self, run_id: str, task_id: str) -> dict[str, Any]:
+        return next(t for t in self.api.task_instances(BATCH_DAG, run_id) if t["task_id"] == task_id)
+
+    def wait_for_task(self, run_id: str, task_id: str, *states: str) -> dict[str, Any]:
+        def arrived() -> dict[str, Any] | None:
+            task = self.task(run_id, task_id)
+            return task if task["state"] in states else None
+
+        found: dict[str, Any] = eventually(arrived, f"{task_id} of {run_id} is {' or '.join(states)}")
+        return found
+
+    def xcom(self, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        path = f"dags/{BATCH_DAG}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self.api.call("GET", path, params={"deserialize": True})["value"]
+
+    def query(self, database: str, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.settings.postgres_url(database), connect_timeout=10) as connection:
+            return connection.execute(statement).fetchall()
+
+    def answers(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Schema ``gold`` as the readers see it."""
+        return {t: normal(self.query("pinterest_warehouse", f"SELECT * FROM gold.{t}")) for t in GOLD_TABLES}  # noqa: S608
+
+    def golden(self) -> dict[str, list[tuple[Any, ...]]]:
+        """The same answers by plain SQL over the source tables."""
+        return {t: normal(self.query("pinterest_source", (GOLDEN / f"{t}.sql").read_text())) for t in GOLD_TABLES}
+
+    def fates(self) -> dict[str, tuple[int, int, int, int]]:
+        """Bronze, silver, duplicate and quarantined rows of the whole lake, by table."""
+        statement = "SELECT table_name, bronze_rows, silver_rows, duplicate_rows, quarantined_rows FROM audit.lake_rows"
+        return {name: tuple(rows) for name, *rows in self.query("pinterest_warehouse", statement)}  # type: ignore[misc]
+
+
+def normal(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Sort rows and write every number one way, so that 2 and 2.0 are the same answer."""
+    written = [tuple(float(v) if isinstance(v, int | float | Decimal) else v for v in row) for row in rows]
+    return sorted(written, key=repr)
+
+
+@pytest.fixture(scope="session")
+def pipeline(stand_ins: Callable[..., dict[str, str]]) -> Iterator[Pipeline]:
+    from tests.conftest import TEST_HOME
+
+    stand_ins("airflow")
+    settings = Settings.load(TEST_HOME)
+    assert settings is not None
+    with AirflowApi(settings) as api:
+        wait_for_dags(api)
+        ensure_connector(api)
+        api.unpause(BATCH_DAG)
+        yield Pipeline(settings, api)

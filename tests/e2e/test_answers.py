@@ -1,0 +1,93 @@
+"""The whole path on the real scheduler: every row has one fate, and the answers are those of plain SQL."""
+
+import base64
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.__main__ import client_environment
+from sandbox.report import GOLD_TABLES
+from sandbox.source.generator import hard_payloads
+
+HARD_ROWS = 400
+SANE_ROWS = 600
+TABLES = ("pin", "geo", "user")
+
+
+@pytest.fixture(scope="module")
+def after_hard(pipeline: Any) -> dict[str, Any]:
+    """Hard rows through the source tables, and hard payloads that no table could hold straight to Kafka REST."""
+    before = pipeline.fates()
+    pipeline.seed("hard", HARD_ROWS, 5)
+    posted = post_hard_payloads(pipeline, rows=120, seed=9)
+    run_id = pipeline.run_batch()
+    return {"before": before, "posted": posted, "run_id": run_id, "fates": pipeline.fates()}
+
+
+def post_hard_payloads(pipeline: Any, rows: int, seed: int) -> dict[str, int]:
+    """Send raw texts, broken JSON among them, as a client of our own would: base64 in one request a table."""
+    environment = client_environment(pipeline.settings)
+    records: dict[str, list[dict[str, str]]] = {name: [] for name in TABLES}
+    for table, key, payload in hard_payloads(seed=seed, rows=rows):
+        encode = lambda text: base64.b64encode(str(text).encode()).decode()  # noqa: E731
+        record = {"value": encode(payload)} | ({} if key is None else {"key": encode(key)})
+        records[table].append(record)
+    for table, batch in records.items():
+        answer = httpx.post(
+            f"{environment['KAFKA_REST_URL']}/topics/pinterest.{table}",
+            json={"records": batch},
+            headers={
+                "x-api-key": environment["KAFKA_REST_API_KEY"],
+                "Content-Type": "application/vnd.kafka.binary.v2+json",
+            },
+            timeout=30,
+        )
+        assert answer.status_code == 200, answer.text
+        assert [o["error_code"] for o in answer.json()["offsets"]] == [None] * len(batch)
+    return {table: len(batch) for table, batch in records.items()}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_hard_row_ends_in_silver_in_duplicates_or_in_quarantine(after_hard: dict[str, Any], table: str) -> None:
+    bronze, silver, duplicates, quarantined = after_hard["fates"][table]
+    bronze_before = after_hard["before"].get(table, (0, 0, 0, 0))[0]
+
+    assert bronze - bronze_before == HARD_ROWS + after_hard["posted"][table]
+    assert silver + duplicates + quarantined == bronze
+    assert quarantined > 0
+
+
+def test_each_quarantined_row_has_a_reason(pipeline: Any, after_hard: dict[str, Any]) -> None:
+    reasons = dict(pipeline.query("pinterest_warehouse", "SELECT table_name, quarantine_reasons FROM audit.lake_rows"))
+
+    for table in TABLES:
+        assert sum(reasons[table].values()) == after_hard["fates"][table][3]
+        assert all(reasons[table])
+
+
+def test_a_second_data_set_replaces_the_first_and_its_answers_are_those_of_plain_sql(
+    pipeline: Any, after_hard: dict[str, Any]
+) -> None:
+    pipeline.seed("faithful", SANE_ROWS, 11)
+    pipeline.run_batch()
+
+    answers, golden = pipeline.answers(), pipeline.golden()
+    for table in GOLD_TABLES:
+        assert golden[table], table
+        assert answers[table] == golden[table], table
+
+
+def test_sending_again_changes_no_answer_and_counts_each_row_as_a_duplicate(pipeline: Any) -> None:
+    answers, fates = pipeline.answers(), pipeline.fates()
+
+    pipeline.run_batch()
+
+    assert pipeline.answers() == answers
+    for table, (bronze, silver, duplicates, quarantined) in pipeline.fates().items():
+        assert (bronze, silver, duplicates, quarantined) == (
+            fates[table][0] + SANE_ROWS,
+            fates[table][1],
+            fates[table][2] + SANE_ROWS,
+            fates[table][3],
+        )

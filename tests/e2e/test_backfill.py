@@ -1,0 +1,59 @@
+"""A backfill of past days, by the documented command, twice."""
+
+from typing import Any
+
+from sandbox import airflow
+from sandbox.demo import BATCH_DAG
+from tests.e2e.conftest import eventually
+
+FIRST_DAY, LAST_DAY, DAYS = "2020-03-01", "2020-03-06", 5
+COMMAND = [
+    "backfill", "create", "--dag-id", BATCH_DAG, "--from-date", FIRST_DAY, "--to-date", LAST_DAY,
+    "--reprocess-behavior", "completed", "--max-active-runs", "1",
+]  # fmt: skip
+
+
+def backfill(pipeline: Any) -> list[dict[str, Any]]:
+    """Run the backfill and return its ended runs."""
+    since = {(run["dag_run_id"], run["end_date"]) for run in pipeline.api.runs(BATCH_DAG)}
+    airflow.run_cli(pipeline.settings, COMMAND)
+
+    def ended() -> list[dict[str, Any]]:
+        runs = [
+            run
+            for run in pipeline.api.runs(BATCH_DAG)
+            if run["run_type"] == "backfill"
+            and run["state"] in {"success", "failed"}
+            and (run["dag_run_id"], run["end_date"]) not in since
+        ]
+        return runs if len(runs) == DAYS else []
+
+    runs: list[dict[str, Any]] = eventually(ended, "five backfilled days end", seconds=900, pause=1)
+    return runs
+
+
+def test_five_days_succeed_twice_and_give_the_same_answers(pipeline: Any) -> None:
+    first = backfill(pipeline)
+    once = pipeline.answers()
+    second = backfill(pipeline)
+
+    assert [run["state"] for run in first] == ["success"] * DAYS
+    assert [run["state"] for run in second] == ["success"] * DAYS
+    assert pipeline.answers() == once
+
+
+def test_a_day_handles_just_the_posts_of_its_interval(pipeline: Any) -> None:
+    runs = [run for run in pipeline.api.runs(BATCH_DAG) if run["run_type"] == "backfill"]
+
+    for run in runs:
+        window = (run["data_interval_start"], run["data_interval_end"])
+        expected = pipeline.query(
+            "pinterest_source",
+            "SELECT count(*) FROM geolocation_data WHERE timestamp AT TIME ZONE 'UTC' >= '{}' AND timestamp AT TIME ZONE"
+            " 'UTC' < '{}'".format(*window),
+        )[0][0]
+        sent = pipeline.query(
+            "pinterest_warehouse",
+            f"SELECT DISTINCT acknowledged_rows FROM audit.run_rows WHERE run_id = '{run['dag_run_id']}'",  # noqa: S608
+        )
+        assert sent == [(expected,)], run["dag_run_id"]
