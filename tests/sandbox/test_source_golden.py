@@ -23,6 +23,7 @@ POSTS = [
     ("quotes", "Eve", "10", "2999-01-01", 1, 1, "Chad", "Eve", "E", 12, "2016-01-01"),  # geo and user are rejected
     ("quotes", "Fay", "0.5M", "2022-01-01", 90, -180, "Chad", "Fay", "F", None, "2004-12-31"),  # user is rejected
     ("travel", "Gus", None, "2021-01-01", 1, 1, None, "Gus", "G", 24, "2014-12-31"),
+    ("travel", "Ivy", "4B", "2999-01-01", 1, 181, "Peru", "Ivy", "I", 121, "2016-01-01"),  # geo and user are rejected
     ("art", "Hal", "500 K", "2023-01-01", 1, 1, "Peru", "Hal", "H", 22, "2016-06-01"),
 ]
 ANSWERS = {
