@@ -46,7 +46,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         seeded = load.seed(settings.postgres_url("pinterest_source"), options.mode, options.rows, options.seed)
     except psycopg.OperationalError as error:
         raise SandboxError(
-            f"Cannot seed: PostgreSQL on port {settings.ports['postgres']} said {str(error).strip()!r}. "
+            f"Cannot seed: PostgreSQL on port {settings.ports['postgres']} said: {str(error).splitlines()[0]}. "
             "Start it with `python -m sandbox up --only postgres`."
         ) from error
     what = f"{seeded.rows:,} {options.mode} posts of seed {options.seed}"
