@@ -46,12 +46,10 @@ def test_a_day_handles_just_the_posts_of_its_interval(pipeline: Any) -> None:
     runs = [run for run in pipeline.api.runs(BATCH_DAG) if run["run_type"] == "backfill"]
 
     for run in runs:
-        window = (run["data_interval_start"], run["data_interval_end"])
-        expected = pipeline.query(
-            "pinterest_source",
-            "SELECT count(*) FROM geolocation_data WHERE timestamp AT TIME ZONE 'UTC' >= '{}' AND timestamp AT TIME ZONE"
-            " 'UTC' < '{}'".format(*window),
-        )[0][0]
+        start, end = run["data_interval_start"], run["data_interval_end"]
+        within = f"timestamp AT TIME ZONE 'UTC' >= '{start}' AND timestamp AT TIME ZONE 'UTC' < '{end}'"
+        counted = f"SELECT count(*) FROM geolocation_data WHERE {within}"  # noqa: S608 - Airflow's own dates
+        expected = pipeline.query("pinterest_source", counted)[0][0]
         sent = pipeline.query(
             "pinterest_warehouse",
             f"SELECT DISTINCT acknowledged_rows FROM audit.run_rows WHERE run_id = '{run['dag_run_id']}'",  # noqa: S608

@@ -136,8 +136,8 @@ class DatabricksBatchRunOperator(BaseOperator):
         """Wait a poll here, or defer until the run has ended and come back in ``resume``."""
         if time.time() > deadline:
             raise TransientError(
-                f"Databricks run {run.run_id} ({run.name}) is {run.state.life_cycle} still after {self.wait_for_others}: "
-                "cancel it there, or let this task try again."
+                f"Databricks run {run.run_id} ({run.name}) is {run.state.life_cycle} still after "
+                f"{self.wait_for_others}: cancel it there, or let this task try again."
             )
         self.log.info("Waiting for run %s (%s), which is %s", run.run_id, run.name, run.state.life_cycle)
         if self.deferrable:
