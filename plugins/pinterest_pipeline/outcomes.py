@@ -77,6 +77,8 @@ def read_outcomes(answer: object, record_count: int) -> tuple[Dialect, list[Outc
     if not isinstance(answer, dict) or not isinstance(entries, list) or len(entries) != record_count:
         seen = f"{len(entries)} entries" if isinstance(entries, list) else type(answer).__name__
         raise ValueError(f"expected an object with `offsets` of {record_count} entries, got {seen}")
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError(f"expected an object with `offsets` of {record_count} entries, got some that are no object")
     dialect = dialect_of(answer, entries)
     return dialect, [read_outcome(dialect, entry) for entry in entries]
 
@@ -94,10 +96,11 @@ def dialect_of(answer: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) 
 
 def read_outcome(dialect: Dialect, entry: Mapping[str, Any]) -> Outcome:
     """Classify one entry of ``offsets``."""
-    code = entry.get("error_code")
+    code, offset = entry.get("error_code"), entry.get("offset")
+    if code is None and offset is None:
+        return Outcome(Verdict.DOUBTFUL, reason="neither an offset nor an error_code")
     if code is None:
-        offset = entry.get("offset")
-        known = offset is not None and offset >= 0  # Karapace writes -1 for an offset that it was not told
+        known = offset >= 0  # Karapace writes -1 for an offset that it was not told
         return Outcome(Verdict.DELIVERED, entry.get("partition") if known else None, offset if known else None)
     reason = str(entry.get("error") or entry.get("message") or "no reason given")
     verdict = VERDICTS[dialect].get(code, Verdict.DOUBTFUL)

@@ -1,0 +1,223 @@
+"""The Kafka REST hook against a proxy that misbehaves on a script."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from pinterest_pipeline.errors import PermanentError, TransientError
+from pinterest_pipeline.hooks.kafka_rest import KafkaRestHook
+from pinterest_pipeline.records import DeadLetter, Record
+from tests.unit.scripted_kafka_rest import Answer, confluent, failed
+
+
+def records(*numbers):
+    return [Record(json.dumps(str(n)).encode(), json.dumps({"ind": n}).encode()) for n in numbers]
+
+
+@pytest.fixture
+def hook():
+    return KafkaRestHook(first_wait_seconds=0.01, max_wait_seconds=0.02, max_attempts=4, read_timeout_seconds=0.5)
+
+
+def test_records_go_to_the_topic_with_the_api_key(proxy, hook):
+    result = hook.produce("pinterest.pin", records(1, 2))
+
+    asked = proxy.asked[0]
+    assert (asked.method, asked.path) == ("POST", "/gate/v1/topics/pinterest.pin")
+    assert asked.headers["x-api-key"] == "the-key"
+    assert asked.headers["content-type"] == "application/vnd.kafka.json.v2+json"
+    assert json.loads(asked.body)["records"] == [{"key": "1", "value": {"ind": 1}}, {"key": "2", "value": {"ind": 2}}]
+    assert (result.acknowledged, result.requests, result.retries, result.dialect) == (2, 1, 0, "confluent")
+    assert result.sent_bytes == len(asked.body)
+    assert result.partitions == ((0, 0, 1),)
+
+
+def test_login_makes_it_basic_authentication(proxy, hook, monkeypatch):
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_PINTEREST_KAFKA_REST",
+        json.dumps({"conn_type": "http", "host": proxy.url, "login": "me", "password": "pw"}),
+    )
+
+    hook.produce("t", records(1))
+
+    assert proxy.asked[0].headers["authorization"] == "Basic bWU6cHc="
+    assert "x-api-key" not in proxy.asked[0].headers
+
+
+def test_only_the_records_that_failed_in_passing_are_sent_again(proxy, hook):
+    proxy.script = [lambda asked: Answer(confluent([proxy.delivered(), failed(50003), proxy.delivered()]))]
+
+    result = hook.produce("t", records(1, 2, 3))
+
+    assert [asked.keys for asked in proxy.asked] == [["1", "2", "3"], ["2"]]
+    assert (result.acknowledged, result.retries, result.dead_letters) == (3, 1, ())
+    assert result.partitions == ((0, 0, 2),)
+
+
+def test_rejected_record_is_a_dead_letter_and_the_others_are_delivered(proxy, hook):
+    proxy.script = [lambda asked: Answer(confluent([proxy.delivered(), failed(50002, "too large")]))]
+
+    result = hook.produce("t", records(1, 2))
+
+    assert result.acknowledged == 1
+    assert result.dead_letters == (DeadLetter("2", '{"ind": 2}', "too large", 50002),)
+    assert len(proxy.asked) == 1
+
+
+def test_unknown_code_is_retried_within_bounds_and_then_given_up(proxy, hook):
+    proxy.always = lambda asked: Answer(confluent([failed(51234) for _ in asked.keys]))
+
+    result = hook.produce("t", records(1))
+
+    assert len(proxy.asked) == 4
+    assert result.dead_letters == (DeadLetter("1", '{"ind": 1}', "why (after 4 attempts)", 51234),)
+
+
+def test_record_that_stays_behind_the_others_is_given_up(proxy, hook):
+    proxy.script = [lambda asked: Answer(confluent([proxy.delivered(), failed(50003)]))]
+    proxy.always = lambda asked: Answer(confluent([failed(50003)]))
+
+    result = hook.produce("t", records(1, 2))
+
+    assert (result.acknowledged, [letter.key for letter in result.dead_letters]) == (1, ["2"])
+
+
+def test_outage_that_spares_no_record_is_for_airflow_to_retry(proxy, hook):
+    proxy.always = lambda asked: Answer(confluent([failed(50003, "no leader") for _ in asked.keys]))
+
+    with pytest.raises(TransientError, match="topic t: 2 records not delivered, 50003: no leader"):
+        hook.produce("t", records(1, 2))
+
+    assert len(proxy.asked) == 4
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(Answer(hang_up=True), id="connection closed"),
+        pytest.param(Answer(delay_seconds=0.8), id="time-out, ambiguous"),
+        pytest.param(Answer({"error_code": 50302, "message": "no broker"}, 503), id="no broker"),
+        pytest.param(Answer({"message": "Endpoint request timed out"}, 504), id="gateway gave up"),
+        pytest.param(Answer({"message": "Too Many Requests"}, 429), id="usage plan"),
+        pytest.param(Answer({"message": "slow"}, 408), id="request time-out"),
+        pytest.param(Answer(b"<html>", 200), id="200 that is not the proxy's"),
+        pytest.param(Answer(confluent([]), 200), id="200 without outcomes"),
+    ],
+)
+def test_request_without_a_clear_answer_is_sent_again_whole(proxy, hook, trouble):
+    proxy.script = [trouble]
+
+    result = hook.produce("t", records(1, 2))
+
+    assert [asked.keys for asked in proxy.asked] == [["1", "2"], ["1", "2"]]
+    assert (result.acknowledged, result.requests, result.retries) == (2, 2, 1)
+
+
+def test_retry_after_is_honoured(proxy, hook):
+    proxy.script = [Answer({}, 429, {"Retry-After": "1"})]
+    started = time.monotonic()
+
+    hook.produce("t", records(1))
+
+    assert time.monotonic() - started >= 1
+
+
+def test_no_answer_in_all_attempts_is_for_airflow_to_retry(proxy, hook):
+    proxy.always = lambda asked: Answer({"message": "down"}, 503)
+
+    with pytest.raises(TransientError, match="2 records for topic t.*refused with 503: down"):
+        hook.produce("t", records(1, 2))
+
+    assert len(proxy.asked) == 4
+
+
+@pytest.mark.parametrize("status", [413, 422])
+def test_record_at_fault_is_found_by_halving_the_request(proxy, hook, status):
+    refused = Answer({"error_code": 42205, "message": "bad"}, status)
+    proxy.always = lambda asked: refused if "5" in asked.keys else proxy.deliver(asked)
+
+    result = hook.produce("t", records(*range(8)))
+
+    assert result.acknowledged == 7
+    assert [(letter.key, letter.error_code) for letter in result.dead_letters] == [("5", 42205)]
+    assert len(proxy.asked) == 7
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Answer({"error_code": 40401, "message": "Topic not found."}, 404), "topic t is unknown: create it.*--topic t"),
+        (Answer({"message": "Not Found"}, 404), "correct the host of connection pinterest_kafka_rest"),
+        (Answer({"message": "Forbidden"}, 403), r"check the password \(API key\) of connection pinterest_kafka_rest"),
+        (Answer({"error_code": 40101, "message": "no"}, 401), "check the password"),
+        (Answer(b"", 302, {"Location": "http://127.0.0.1:1/"}), "a Kafka REST v2 proxy"),
+        (Answer({"error_code": 415, "message": "HTTP 415"}, 415), "a Kafka REST v2 proxy"),
+        (Answer(confluent([failed(40301, "not authorized")])), "topic t: 1 records not delivered, 40301.*topic ACL"),
+    ],
+)
+def test_what_no_retry_can_mend_fails_at_once_with_its_cure(proxy, hook, answer, message):
+    proxy.script = [answer]
+
+    with pytest.raises(PermanentError, match=message):
+        hook.produce("t", records(1))
+
+    assert len(proxy.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("connection", "missing"),
+    [
+        ({}, ["host", "password"]),
+        ({"password": "k"}, ["host"]),
+        ({"host": "http://h"}, ["password"]),
+        ({"host": "http://h", "login": "me"}, ["password"]),
+    ],
+)
+def test_missing_connection_fields_are_named_all_at_once(monkeypatch, connection, missing):
+    monkeypatch.setenv("AIRFLOW_CONN_LACKING", json.dumps({"conn_type": "http", **connection}))
+
+    with pytest.raises(PermanentError, match=f"connection lacking lacks {'.* and '.join(missing)}") as caught:
+        KafkaRestHook("lacking").topics()
+
+    assert ("host" in str(caught.value)) is ("host" in missing)
+
+
+def test_stop_ends_a_wait_at_once(proxy):
+    hook = KafkaRestHook(first_wait_seconds=30, max_wait_seconds=30)
+    proxy.always = lambda asked: Answer({}, 503)
+    threading.Timer(0.2, hook.stop).start()
+    started = time.monotonic()
+
+    with pytest.raises(TransientError):
+        hook.produce("t", records(1))
+
+    assert time.monotonic() - started < 5
+    assert len(proxy.asked) == 1
+
+
+def test_topics_and_partitions(proxy, hook):
+    proxy.script = [Answer(["b", "a"]), Answer([{"partition": 1}, {"partition": 0}])]
+
+    assert hook.topics() == ["a", "b"]
+    assert hook.partitions("a/b") == [0, 1]
+    assert [asked.path for asked in proxy.asked] == ["/gate/v1/topics", "/gate/v1/topics/a%2Fb/partitions"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "works", "message"),
+    [
+        (Answer(["pinterest.pin"]), True, "answers: 1 topics (pinterest.pin)"),
+        (Answer({"message": "Forbidden"}, 403), False, "check the password"),
+        (Answer(b"<html>"), False, "no Kafka REST proxy"),
+    ],
+)
+def test_test_connection_tells_what_is_wrong(proxy, hook, answer, works, message):
+    proxy.script = [answer]
+
+    worked, said = hook.test_connection()
+
+    assert worked is works
+    assert message in said
+    assert "the-key" not in said

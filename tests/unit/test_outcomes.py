@@ -1,0 +1,110 @@
+"""Three proxies, one reading of what they say of each record."""
+
+import pytest
+
+from pinterest_pipeline.outcomes import Dialect, Verdict, read_outcomes
+
+SCHEMAS = {"key_schema_id": None, "value_schema_id": None}
+
+
+def confluent(*entries):
+    return {"offsets": list(entries), **SCHEMAS}
+
+
+@pytest.mark.parametrize(
+    ("answer", "dialect"),
+    [
+        (confluent({"partition": 0, "offset": 1, "error_code": None, "error": None}), Dialect.CONFLUENT),
+        (confluent({"partition": None, "offset": None, "error_code": 50003, "error": "x"}), Dialect.CONFLUENT),
+        (confluent({"partition": 0, "offset": 1}), Dialect.KARAPACE),
+        (confluent({"partition": 0, "offset": 1}, {"error_code": 1, "error": "x"}), Dialect.KARAPACE),
+        ({"offsets": [{"partition": 0, "offset": 1}]}, Dialect.STRIMZI),
+        ({"offsets": [{"error_code": 404, "message": "x"}]}, Dialect.STRIMZI),
+    ],
+)
+def test_dialect_is_told_by_the_answer(answer, dialect):
+    assert read_outcomes(answer, len(answer["offsets"]))[0] is dialect
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        (50002, Verdict.REJECTED),
+        (50003, Verdict.RETRY),
+        (40101, Verdict.DENIED),
+        (40301, Verdict.DENIED),
+        (40403, Verdict.REJECTED),
+        (59999, Verdict.DOUBTFUL),
+    ],
+)
+def test_confluent_codes(code, verdict):
+    _, (outcome,) = read_outcomes(confluent({"error_code": code, "error": "why"}), 1)
+
+    assert (outcome.verdict, outcome.error_code, outcome.reason) == (verdict, code, "why")
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "verdict"),
+    [
+        (1, "invalid data", Verdict.REJECTED),
+        (1, "timed out waiting to publish message, producer buffer full", Verdict.RETRY),
+        (1, "Publish message cancelled", Verdict.RETRY),
+        (2, "not leader", Verdict.RETRY),
+        (3, "whatever", Verdict.DOUBTFUL),
+    ],
+)
+def test_karapace_codes(code, error, verdict):
+    _, (outcome,) = read_outcomes(confluent({"error_code": code, "error": error}), 1)
+
+    assert outcome.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        (404, Verdict.REJECTED),
+        (413, Verdict.REJECTED),
+        (403, Verdict.DENIED),
+        (429, Verdict.RETRY),
+        (503, Verdict.RETRY),
+        (500, Verdict.DOUBTFUL),
+    ],
+)
+def test_strimzi_codes_are_statuses_with_a_message(code, verdict):
+    _, (outcome,) = read_outcomes({"offsets": [{"error_code": code, "message": "why"}]}, 1)
+
+    assert (outcome.verdict, outcome.reason) == (verdict, "why")
+
+
+def test_each_record_has_its_own_outcome():
+    answer = confluent(
+        {"partition": 2, "offset": 7, "error_code": None, "error": None},
+        {"partition": None, "offset": None, "error_code": 50002, "error": "too large"},
+    )
+
+    _, outcomes = read_outcomes(answer, 2)
+
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED, Verdict.REJECTED]
+    assert (outcomes[0].partition, outcomes[0].offset) == (2, 7)
+
+
+def test_offset_that_the_proxy_was_not_told_is_unknown():
+    _, (outcome,) = read_outcomes(confluent({"partition": 0, "offset": -1}), 1)
+
+    assert (outcome.verdict, outcome.partition, outcome.offset) == (Verdict.DELIVERED, None, None)
+
+
+def test_entry_that_says_nothing_is_not_taken_for_success():
+    _, (outcome,) = read_outcomes(confluent({}), 1)
+
+    assert outcome.verdict is Verdict.DOUBTFUL
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, [], "ok", {}, {"offsets": None}, confluent(), confluent({}, {}), confluent("x"), confluent(None)],
+    ids=repr,
+)
+def test_answer_without_an_outcome_per_record_settles_nothing(answer):
+    with pytest.raises(ValueError, match="expected an object with `offsets` of 1 entries"):
+        read_outcomes(answer, 1)
