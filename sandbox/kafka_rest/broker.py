@@ -22,12 +22,13 @@ from sandbox.kafka_rest.wire import (
 
 log = logging.getLogger(__name__)
 
+DELIVERY_SECONDS = 15  # the answer must come before API Gateway's 29 s
 PRODUCER = {
     "acks": "all",
     "enable.idempotence": True,
     "linger.ms": 0,  # Java's own default; a request of many records fills its batches anyway
     "message.max.bytes": 1_000_000,  # below the broker's default of 1,048,588, so that a full batch passes too
-    "message.timeout.ms": 15_000,  # the answer must come before API Gateway's 29 s
+    "message.timeout.ms": DELIVERY_SECONDS * 1000,
     "queue.buffering.max.messages": 200_000,
     "partitioner": "murmur2_random",  # Java's, as in Confluent's proxy
     "topic.metadata.propagation.max.ms": 3_000,
@@ -122,7 +123,7 @@ class Broker:
 
     async def close(self) -> None:
         """Wait for what is on its way, then stop."""
-        await asyncio.to_thread(self._producer.flush, PRODUCER["message.timeout.ms"] / 1000)
+        await asyncio.to_thread(self._producer.flush, DELIVERY_SECONDS)
         self._is_stopping.set()
         await asyncio.to_thread(self._poller.join)
 
