@@ -52,7 +52,8 @@ class ScriptedKafkaRest:
             def do_GET(self) -> None:
                 proxy.answer(self)
 
-            do_POST = do_GET
+            def do_POST(self) -> None:
+                proxy.answer(self)
 
             def log_message(self, *args: object) -> None:
                 pass

@@ -15,7 +15,7 @@ def record(number: int, size: int = 10) -> Record:
 
 
 def batches_of(records, max_records=500, max_bytes=ROOMY):
-    return [item for item in in_batches(records, max_records=max_records, max_bytes=max_bytes)]
+    return list(in_batches(records, max_records=max_records, max_bytes=max_bytes))
 
 
 @pytest.mark.parametrize(

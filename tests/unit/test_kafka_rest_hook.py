@@ -127,7 +127,7 @@ def test_retry_after_is_honoured(proxy, hook):
 def test_no_answer_in_all_attempts_is_for_airflow_to_retry(proxy, hook):
     proxy.always = lambda asked: Answer({"message": "down"}, 503)
 
-    with pytest.raises(TransientError, match="2 records for topic t.*refused with 503: down"):
+    with pytest.raises(TransientError, match=r"2 records for topic t.*refused with 503: down"):
         hook.produce("t", records(1, 2))
 
     assert len(proxy.asked) == 4
