@@ -127,10 +127,8 @@ class DatabricksBatchRunOperator(BaseOperator):
         )
 
     def _submit_once(self, body: Mapping[str, Any], token: str) -> Run:
-        run_id = self.hook.submit(body, token)
-        run = self.hook.run(run_id)
-        self.submitted_run_id = None if run.state.is_over else run_id
-        return run
+        self.submitted_run_id = self.hook.submit(body, token)
+        return self.hook.run(self.submitted_run_id)
 
     def _wait_for(self, run: Run, deadline: float) -> None:
         """Wait a poll here, or defer until the run has ended and come back in ``resume``."""
