@@ -50,7 +50,7 @@ def test_every_task_has_an_owner_retries_and_a_limit(tasks):
         assert task.retries >= 1 or task.task_id == "alert", task.task_id
         assert task.retry_exponential_backoff, task.task_id
         assert task.max_retry_delay, task.task_id
-        assert task.has_on_failure_callback, task.task_id
+        assert getattr(task, "partial_kwargs", vars(task)).get("on_failure_callback"), task.task_id
 
 
 def test_every_sensor_waits_in_the_triggerer_and_gives_up(tasks):
