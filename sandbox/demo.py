@@ -11,7 +11,8 @@ from sandbox.settings import SandboxError, Settings
 
 BATCH_DAG = "pinterest_daily_batch"
 CONNECTOR_DAG = "pinterest_sink_connector"
-WHOLE_HISTORY = {"window_start": "2017-10-18T00:00:00", "window_end": "2022-10-19T00:00:00"}
+# Wider than any post of any mode: `hard` ones say 1970 and 2999.
+WHOLE_HISTORY = {"window_start": "1900-01-01T00:00:00", "window_end": "3000-01-01T00:00:00"}
 PARSED_WITHIN_SECONDS = 180
 CONNECTOR_WITHIN_SECONDS = 300
 BATCH_WITHIN_SECONDS = 1800

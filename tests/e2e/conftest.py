@@ -82,7 +82,9 @@ class Pipeline:
         return {t: normal(self.query("pinterest_source", (GOLDEN / f"{t}.sql").read_text())) for t in GOLD_TABLES}
 
     def fates(self) -> dict[str, tuple[int, int, int, int]]:
-        """Bronze, silver, duplicate and quarantined rows of the whole lake, by table."""
+        """Bronze, silver, duplicate and quarantined rows of the whole lake, by table; none before the first run."""
+        if self.query("pinterest_warehouse", "SELECT to_regclass('audit.lake_rows')") == [(None,)]:
+            return {}
         statement = "SELECT table_name, bronze_rows, silver_rows, duplicate_rows, quarantined_rows FROM audit.lake_rows"
         return {name: tuple(rows) for name, *rows in self.query("pinterest_warehouse", statement)}  # type: ignore[misc]
 
@@ -101,7 +103,9 @@ def pipeline(stand_ins: Callable[..., dict[str, str]]) -> Iterator[Pipeline]:
     settings = Settings.load(TEST_HOME)
     assert settings is not None
     with AirflowApi(settings) as api:
+        whole = Pipeline(settings, api)
+        whole.seed("hard", 10, 1)  # unpausing starts yesterday's run, which reads the source at once
         wait_for_dags(api)
         ensure_connector(api)
         api.unpause(BATCH_DAG)
-        yield Pipeline(settings, api)
+        yield whole

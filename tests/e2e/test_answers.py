@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.__main__ import client_environment
 from sandbox.report import GOLD_TABLES
-from sandbox.source.generator import hard_payloads
+from sandbox.source.hard_wire import hard_payloads
 
 HARD_ROWS = 400
 SANE_ROWS = 600
@@ -29,10 +29,8 @@ def post_hard_payloads(pipeline: Any, rows: int, seed: int) -> dict[str, int]:
     """Send raw texts, broken JSON among them, as a client of our own would: base64 in one request a table."""
     environment = client_environment(pipeline.settings)
     records: dict[str, list[dict[str, str]]] = {name: [] for name in TABLES}
-    for table, key, payload in hard_payloads(seed=seed, rows=rows):
-        encode = lambda text: base64.b64encode(str(text).encode()).decode()  # noqa: E731
-        record = {"value": encode(payload)} | ({} if key is None else {"key": encode(key)})
-        records[table].append(record)
+    for payload in hard_payloads(seed=seed, rows=rows):
+        records[payload.table].append({"key": encoded(payload.key), "value": encoded(payload.text)})
     for table, batch in records.items():
         answer = httpx.post(
             f"{environment['KAFKA_REST_URL']}/topics/pinterest.{table}",
@@ -46,6 +44,10 @@ def post_hard_payloads(pipeline: Any, rows: int, seed: int) -> dict[str, int]:
         assert answer.status_code == 200, answer.text
         assert [o["error_code"] for o in answer.json()["offsets"]] == [None] * len(batch)
     return {table: len(batch) for table, batch in records.items()}
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 @pytest.mark.parametrize("table", TABLES)
