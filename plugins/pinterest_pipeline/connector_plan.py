@@ -30,6 +30,10 @@ def read_connector_file(file: Path, values: Mapping[str, Any]) -> dict[str, Any]
         raise PermanentError(f"Connector file {file} is not JSON ({error}): correct it.") from error
     if not isinstance(request, dict) or not request.get("connectorName"):
         raise PermanentError(f"Connector file {file} has no connectorName: write a CreateConnector request into it.")
+    if not isinstance(values, Mapping):
+        raise PermanentError(
+            f"connector_values of {file} is a {type(values).__name__}, expected a name and a value each."
+        )
     check_placeholders(request, values, file)
     filled: dict[str, Any] = _filled(request, values)
     return filled
