@@ -97,11 +97,12 @@ def dialect_of(answer: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) 
 def read_outcome(dialect: Dialect, entry: Mapping[str, Any]) -> Outcome:
     """Classify one entry of ``offsets``."""
     code, offset = entry.get("error_code"), entry.get("offset")
-    if code is None and offset is None:
-        return Outcome(Verdict.DOUBTFUL, reason="neither an offset nor an error_code")
     if code is None:
-        known = offset >= 0  # Karapace writes -1 for an offset that it was not told
-        return Outcome(Verdict.DELIVERED, entry.get("partition") if known else None, offset if known else None)
+        if offset is None:
+            return Outcome(Verdict.DOUBTFUL, reason="neither an offset nor an error_code")
+        if offset < 0:  # Karapace, where Kafka did not tell it
+            return Outcome(Verdict.DELIVERED)
+        return Outcome(Verdict.DELIVERED, entry.get("partition"), offset)
     reason = str(entry.get("error") or entry.get("message") or "no reason given")
     verdict = VERDICTS[dialect].get(code, Verdict.DOUBTFUL)
     if dialect is Dialect.KARAPACE and any(words in reason for words in PASSING_REASONS):

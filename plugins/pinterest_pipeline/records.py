@@ -10,7 +10,9 @@ from uuid import UUID
 class Record(NamedTuple):
     """One record, as JSON bytes.
 
-    :param key: JSON text of the key: a string, or ``null`` where the row has no id.
+    :param key: JSON of the key, which proxies write into Kafka as it stands. So an integer goes as a number: as a
+        string it would be quoted there too, and hash to another partition than a native producer's key. ``null``
+        where the row has no id.
     :param value: JSON object with the columns of the row, in their order.
     """
 
@@ -34,7 +36,8 @@ class DeadLetter(NamedTuple):
 
     @classmethod
     def of(cls, record: Record, reason: str, error_code: int | None = None) -> "DeadLetter":
-        return cls(json.loads(record.key), record.value.decode(), reason, error_code)
+        key = json.loads(record.key)
+        return cls(None if key is None else str(key), record.value.decode(), reason, error_code)
 
 
 class UnsupportedColumnError(TypeError):
@@ -61,14 +64,15 @@ def row_encoder(columns: Sequence[str], key_column: str) -> Callable[[Sequence[o
 
     def encode_row(row: Sequence[object]) -> Record | DeadLetter:
         key = row[key_index]
-        key_text = None if key is None else str(key)
         try:
             value = encode(dict(zip(names, row, strict=True)))
         except TypeError as error:
             raise UnsupportedColumnError(unsupported_column(names, row)) from error
         except ValueError as error:
+            key_text = None if key is None else str(key)
             return DeadLetter(key_text, repr(dict(zip(names, row, strict=True))), f"not JSON: {error}")
-        return Record(b"null" if key_text is None else json.dumps(key_text).encode(), value.encode())
+        key_json = key if key is None or isinstance(key, int) else str(key)
+        return Record(json.dumps(key_json).encode(), value.encode())
 
     return encode_row
 

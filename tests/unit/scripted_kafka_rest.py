@@ -19,7 +19,7 @@ class Asked:
 
     @property
     def keys(self) -> list[str]:
-        return [record["key"] for record in json.loads(self.body)["records"]]
+        return [str(record["key"]) for record in json.loads(self.body)["records"]]
 
 
 @dataclass

@@ -41,11 +41,19 @@ def test_what_json_has_is_sent_as_it_is(value):
 def test_record_is_an_object_with_the_columns_in_order():
     record = row_encoder(["index", "title"], "index")((42, "Grüße"))
 
-    assert record == Record(b'"42"', '{"index":42,"title":"Grüße"}'.encode())
+    assert record == Record(b"42", '{"index":42,"title":"Grüße"}'.encode())
 
 
-def test_key_is_text_whatever_its_type():
-    assert row_encoder(["ind"], "ind")(('a"b',)).key == b'"a\\"b"'
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        pytest.param(0, b"0", id="in Kafka a number is its digits, as a native producer writes a post id"),
+        pytest.param('a"b', b'"a\\"b"', id="text is JSON text"),
+        pytest.param(UUID(int=1), b'"00000000-0000-0000-0000-000000000001"', id="uuid is text"),
+    ],
+)
+def test_key_is_json_that_stands_in_kafka_as_it_is(value, key):
+    assert row_encoder(["ind"], "ind")((value,)).key == key
 
 
 def test_row_without_an_id_is_sent_without_a_key():

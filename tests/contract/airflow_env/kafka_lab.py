@@ -1,0 +1,51 @@
+"""Kafka for tests that have no Kafka client of their own: the sandbox's Python makes and reads topics for them."""
+
+import json
+import subprocess
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[3]
+SANDBOX_PYTHON = PROJECT / ".venv" / "sandbox" / "bin" / "python"
+CREATE = """
+import sys
+from confluent_kafka.admin import AdminClient, NewTopic
+bootstrap, topic = sys.argv[1:]
+admin = AdminClient({"bootstrap.servers": bootstrap})
+admin.create_topics([NewTopic(topic, num_partitions=3)])[topic].result(30)
+"""
+DELETE = CREATE.replace("create_topics([NewTopic(topic, num_partitions=3)])", "delete_topics([topic])")
+READ = """
+import json, sys
+from confluent_kafka import Consumer, TopicPartition
+bootstrap, topic = sys.argv[1:]
+consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reads", "enable.auto.commit": False})
+found = []
+for partition in range(3):
+    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+    consumer.assign([TopicPartition(topic, partition, low)])
+    for _ in range(high - low):
+        message = consumer.poll(30)
+        key = message.key()
+        found.append([message.partition(), message.offset(), key and key.decode(), message.value().decode()])
+print(json.dumps(found))
+"""
+
+
+class KafkaLab:
+    """One topic of three partitions, gone after the test."""
+
+    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self.topic = topic
+        self._run(CREATE)
+
+    def records(self) -> list[tuple[int, int, str | None, str]]:
+        """Return partition, offset, key and value of every record."""
+        return [tuple(record) for record in json.loads(self._run(READ))]
+
+    def delete(self) -> None:
+        self._run(DELETE)
+
+    def _run(self, script: str) -> str:
+        command = [str(SANDBOX_PYTHON), "-c", script, self.bootstrap_servers, self.topic]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
