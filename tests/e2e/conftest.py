@@ -75,7 +75,7 @@ class Pipeline:
 
     def answers(self) -> dict[str, list[tuple[Any, ...]]]:
         """Schema ``gold`` as the readers see it."""
-        return {t: normal(self.query("pinterest_warehouse", f"SELECT * FROM gold.{t}")) for t in GOLD_TABLES}  # noqa: S608
+        return {t: normal(self.query("pinterest_warehouse", f"SELECT * FROM gold.{t}")) for t in GOLD_TABLES}
 
     def golden(self) -> dict[str, list[tuple[Any, ...]]]:
         """The same answers by plain SQL over the source tables."""

@@ -48,10 +48,10 @@ def test_a_day_handles_just_the_posts_of_its_interval(pipeline: Any) -> None:
     for run in runs:
         start, end = run["data_interval_start"], run["data_interval_end"]
         within = f"timestamp AT TIME ZONE 'UTC' >= '{start}' AND timestamp AT TIME ZONE 'UTC' < '{end}'"
-        counted = f"SELECT count(*) FROM geolocation_data WHERE {within}"  # noqa: S608 - Airflow's own dates
+        counted = f"SELECT count(*) FROM geolocation_data WHERE {within}"
         expected = pipeline.query("pinterest_source", counted)[0][0]
         sent = pipeline.query(
             "pinterest_warehouse",
-            f"SELECT DISTINCT acknowledged_rows FROM audit.run_rows WHERE run_id = '{run['dag_run_id']}'",  # noqa: S608
+            f"SELECT DISTINCT acknowledged_rows FROM audit.run_rows WHERE run_id = '{run['dag_run_id']}'",
         )
         assert sent == [(expected,)], run["dag_run_id"]
