@@ -1,0 +1,154 @@
+"""The MSK Connect API over the real Connect worker, driven by boto3: a connector's life."""
+
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from tests.contract.sandbox_env.msk_connect_lab import MskConnectLab, refused, until
+
+
+@pytest.fixture(scope="module")
+def environment(stand_ins):
+    return stand_ins("msk_connect")
+
+
+@pytest.fixture
+def lab(environment):
+    lab = MskConnectLab(environment)
+    yield lab
+    lab.close()
+
+
+def test_a_connector_is_created_described_and_deleted(lab):
+    wanted = lab.request()
+    arn = lab.create()
+
+    described = lab.settled(arn)
+    assert described["connectorState"] == "RUNNING"
+    assert {name: described[name] for name in wanted} == wanted
+    assert described["creationTime"] <= datetime.now(UTC)
+    worker = httpx.get(f"{lab.environment['KAFKA_CONNECT_URL']}/connectors/{lab.name}").json()["config"]
+    assert worker["connector.class"] == "pinterest.sandbox.s3sink.S3SinkConnector"
+
+    deleting = lab.connect.delete_connector(connectorArn=arn, currentVersion=described["currentVersion"])
+    assert deleting["connectorState"] == "DELETING"
+    until(lambda: not lab.exists(arn))
+    assert httpx.get(f"{lab.environment['KAFKA_CONNECT_URL']}/connectors/{lab.name}").status_code == 404
+
+
+def test_a_configuration_that_the_worker_refuses_fails_the_connector(lab):
+    failed = lab.settled(lab.create(**{"flush.size": "0"}))
+
+    assert failed["connectorState"] == "FAILED"
+    assert failed["stateDescription"]["code"] == "InvalidInput.InvalidConnectorConfiguration"
+    assert "flush.size" in failed["stateDescription"]["message"]
+
+
+def test_an_unknown_class_fails_the_connector(lab):
+    failed = lab.settled(lab.create(**{"connector.class": "com.example.Missing"}))
+
+    assert failed["connectorState"] == "FAILED"
+    assert "com.example.Missing" in failed["stateDescription"]["message"]
+
+
+def test_an_update_changes_configuration_and_version(lab):
+    arn = lab.create()
+    before = lab.settled(arn)
+
+    update = lab.connect.update_connector(
+        connectorArn=arn,
+        currentVersion=before["currentVersion"],
+        connectorConfiguration=lab.configuration(**{"flush.size": "7"}),
+    )
+
+    assert update["connectorState"] == "UPDATING"
+    after = lab.settled(arn)
+    assert after["connectorConfiguration"]["flush.size"] == "7"
+    assert after["currentVersion"] != before["currentVersion"]
+    operation = lab.connect.describe_connector_operation(connectorOperationArn=update["connectorOperationArn"])
+    assert operation["connectorOperationState"] == "UPDATE_COMPLETE"
+    assert operation["originConnectorConfiguration"]["flush.size"] == "1000"
+    assert operation["targetConnectorConfiguration"]["flush.size"] == "7"
+
+
+def test_a_bad_update_is_rolled_back(lab):
+    arn = lab.create()
+    before = lab.settled(arn)
+
+    update = lab.connect.update_connector(
+        connectorArn=arn,
+        currentVersion=before["currentVersion"],
+        connectorConfiguration=lab.configuration(**{"flush.size": "0"}),
+    )
+
+    after = lab.settled(arn)
+    assert (after["connectorState"], after["currentVersion"]) == ("RUNNING", before["currentVersion"])
+    assert after["connectorConfiguration"]["flush.size"] == "1000"
+    operation = lab.connect.describe_connector_operation(connectorOperationArn=update["connectorOperationArn"])
+    assert operation["connectorOperationState"] == "ROLLBACK_COMPLETE"
+    assert "flush.size" in operation["errorInfo"]["message"]
+
+
+def test_capacity_is_updated_and_the_history_is_listed_newest_first(lab):
+    arn = lab.create()
+    capacity = {"provisionedCapacity": {"mcuCount": 1, "workerCount": 2}}
+    version = lab.settled(arn)["currentVersion"]
+    lab.connect.update_connector(connectorArn=arn, currentVersion=version, capacity=capacity)
+    assert lab.settled(arn)["capacity"] == capacity
+
+    lab.connect.restart_connector(connectorArn=arn, onlyFailedTasks=False)
+    lab.settled(arn)
+
+    pages = [lab.connect.list_connector_operations(connectorArn=arn, maxResults=1)]
+    pages.append(lab.connect.list_connector_operations(connectorArn=arn, maxResults=1, nextToken=pages[0]["nextToken"]))
+    assert "nextToken" not in pages[1]
+    listed = [
+        (o["connectorOperationType"], o["connectorOperationState"]) for p in pages for o in p["connectorOperations"]
+    ]
+    assert listed == [("RESTART_CONNECTOR", "RESTART_COMPLETE"), ("UPDATE_WORKER_SETTING", "UPDATE_COMPLETE")]
+
+
+def test_connectors_are_listed_by_prefix_in_pages(lab):
+    arns = [lab.create(suffix, **{"flush.size": "0"}) for suffix in ("-a", "-b", "-c")]
+
+    pages = list(
+        lab.connect.get_paginator("list_connectors").paginate(
+            connectorNamePrefix=lab.name, PaginationConfig={"PageSize": 2}
+        )
+    )
+
+    assert [[c["connectorArn"] for c in page["connectors"]] for page in pages] == [arns[:2], arns[2:]]
+
+
+def test_errors_have_the_services_types(lab):
+    arn = lab.create()
+    version = lab.settled(arn)["currentVersion"]
+    connect = lab.connect
+    nowhere = arn[:-2] + "-9"
+
+    assert refused(connect.describe_connector, connectorArn=nowhere)[:2] == ("NotFoundException", 404)
+    assert refused(connect.delete_connector, connectorArn=nowhere)[:2] == ("NotFoundException", 404)
+    assert refused(connect.create_connector, **lab.request())[:2] == ("ConflictException", 409)
+    assert refused(connect.describe_connector, connectorArn="nonsense")[:2] == ("BadRequestException", 400)
+    assert refused(connect.list_connectors, nextToken="?")[:2] == ("BadRequestException", 400)
+    capacity = {"provisionedCapacity": {"mcuCount": 1, "workerCount": 1}}
+    stale = refused(connect.update_connector, connectorArn=arn, currentVersion="K0", capacity=capacity)
+    assert stale[:2] == ("BadRequestException", 400)
+    assert version in stale[2]
+    unknown_plugin = lab.request("-x")
+    unknown_plugin["plugins"][0]["customPlugin"]["revision"] = 2
+    assert refused(connect.create_connector, **unknown_plugin)[:2] == ("BadRequestException", 400)
+
+
+def test_a_connector_can_be_paused_and_resumed(lab):
+    arn = lab.create()
+    lab.settled(arn)
+    base = f"{lab.environment['AWS_ENDPOINT_URL_KAFKACONNECT']}/v1/connectors/{arn.replace('/', '%2F')}"
+
+    assert httpx.put(f"{base}/pause").json()["connectorState"] == "PAUSING"
+    assert lab.settled(arn)["connectorState"] == "PAUSED"
+    assert httpx.put(f"{base}/pause").status_code == 400
+
+    httpx.put(f"{base}/resume")
+    assert lab.settled(arn)["connectorState"] == "RUNNING"
