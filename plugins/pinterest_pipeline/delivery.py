@@ -60,15 +60,18 @@ class Account:
     def settle(self, records: Sequence[Record], outcomes: Iterable[Outcome]) -> list[Unsettled]:
         """Book the outcomes of one request; return the records that must be sent again, in order."""
         unsettled = []
+        offsets: dict[int, list[int]] = {}
         for record, outcome in zip(records, outcomes, strict=True):
             if outcome.verdict is Verdict.DELIVERED:
                 self.acknowledged += 1
                 if outcome.partition is not None and outcome.offset is not None:
-                    widen(self.offsets, OffsetRange(outcome.partition, outcome.offset, outcome.offset))
+                    offsets.setdefault(outcome.partition, []).append(outcome.offset)
             elif outcome.verdict is Verdict.REJECTED:
                 self.reject(record, outcome.reason, outcome.error_code)
             else:
                 unsettled.append(Unsettled(record, outcome))
+        for partition, seen in offsets.items():
+            widen(self.offsets, OffsetRange(partition, min(seen), max(seen)))
         return unsettled
 
     def reject(self, record: Record, reason: str, error_code: int | None) -> None:

@@ -71,8 +71,9 @@ def row_encoder(columns: Sequence[str], key_column: str) -> Callable[[Sequence[o
         except ValueError as error:
             key_text = None if key is None else str(key)
             return DeadLetter(key_text, repr(dict(zip(names, row, strict=True))), f"not JSON: {error}")
-        key_json = key if key is None or isinstance(key, int) else str(key)
-        return Record(json.dumps(key_json).encode(), value.encode())
+        if isinstance(key, int):
+            return Record(b"%d" % key, value.encode())
+        return Record(b"null" if key is None else json.dumps(str(key)).encode(), value.encode())
 
     return encode_row
 

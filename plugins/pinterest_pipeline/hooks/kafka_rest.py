@@ -101,7 +101,7 @@ class KafkaRestHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the connection's fields, the API key and the proxy behind it all work."""
         try:
-            names = self.topics()
+            names = [name for name in self.topics() if not name.startswith("_")]
         except PipelineError as error:
             return False, str(error)
         return True, f"Kafka REST at {self.endpoint.base_url} answers: {len(names)} topics ({', '.join(names)})"

@@ -22,6 +22,14 @@ class LakeHook(S3Hook):
         super().__init__(aws_conn_id=aws_conn_id, **kwargs)
         self.bucket = bucket
 
+    def test_connection(self) -> tuple[bool, str]:
+        """Tell whether the bucket is there and may be listed; one request."""
+        try:
+            self.get_conn().list_objects_v2(Bucket=self.bucket, MaxKeys=1)
+        except (ClientError, BotoCoreError) as error:
+            return False, str(s3_failure(error, f"listing s3://{self.bucket}"))
+        return True, f"s3://{self.bucket} is there and may be listed"
+
     def landed_offsets(self, topics_dir: str, targets: Iterable[Target]) -> dict[str, dict[int, int]]:
         """Return the last offset in the lake of each awaited topic and partition that has an object.
 

@@ -115,6 +115,13 @@ def test_deferred_it_looks_from_the_event_loop(lake):
     assert sensor.resume({}, event) == {"topics": {"t": {"0": 9}}}
 
 
+def test_test_connection_tells_whether_the_bucket_is_there(lake):
+    assert lake.hook.test_connection() == (True, f"s3://{lake.bucket} is there and may be listed")
+    worked, said = LakeHook("no-such-bucket").test_connection()
+    assert not worked
+    assert "create the bucket" in said
+
+
 def test_missing_bucket_is_named_with_its_cure(lake):
     with pytest.raises(PermanentError, match=r"no-such-bucket.*create the bucket, or correct `bucket`"):
         lake.sensor(bucket="no-such-bucket", p0=1).execute({})
