@@ -37,7 +37,14 @@ class TaskInstance(SimpleNamespace):
 
 def operator(**arguments):
     tasks = [{"task_key": "bronze", "notebook_task": {"notebook_path": "/n"}}]
-    defaults = {"task_id": "t", "run_name": "batch", "tasks": tasks, "deferrable": False, "poll_seconds": 0.01}
+    defaults = {
+        "task_id": "t",
+        "run_name": "batch",
+        "tasks": tasks,
+        "deferrable": False,
+        "poll_seconds": 0.01,
+        "wait_for_others": timedelta(seconds=5),
+    }
     return DatabricksBatchRunOperator(**{**defaults, **arguments})
 
 

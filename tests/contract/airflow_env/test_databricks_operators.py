@@ -1,0 +1,200 @@
+"""Our operator, sensor and trigger against the Databricks stand-in, where notebooks really run, fail and are repaired."""
+
+import asyncio
+import json
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from pinterest_pipeline.errors import PermanentError, TransientError
+from pinterest_pipeline.hooks.databricks import DatabricksRunHook
+from pinterest_pipeline.operators.databricks import DatabricksBatchRunOperator
+from pinterest_pipeline.sensors.databricks import DatabricksTaskRunSensor
+from pinterest_pipeline.triggers.databricks import DatabricksRunTrigger
+
+CLUSTER = {"spark_version": "17.3.x-scala2.13", "num_workers": 1, "node_type_id": "m5.large"}
+RESULT = "import json\ndbutils.notebook.exit(json.dumps({'stage': dbutils.widgets.get('stage')}))"
+FOREVER = "import time\nwhile True:\n    time.sleep(0.05)"
+
+
+class TaskInstance:
+    """As much of a task instance as the operators use."""
+
+    dag_id, task_id, map_index = "d", "t", -1
+
+    def __init__(self, run_id="manual__1", try_number=1):
+        self.run_id = run_id
+        self.try_number = try_number
+        self.xcom = {}
+
+    def xcom_push(self, key, value):
+        self.xcom[key] = value
+
+
+@pytest.fixture
+def hook(databricks_api, monkeypatch):
+    connection = {
+        "conn_type": "databricks", "host": "127.0.0.1", "schema": "http", "port": databricks_api.port,
+        "password": databricks_api.token,
+    }  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DATABRICKS", json.dumps(connection))
+    return DatabricksRunHook()
+
+
+@pytest.fixture
+def submit(databricks_api, hook, request):
+    """Return a function that writes the notebooks of a two-stage run and submits it."""
+    name = request.node.name.split("[")[0]
+
+    def run(bronze=RESULT, silver=RESULT, try_number=1):
+        tasks = [stage(databricks_api, name, "bronze", bronze), stage(databricks_api, name, "silver", silver)]
+        tasks[1]["depends_on"] = [{"task_key": "bronze"}]
+        operator = DatabricksBatchRunOperator(
+            task_id="t", run_name=name, tasks=tasks, deferrable=False, poll_seconds=0.1
+        )
+        return operator.execute({"ti": TaskInstance(try_number=try_number)})
+
+    return run
+
+
+def stage(api, name, key, source):
+    path = api.notebook(f"{name}_{key}", source)
+    notebook = {"notebook_path": path, "base_parameters": {"stage": key}}
+    return {"task_key": key, "new_cluster": CLUSTER, "notebook_task": notebook}
+
+
+def sensor(run_id, key, **arguments):
+    defaults = {"deferrable": False, "poke_interval": 0.1, "timeout": 60}
+    return DatabricksTaskRunSensor(task_id=key, run_id=run_id, task_key=key, **{**defaults, **arguments})
+
+
+def follow(run_id, key, try_number=1):
+    return sensor(run_id, key).execute({"ti": TaskInstance(try_number=try_number)})
+
+
+def attempts(hook, run_id):
+    return {key: task.run_id for key, task in hook.run(run_id).tasks.items()}
+
+
+def test_both_stages_bring_their_results_home_and_a_second_submission_attaches(submit):
+    run_id = submit()
+
+    assert follow(run_id, "bronze") == {"stage": "bronze"}
+    assert follow(run_id, "silver") == {"stage": "silver"}
+    assert submit() == run_id
+
+
+def test_a_failure_brings_the_notebooks_error_and_a_stage_behind_it_names_the_culprit(submit):
+    run_id = submit(bronze="raise ValueError('no rows')")
+
+    with pytest.raises(TransientError, match=r"stage bronze ended as .*ValueError: no rows.*See http"):
+        follow(run_id, "bronze")
+    with pytest.raises(TransientError, match=r"stage silver did not run .* because stage bronze ended as"):
+        follow(run_id, "silver")
+
+
+def test_a_later_try_repairs_only_the_failed_stage_with_the_mended_notebook(submit, databricks_api, hook, request):
+    run_id = submit(silver="raise ValueError('broken')")
+    with pytest.raises(TransientError, match="broken"):
+        follow(run_id, "silver")
+    before = attempts(hook, run_id)
+    databricks_api.notebook(f"{request.node.name}_silver", RESULT)
+
+    assert follow(run_id, "silver", try_number=2) == {"stage": "silver"}
+
+    after = attempts(hook, run_id)
+    assert after["bronze"] == before["bronze"]
+    assert after["silver"] != before["silver"]
+    assert hook.run(run_id).latest_repair_id is not None
+
+
+def test_a_second_repair_names_the_first_as_the_service_demands(submit):
+    run_id = submit(silver="raise ValueError('broken')")
+
+    for try_number in (1, 2, 3):
+        with pytest.raises(TransientError, match="broken"):
+            follow(run_id, "silver", try_number)
+
+
+def test_after_a_failed_run_a_retry_of_the_submission_starts_a_new_one(submit):
+    first = submit(bronze="raise ValueError('no')")
+    with pytest.raises(TransientError):
+        follow(first, "silver")
+
+    second = submit(bronze="raise ValueError('no')", try_number=2)
+
+    assert second != first
+    with pytest.raises(TransientError):
+        follow(second, "bronze")
+
+
+def test_a_user_who_ends_the_deferred_stage_cancels_the_run_and_a_clear_repairs_it(
+    submit, databricks_api, hook, until, request
+):
+    run_id = submit(silver=FOREVER)
+    follow(run_id, "bronze")
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor(run_id, "silver", deferrable=True).execute({"ti": TaskInstance()})
+    trigger = deferred.value.trigger
+
+    asyncio.run(trigger.on_kill())
+
+    ended = until(lambda: hook.run(run_id), lambda run: run.state.is_over)
+    assert ended.state.result == "CANCELED"
+    databricks_api.notebook(f"{request.node.name}_silver", RESULT)
+    assert follow(run_id, "silver", try_number=2) == {"stage": "silver"}
+
+
+def test_the_trigger_sees_the_end_of_a_stage(submit):
+    run_id = submit()
+    trigger = DatabricksRunTrigger(
+        databricks_conn_id="pinterest_databricks", run_id=run_id, task_key="bronze", replaced=0,
+        deadline=2_000_000_000, poll_seconds=0.1, cancel_on_kill=True,
+    )  # fmt: skip
+
+    async def first_event():
+        return await anext(trigger.run())
+
+    assert asyncio.run(asyncio.wait_for(first_event(), 60)).payload == {"status": "ended"}
+    follow(run_id, "silver")
+
+
+def test_killing_the_submitting_task_cancels_its_run(databricks_api, hook, until):
+    tasks = [stage(databricks_api, "killed", "bronze", FOREVER)]
+    operator = DatabricksBatchRunOperator(task_id="t", run_name="killed", tasks=tasks, deferrable=False)
+    run_id = operator.execute({"ti": TaskInstance()})
+
+    operator.on_kill()
+
+    assert until(lambda: hook.run(run_id), lambda run: run.state.is_over).state.result == "CANCELED"
+
+
+def test_a_notebook_that_does_not_exist_is_named_before_anything_runs(databricks_api, hook):
+    task = {
+        "task_key": "a",
+        "new_cluster": CLUSTER,
+        "notebook_task": {"notebook_path": f"{databricks_api.root}/nowhere"},
+    }
+    operator = DatabricksBatchRunOperator(task_id="t", run_name="nowhere", tasks=[task], deferrable=False)
+
+    with pytest.raises(PermanentError, match="/nowhere does not exist in the Databricks workspace"):
+        operator.execute({"ti": TaskInstance()})
+
+    assert not [run for run in hook.list_runs() if run.name.startswith("nowhere")]
+
+
+def test_a_wrong_token_names_the_connection(databricks_api, hook, monkeypatch):
+    connection = {"conn_type": "databricks", "host": "127.0.0.1", "schema": "http", "port": databricks_api.port}
+    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DATABRICKS", json.dumps({**connection, "password": "wrong"}))
+
+    with pytest.raises(PermanentError, match=r"40[13].*check the token of connection pinterest_databricks"):
+        DatabricksRunHook().run(1)
+
+
+def test_a_run_that_does_not_exist_is_a_refusal_with_the_services_words(hook):
+    with pytest.raises(PermanentError, match=r"reading run 999999: 4.. .*999999"):
+        hook.run(999999)
+
+
+def test_the_connection_test_of_the_ui_succeeds(hook):
+    assert hook.test_connection() == (True, "Connection successfully tested")
