@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.ministack import client
 from sandbox.server import Server
-from sandbox.settings import BUCKET, PROJECT, Settings
+from sandbox.settings import BUCKET, PROJECT, Settings, is_free
 
 PLUGIN_NAME = "pinterest-s3-sink"
 
@@ -54,6 +54,8 @@ def register_plugin(settings: Settings) -> None:
 
 def plugin_arn(settings: Settings) -> str | None:
     """Return the ARN of the registered sink plugin, or None where the service is down or has none."""
+    if is_free(settings.ports["msk_connect"]):
+        return None  # nothing listens there, which boto3 would find out only after many seconds of retries
     connect = client(settings, "kafkaconnect")
     try:
         plugins = connect.list_custom_plugins(namePrefix=PLUGIN_NAME)["customPlugins"]
