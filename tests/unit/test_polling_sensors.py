@@ -126,8 +126,12 @@ def test_deferred_time_out_says_the_same(lake):
     lake(BEHIND)
     sensor = landed_sensor(deferrable=True, timeout=0.05)
 
-    event = run_trigger(defer(sensor).trigger)
+    deferred = defer(sensor)
+    started = time.monotonic()
 
+    event = run_trigger(deferred.trigger)
+
+    assert time.monotonic() - started < 5
     with pytest.raises(AirflowSensorTimeout, match=r"t-0: 5 behind \(offset 4 of 9\)"):
         sensor.resume({}, event)
 

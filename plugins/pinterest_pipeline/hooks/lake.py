@@ -11,6 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pinterest_pipeline.errors import PermanentError, PipelineError, TransientError, is_retryable_aws_code
 from pinterest_pipeline.landed import Target, last_offset, newest_objects
 
+KEYS_PER_PAGE = 1000  # S3 service limit
+
 
 class LakeHook(S3Hook):
     """Reads and writes the lake through a connection of type ``aws``.
@@ -56,7 +58,9 @@ class LakeHook(S3Hook):
 
     def _keys(self, prefix: str, *, start_after: str) -> Iterable[str]:
         pages = self.get_conn().get_paginator("list_objects_v2")
-        for page in pages.paginate(Bucket=self.bucket, Prefix=prefix, StartAfter=start_after):
+        for page in pages.paginate(
+            Bucket=self.bucket, Prefix=prefix, StartAfter=start_after, PaginationConfig={"PageSize": KEYS_PER_PAGE}
+        ):
             yield from (entry["Key"] for entry in page.get("Contents", ()))
 
     def _content(self, key: str) -> bytes:
