@@ -17,7 +17,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
-from pinterest_spark.lake import Lake, append, at_once, ensure_table, read, row_count
+from pinterest_spark.lake import Lake, append, at_once, exists, read, row_count
 from pinterest_spark.offsets import OffsetRange, is_within
 from pinterest_spark.schemas import BRONZE, ENVELOPE, TABLES
 
@@ -41,7 +41,6 @@ def run(spark: SparkSession, lake: Lake, topic_prefix: str) -> dict[str, Any]:
 
 def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> dict[str, int]:
     path = lake.bronze(table)
-    ensure_table(spark, path, BRONZE)
     before = row_count(spark, path)
     landed: list[int] = []
     query = (
@@ -126,13 +125,17 @@ def keep_once(path: str, landed: list[int]) -> Callable[[DataFrame, int], None]:
         arrived = arrivals(rows)
         landed.append(arrived.records)
         stamped = rows.withColumn("landed_at", sf.current_timestamp()).select(*BRONZE.names)
-        known = read(batch.sparkSession, path).alias("known").where(may_hold(arrived.ranges))
-        if arrived.is_distinct and known.isEmpty():
-            append(stamped, path)
+        is_first = not exists(batch.sparkSession, path)
+        if is_first or (arrived.is_distinct and not may_know(batch.sparkSession, path, arrived.ranges)):
+            append(stamped if arrived.is_distinct else stamped.dropDuplicates(KEY), path)
         else:
             merge_new(stamped, path, arrived.ranges)
 
     return write
+
+
+def may_know(spark: SparkSession, path: str, ranges: dict[str, list[OffsetRange]]) -> bool:
+    return not read(spark, path, BRONZE).alias("known").where(may_hold(ranges)).isEmpty()
 
 
 def may_hold(ranges: dict[str, list[OffsetRange]]) -> Column:

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as sf
 
 from pinterest_spark import warehouse
-from pinterest_spark.lake import Lake, at_once, ensure_table, read
+from pinterest_spark.lake import Lake, at_once, read
 from pinterest_spark.questions import QUESTIONS, Facts, facts
 from pinterest_spark.schemas import GOLD, TABLES, silver_table
 
@@ -19,8 +19,7 @@ def run(spark: SparkSession, lake: Lake, warehouse_url: str) -> dict[str, Any]:
     from the driver as one file and one COPY. Result: ``{"stage", "tables": {table: rows}, "notes", "seconds"}``.
     """
     started = time.monotonic()
-    at_once(spark, TABLES, lambda table: ensure_table(spark, lake.silver(table), silver_table(table)))
-    asked = facts(*(read(spark, lake.silver(table)) for table in TABLES))
+    asked = facts(*(read(spark, lake.silver(table), silver_table(table)) for table in TABLES))
     held = Facts(**{name: frame.persist() for name, frame in vars(asked).items()})
     try:
         answers = dict(zip(GOLD, at_once(spark, GOLD, lambda table: answer(held, table)), strict=True))

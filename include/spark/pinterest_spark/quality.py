@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
-from pinterest_spark.cleaning import CLEANERS, moment
+from pinterest_spark.cleaning import CLEANERS, tidy
 from pinterest_spark.parsing import NOT_JSON, parse
 from pinterest_spark.schemas import WIRE_DATES, WIRE_KEY
 
@@ -25,22 +25,24 @@ class Rule:
 
 
 def rules(table: str) -> list[Rule]:
-    """Return the rules of a table over ``_row``, ``_wrong``, ``_payload`` and ``_arrived_at``."""
+    """Return the rules of a table over tidied rows, ``_wrong``, ``_payload`` and ``_arrived_at``."""
     key = WIRE_KEY[table]
     found = [
         Rule("empty record", sf.col("_payload").isNull() | (sf.trim("_payload") == "")),
         Rule("unparsable JSON", sf.array_contains("_wrong", NOT_JSON)),
         Rule(f"wrong type in {key}", sf.array_contains("_wrong", key)),
-        Rule(f"no {key}", sf.col(f"_row.{key}").isNull()),
+        Rule(f"no {key}", sf.col(key).isNull()),
     ]
     if table == "geo":
         found += [
-            Rule("latitude outside -90..90", ~sf.col("_row.latitude").between(-90, 90)),
-            Rule("longitude outside -180..180", ~sf.col("_row.longitude").between(-180, 180)),
+            Rule("latitude outside -90..90", ~sf.col("latitude").between(-90, 90)),
+            Rule("longitude outside -180..180", ~sf.col("longitude").between(-180, 180)),
         ]
     if table == "user":
-        found.append(Rule("age outside 13..120", ~sf.col("_row.age").between(*AGES)))
-    found += [Rule(f"{name} outside 2005..tomorrow", is_out_of_time(moment(name))) for name in WIRE_DATES[table]]
+        found.append(Rule("age outside 13..120", ~sf.col("age").between(*AGES)))
+    found += [
+        Rule(f"{name} outside 2005..tomorrow", is_out_of_time(sf.col(f"_instant_{name}"))) for name in WIRE_DATES[table]
+    ]
     return found
 
 
@@ -68,7 +70,7 @@ def refine(records: DataFrame, table: str) -> DataFrame:
     leading underscore. Out: all of those, ``_reject_reason`` string, the table's silver columns, ``_defects`` array of
     names (empty for a rejected row: its reason says it all).
     """
-    judged = parse(records, table).withColumn("_reject_reason", reject_reason(table))
+    judged = tidy(parse(records, table), table).withColumn("_reject_reason", reject_reason(table))
     cleaned: DataFrame = CLEANERS[table](judged)
     nothing = sf.array().cast("array<string>")
     return cleaned.withColumn(

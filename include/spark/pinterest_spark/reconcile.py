@@ -8,7 +8,7 @@ from pyspark.sql import functions as sf
 from pinterest_spark.errors import StageError
 from pinterest_spark.lake import Lake, at_once, read, row_count
 from pinterest_spark.offsets import OffsetRange, is_within
-from pinterest_spark.schemas import TABLES, WIRE_KEY
+from pinterest_spark.schemas import BRONZE, QUARANTINE, SILVER_BATCHES, TABLES, WIRE_KEY, silver_table
 
 NOTHING = {"landed": 0, "silver": 0, "duplicates": 0, "quarantined": 0, "lost": 0}
 
@@ -26,7 +26,7 @@ def count(
     :raises StageError: when a table's totals do not add up.
     """
     reasons = quarantine_reasons(spark, lake)
-    audits = read(spark, lake.silver_batches).select("table_name", "duplicates", "defects").collect()
+    audits = read(spark, lake.silver_batches, SILVER_BATCHES).select("table_name", "duplicates", "defects").collect()
 
     def count_table(table: str) -> tuple[dict[str, int], dict[str, int]]:
         ranges = acknowledged.get(table, [])
@@ -70,7 +70,7 @@ def check_totals(totals: dict[str, dict[str, int]]) -> None:
 
 
 def quarantine_reasons(spark: SparkSession, lake: Lake) -> dict[str, dict[str, int]]:
-    found = read(spark, lake.quarantine).groupBy("table_name", "reject_reason").count().collect()
+    found = read(spark, lake.quarantine, QUARANTINE).groupBy("table_name", "reject_reason").count().collect()
     reasons: dict[str, dict[str, int]] = {table: {} for table in TABLES}
     for table, reason, rows in sorted(found):
         reasons[table][reason] = rows
@@ -79,14 +79,14 @@ def quarantine_reasons(spark: SparkSession, lake: Lake) -> dict[str, dict[str, i
 
 def follow(spark: SparkSession, lake: Lake, table: str, topic: str, ranges: list[OffsetRange]) -> dict[str, int]:
     """Follow the bronze records of the ranges to where they ended; payloads are read of those not found at once."""
-    records = read(spark, lake.bronze(table)).where(is_within(topic, ranges))
-    silver = read(spark, lake.silver(table)).select(
+    records = read(spark, lake.bronze(table), BRONZE).where(is_within(topic, ranges))
+    silver = read(spark, lake.silver(table), silver_table(table)).select(
         sf.col("_kafka_partition").alias("partition"),
         sf.col("_kafka_offset").alias("offset"),
         sf.lit(True).alias("_silver"),
     )
     rejected = (
-        read(spark, lake.quarantine)
+        read(spark, lake.quarantine, QUARANTINE)
         .where((sf.col("table_name") == table) & (sf.col("topic") == topic))
         .select("partition", "offset", sf.lit(True).alias("_rejected"))
     )
@@ -98,8 +98,9 @@ def follow(spark: SparkSession, lake: Lake, table: str, topic: str, ranges: list
     landed = sum(one["count"] for one in placed)
     duplicates = 0
     if landed > in_silver + in_quarantine:
+        silver_ids = read(spark, lake.silver(table), silver_table(table))
         elsewhere = records.join(silver, place, "left_anti").join(rejected, place, "left_anti")
-        duplicates = count_superseded(elsewhere, read(spark, lake.silver(table)), table)
+        duplicates = count_superseded(elsewhere, silver_ids, table)
     return {
         "landed": landed,
         "silver": in_silver,

@@ -74,6 +74,8 @@ def settings_of(size: Size, jars: str) -> dict[str, str]:
         "spark.sql.shuffle.partitions": str(size.shuffle_partitions),
         "spark.sql.adaptive.enabled": "true",
         "spark.databricks.delta.snapshotPartitions": str(size.snapshot_partitions),
+        # A run generates 390 classes and the default keeps 100: a warm driver compiled all of them again, 10 s of CPU
+        "spark.sql.codegen.cache.maxEntries": "4000",
         **size.settings,
     }
 

@@ -6,10 +6,10 @@ between any two of them costs a repetition and nothing else.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from delta.tables import DeltaTable
@@ -19,11 +19,12 @@ from pyspark.sql import functions as sf
 
 from pinterest_spark import reconcile
 from pinterest_spark.errors import StageError
-from pinterest_spark.lake import Lake, append, at_once, ensure_table, read
+from pinterest_spark.lake import Lake, append, at_once, exists, made_once, read
 from pinterest_spark.offsets import OffsetRange
 from pinterest_spark.quality import refine
-from pinterest_spark.schemas import BRONZE, LINEAGE, QUARANTINE, SILVER, SILVER_BATCHES, TABLES, silver_table
+from pinterest_spark.schemas import LINEAGE, SILVER, SILVER_BATCHES, TABLES, WIRE
 
+PARTITIONED = ("table_name",)  # of the tables that the three streams share: their commits never conflict
 BROKEN_LINE = "unreadable envelope"
 LATEST = ("_kafka_timestamp", "_kafka_offset", "_kafka_partition")  # the last one only makes a tie repeatable
 
@@ -38,24 +39,14 @@ def run(
     :raises StageError: when bronze is not silver + duplicates + quarantined.
     """
     started = time.monotonic()
-    ensure_tables(spark, lake)
     at_once(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}"))
     found = reconcile.count(spark, lake, topic_prefix, acknowledged)
     return {"stage": "silver", **found, "seconds": round(time.monotonic() - started, 3)}
 
 
-def ensure_tables(spark: SparkSession, lake: Lake) -> None:
-    """Create what is missing, the tables shared by the three streams too, which must not race to be first."""
-    wanted: list[tuple[str, Any, tuple[str, ...]]] = [
-        (lake.quarantine, QUARANTINE, ("table_name",)),
-        (lake.silver_batches, SILVER_BATCHES, ("table_name",)),
-    ]
-    for table in TABLES:
-        wanted += [(lake.bronze(table), BRONZE, ()), (lake.silver(table), silver_table(table), ())]
-    at_once(spark, wanted, lambda one: ensure_table(spark, *one))
-
-
 def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> None:
+    if not exists(spark, lake.bronze(table)):
+        return
     query = (
         spark.readStream.format("delta")
         .load(lake.bronze(table))
@@ -73,13 +64,12 @@ def settle(lake: Lake, table: str, topic: str) -> Callable[[DataFrame, int], Non
 
     def write(batch: DataFrame, batch_id: int) -> None:
         with kept(judge(batch, table, topic)) as judged:
-            count = count_batch(judged)
-            if count.records == 0:
-                return
+            count = count_batch(judged, table)
+            accepted = judged.where("_reject_reason IS NULL")
             if count.rejected:
                 quarantine(judged.where("_reject_reason IS NOT NULL"), lake, table)
-            accepted = judged.where("_reject_reason IS NULL")
-            audit(accepted, count, lake, table, batch_id)
+            if count.records:
+                audit(accepted, count, lake, table, batch_id)
             if count.accepted:
                 upsert(accepted, lake.silver(table), table, is_distinct=count.accepted == count.keys)
 
@@ -139,22 +129,18 @@ class BatchCount:
         return self.records - self.rejected
 
 
-def count_batch(judged: DataFrame) -> BatchCount:
+def count_batch(judged: DataFrame, table: str) -> BatchCount:
     is_rejected = sf.col("_reject_reason").isNotNull()
-    found = judged.groupBy("_defects").agg(
-        sf.count("*").alias("records"),
-        sf.count(sf.when(is_rejected, 1)).alias("rejected"),
-    ).collect()  # fmt: skip
-    keys = judged.where(~is_rejected).agg(sf.countDistinct("ind")).head()
-    defects: Counter[str] = Counter()
-    for one in found:
-        defects.update(dict.fromkeys(one._defects, one.records))
-    return BatchCount(
-        records=sum(one.records for one in found),
-        rejected=sum(one.rejected for one in found),
-        keys=keys[0] if keys else 0,
-        defects=dict(defects),
-    )
+    columns = SILVER[table].names + WIRE[table].names
+    lost = {name: sf.count_if(sf.array_contains("_defects", name)).alias(name) for name in dict.fromkeys(columns)}
+    found = judged.agg(
+        sf.count("*").alias("_records"),
+        sf.count_if(is_rejected).alias("_rejected"),
+        sf.count_distinct(sf.when(~is_rejected, sf.col("ind"))).alias("_keys"),
+        *lost.values(),
+    ).collect()[0]
+    defects = {name: found[name] for name in lost if found[name]}
+    return BatchCount(found._records, found._rejected, found._keys, defects)
 
 
 def quarantine(rejected: DataFrame, lake: Lake, table: str) -> None:
@@ -170,6 +156,10 @@ def quarantine(rejected: DataFrame, lake: Lake, table: str) -> None:
         sf.col("_source").alias("source"),
         sf.col("_line_key").alias("line_key"),
     )
+    with made_once(rows.sparkSession, lake.quarantine) as is_there:
+        if not is_there:
+            append(rows, lake.quarantine, PARTITIONED)
+            return
     same = sf.col("known.table_name") == table
     for name in ("topic", "partition", "offset", "line_key"):
         same &= sf.col(f"known.{name}").eqNullSafe(sf.col(f"new.{name}"))
@@ -184,16 +174,15 @@ def audit(accepted: DataFrame, count: BatchCount, lake: Lake, table: str, batch_
     """
     spark = accepted.sparkSession
     this_batch = (sf.col("table_name") == table) & (sf.col("batch_id") == batch_id)
-    written = read(spark, lake.silver_batches).where(this_batch).head()
+    written = read(spark, lake.silver_batches, SILVER_BATCHES).where(this_batch).head()
     if written is None:
-        silver = read(spark, lake.silver(table)).select("ind")
-        known = accepted.select("ind").distinct().join(silver, "ind").count()
+        new_keys = count.keys - count_known(accepted, lake.silver(table), table)
         row = (
-            table, batch_id, count.records, count.accepted, count.rejected, count.keys - known,
-            count.accepted - (count.keys - known), count.defects,
+            table, batch_id, count.records, count.accepted, count.rejected, new_keys, count.accepted - new_keys,
+            count.defects, datetime.now(UTC),
         )  # fmt: skip
-        rows = spark.createDataFrame([(*row, None)], SILVER_BATCHES).withColumn("written_at", sf.current_timestamp())
-        append(rows, lake.silver_batches)
+        with made_once(spark, lake.silver_batches):
+            append(spark.createDataFrame([row], SILVER_BATCHES).coalesce(1), lake.silver_batches, PARTITIONED)
     elif written.records != count.records:
         raise StageError(
             f"Silver {table}, micro-batch {batch_id}: {count.records} records, but the audit has {written.records}. "
@@ -202,11 +191,19 @@ def audit(accepted: DataFrame, count: BatchCount, lake: Lake, table: str, batch_
         )
 
 
+def count_known(accepted: DataFrame, path: str, table: str) -> int:
+    """Count the keys of the batch that silver has already."""
+    spark = accepted.sparkSession
+    if not exists(spark, path):
+        return 0
+    return accepted.select("ind").distinct().join(read(spark, path, SILVER[table]).select("ind"), "ind").count()
+
+
 def upsert(accepted: DataFrame, path: str, table: str, *, is_distinct: bool) -> None:
     """Keep the latest row of each key, of the batch and of the table."""
     columns = [*SILVER[table].names, *LINEAGE.names]
     latest = accepted.select(*columns) if is_distinct else newest(accepted.select(*columns))
-    if read(accepted.sparkSession, path).isEmpty():
+    if not exists(accepted.sparkSession, path):
         append(latest, path)
         return
     silver = DeltaTable.forPath(accepted.sparkSession, path).alias("known")
