@@ -72,7 +72,7 @@ def connector_from(response: Response) -> Connector:
         name=response["connectorName"],
         state=response["connectorState"],
         version=response["currentVersion"],
-        state_reason=": ".join(filter(None, (reason.get("code"), reason.get("message")))),
+        state_reason=": ".join(" ".join(reason[key].split()) for key in ("code", "message") if reason.get(key)),
         configuration=response.get("connectorConfiguration", {}),
         described=response,
     )

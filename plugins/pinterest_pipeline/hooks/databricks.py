@@ -56,6 +56,14 @@ class DatabricksRunHook(DatabricksHook):
     def __init__(self, databricks_conn_id: str = "pinterest_databricks", *args: Any, **kwargs: Any) -> None:
         super().__init__(databricks_conn_id, *args, **kwargs)
 
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask for one run, a right that this pipeline needs; the provider's own test asks for versions."""
+        try:
+            self._call("testing the connection", LIST_RUNS, {"limit": 1})
+        except PipelineError as error:
+            return False, str(error)
+        return True, f"Databricks at {self.host} answers"
+
     def run(self, run_id: int) -> Run:
         pages = read_run(run_id)
         try:

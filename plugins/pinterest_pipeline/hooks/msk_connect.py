@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Par
 from pinterest_pipeline import connector_api
 from pinterest_pipeline.connector_api import Call, Connector, Conversation, Operation, Response, T, Waited
 from pinterest_pipeline.connector_health import Snapshot
-from pinterest_pipeline.errors import PermanentError, TransientError, is_retryable_aws_code
+from pinterest_pipeline.errors import PermanentError, PipelineError, TransientError, is_retryable_aws_code
 
 PACKAGE = Path(__file__).resolve().parent.parent
 RACES = frozenset({"ConflictException"})  # someone else changed the connector meanwhile: look again
@@ -49,6 +49,15 @@ class MskConnectHook(AwsBaseHook):
         core = getattr(session, "_session", session)
         core.get_component("data_loader").search_paths.append(str(PACKAGE / "botocore_extras"))
         return session
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask MSK Connect for one connector; the provider's own test asks STS, which proves less."""
+        try:
+            with calling("testing the connection"):
+                self.conn.list_connectors(maxResults=1)
+        except PipelineError as error:
+            return False, str(error)
+        return True, f"MSK Connect in {self.conn.meta.region_name} answers"
 
     def find(self, name: str) -> Connector | None:
         """Return the connector of exactly this name, or None."""

@@ -1,4 +1,4 @@
-"""Our operator, sensor and trigger against the Databricks stand-in, where notebooks really run, fail and are repaired."""
+"""Our Databricks operators against the stand-in, where notebooks really run, fail, are cancelled and are repaired."""
 
 import asyncio
 import json
@@ -189,6 +189,7 @@ def test_a_wrong_token_names_the_connection(databricks_api, hook, monkeypatch):
 
     with pytest.raises(PermanentError, match=r"40[13].*check the token of connection pinterest_databricks"):
         DatabricksRunHook().run(1)
+    assert DatabricksRunHook().test_connection()[0] is False
 
 
 def test_a_run_that_does_not_exist_is_a_refusal_with_the_services_words(hook):
@@ -196,5 +197,5 @@ def test_a_run_that_does_not_exist_is_a_refusal_with_the_services_words(hook):
         hook.run(999999)
 
 
-def test_the_connection_test_of_the_ui_succeeds(hook):
-    assert hook.test_connection() == (True, "Connection successfully tested")
+def test_the_connection_test_succeeds(hook):
+    assert hook.test_connection() == (True, "Databricks at 127.0.0.1 answers")
