@@ -101,6 +101,7 @@ def install_environment(name: str) -> None:
     if step_is_done(stamp, fingerprint):
         return
     say(f"installing the {name} environment")
+    os.environ["UV_PYTHON_DOWNLOADS"] = "never"  # Python is a prerequisite, not ours to fetch
     uv = str(ENVIRONMENTS / "tools" / "bin" / "uv")
     if not python_of(name).exists():
         run([uv, "venv", "--quiet", "--python", sys.executable, str(ENVIRONMENTS / name)], f"the {name} environment")

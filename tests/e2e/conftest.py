@@ -104,7 +104,7 @@ def pipeline(stand_ins: Callable[..., dict[str, str]]) -> Iterator[Pipeline]:
     assert settings is not None
     with AirflowApi(settings) as api:
         whole = Pipeline(settings, api)
-        whole.seed("hard", 10, 1)  # unpausing starts yesterday's run, which reads the source at once
+        whole.seed("faithful", 600, 11)  # before unpausing, which starts yesterday's run at once
         wait_for_dags(api)
         ensure_connector(api)
         api.unpause(BATCH_DAG)

@@ -1,11 +1,9 @@
 """What goes wrong at night: a worker dies, a person marks a stage failed, a stage breaks and is cleared."""
 
-import os
-import signal
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from tests.e2e.conftest import eventually
 
 SUBMIT, SILVER, GOLD = "lakehouse.submit_batch_run", "lakehouse.silver", "lakehouse.gold"
 STAGES = ("bronze", "silver", "gold")
+NEWEST_RUN = "SELECT id FROM run WHERE document LIKE ? LIMIT 1"
 SMALL_WINDOW = {"window_start": "2019-05-01T00:00:00", "window_end": "2019-05-21T00:00:00"}
 
 
@@ -34,51 +33,51 @@ def remote_runs(databricks: WorkspaceClient, run_id: str) -> list[Any]:
     return [run for run in databricks.jobs.list_runs() if f"({run_id})" in (run.run_name or "")]
 
 
-@contextmanager
-def frozen(process: psutil.Process) -> Iterator[None]:
-    """Let a process hang, as an overloaded service does, and go on afterwards."""
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
-
-
 def process_of(pipeline: Any, server: str) -> psutil.Process:
     pid_file = Supervision(pipeline.settings).pids / f"{server}.pid"
     return psutil.Process(int(pid_file.read_text()))
 
 
-def wait_for_submission(pipeline: Any, run_id: str, seconds: float = 120) -> None:
-    """Return the moment that the Databricks stand-in has stored the run, before its answer is used."""
+@contextmanager
+def frozen_once_submitted(pipeline: Any, run_id: str, seconds: float = 120) -> Iterator[None]:
+    """Let the Databricks stand-in hang from the moment that it has stored the run of ``run_id``."""
     file = Path(pipeline.settings.home) / "databricks" / "state.sqlite3"
+    api = process_of(pipeline, "databricks")
     deadline = time.monotonic() + seconds
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
-        while time.monotonic() < deadline:
-            newest = database.execute("SELECT document FROM run ORDER BY id DESC LIMIT 1").fetchone()
-            if newest and f"({run_id})" in newest[0]:
-                return
-            time.sleep(0.002)
-    pytest.fail(f"{run_id} submitted nothing within {seconds:.0f} s")
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        while not database.execute(NEWEST_RUN, (f"%({run_id})%",)).fetchone():
+            assert time.monotonic() < deadline, f"{run_id} submitted nothing within {seconds:.0f} s"
+            time.sleep(0.001)
+        api.suspend()
+    try:
+        yield
+    finally:
+        api.resume()
 
 
-def task_processes(pipeline: Any, task_id: str) -> list[psutil.Process]:
-    """The processes that run one task: those of the sandbox that say so in their title."""
-    return [p for p in members(pipeline.settings.home) if task_id in " ".join(p.cmdline())]
+def kill_submitting_worker(pipeline: Any) -> str | None:
+    """Start a batch, kill the worker of its submit task after it submitted; None where the task was faster."""
+    run_id = pipeline.start_batch(**SMALL_WINDOW)
+    pipeline.wait_for_task(run_id, SUBMIT, "running", "success")
+    with frozen_once_submitted(pipeline, run_id):
+        task = pipeline.task(run_id, SUBMIT)
+        if task["state"] == "running":
+            task_process(pipeline, task).kill()
+            return str(run_id)
+    pipeline.finish(run_id)
+    return None
+
+
+def task_process(pipeline: Any, task: dict[str, Any]) -> psutil.Process:
+    """The process that runs one task instance: Airflow puts the instance's id into its title."""
+    return next(p for p in members(pipeline.settings.home) if task["id"] in " ".join(p.cmdline()))
 
 
 def test_a_worker_killed_after_submitting_attaches_to_its_run_on_retry(
     pipeline: Any, databricks: WorkspaceClient
 ) -> None:
-    run_id = pipeline.start_batch(**SMALL_WINDOW)
-    pipeline.wait_for_task(run_id, SUBMIT, "running", "queued")
-    wait_for_submission(pipeline, run_id)
-    with frozen(process_of(pipeline, "databricks")):
-        assert pipeline.task(run_id, SUBMIT)["state"] == "running"
-        workers = task_processes(pipeline, SUBMIT)
-        assert workers, "no process names the submit task in its title"
-        for worker in workers:
-            os.kill(worker.pid, signal.SIGKILL)
+    run_id = next(filter(None, (kill_submitting_worker(pipeline) for _ in range(4))), None)
+    assert run_id, "the submit task was over each time before its worker could be killed"
 
     assert pipeline.finish(run_id) == "success"
     assert pipeline.task(run_id, SUBMIT)["try_number"] > 1
@@ -93,10 +92,8 @@ def test_marking_a_stage_failed_cancels_the_remote_run(pipeline: Any, databricks
     for driver in drivers:
         driver.suspend()
     try:
-        stage = eventually(
-            lambda: next((s for s in STAGES if pipeline.task(run_id, f"lakehouse.{s}")["state"] == "deferred"), None),
-            "a stage waits for its remote task",
-        )
+        stage = eventually(lambda: watched_stage(pipeline, run_id), "the triggerer watches a stage")
+        time.sleep(2)  # it has taken the trigger; the trigger's own first poll comes after a second
         pipeline.api.call(
             "PATCH", f"dags/{BATCH_DAG}/dagRuns/{run_id}/taskInstances/lakehouse.{stage}", json={"new_state": "failed"}
         )
@@ -113,6 +110,12 @@ def test_marking_a_stage_failed_cancels_the_remote_run(pipeline: Any, databricks
             except psutil.NoSuchProcess:
                 continue
     assert pipeline.finish(run_id) == "failed"
+
+
+def watched_stage(pipeline: Any, run_id: str) -> str | None:
+    """The stage whose trigger a triggerer has taken: before that there is nothing that could cancel anything."""
+    tasks = {stage: pipeline.task(run_id, f"lakehouse.{stage}") for stage in STAGES}
+    return next((s for s, t in tasks.items() if t["state"] == "deferred" and t["triggerer_job"]), None)
 
 
 @contextmanager
