@@ -22,7 +22,7 @@ from pinterest_spark.errors import StageError
 from pinterest_spark.lake import Lake, append, at_once, exists, made_once, read
 from pinterest_spark.offsets import OffsetRange
 from pinterest_spark.quality import refine
-from pinterest_spark.schemas import LINEAGE, SILVER, SILVER_BATCHES, TABLES, WIRE
+from pinterest_spark.schemas import SILVER, SILVER_BATCHES, TABLES, WIRE, silver_table
 
 PARTITIONED = ("table_name",)  # of the tables that the three streams share: their commits never conflict
 BROKEN_LINE = "unreadable envelope"
@@ -201,8 +201,8 @@ def count_known(accepted: DataFrame, path: str, table: str) -> int:
 
 def upsert(accepted: DataFrame, path: str, table: str, *, is_distinct: bool) -> None:
     """Keep the latest row of each key, of the batch and of the table."""
-    columns = [*SILVER[table].names, *LINEAGE.names]
-    latest = accepted.select(*columns) if is_distinct else newest(accepted.select(*columns))
+    rows = accepted.select(*(sf.col(field.name).cast(field.dataType) for field in silver_table(table)))
+    latest = rows if is_distinct else newest(rows)
     if not exists(accepted.sparkSession, path):
         append(latest, path)
         return

@@ -1,0 +1,117 @@
+"""One Spark session for the whole run, a lake of its own for each test, and a pen to write objects into it."""
+
+import gzip
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT / "include" / "spark"))
+
+from pinterest_spark.lake import Lake  # noqa: E402 - the package is beside the notebooks, not installed
+from pinterest_spark.session import build_session  # noqa: E402 - as above
+
+ARRIVED_MS = 1_764_021_600_000  # 2025-11-24T22:00:00Z, the Kafka timestamp of a record at offset 0
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    session = build_session("tests", size="test", jars=str(PROJECT / ".jars" / "spark"), environment={})
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(f"file://{tmp_path}/lake")
+
+
+def envelope(table: str, payload: str | None, offset: int, partition: int = 0, later_ms: int = 0) -> str:
+    """Return one line of an object, as the sink connector writes it."""
+    return json.dumps(
+        {
+            "payload": payload,
+            "kafka_topic": f"pinterest.{table}",
+            "kafka_partition": partition,
+            "kafka_offset": offset,
+            "kafka_timestamp": ARRIVED_MS + offset + later_ms,
+        },
+        ensure_ascii=False,
+    )
+
+
+@pytest.fixture
+def land(lake: Lake) -> Callable[..., None]:
+    """Return a function that writes lines as one object of a topic; each call makes a new object."""
+    objects = iter(range(1000))
+
+    def write(table: str, *lines: str) -> None:
+        topic = f"pinterest.{table}"
+        folder = Path(lake.uri.removeprefix("file://")) / "topics" / topic / "dt=2025-11-24"
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder.parent / "_draft"
+        draft.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
+        draft.rename(folder / f"{topic}+0+{next(objects):010d}.json.gz")
+
+    return write
+
+
+def pin(index: Any, **values: Any) -> str:
+    row = dict.fromkeys(
+        "unique_id title description poster_name follower_count tag_list is_image_or_video image_src downloaded "
+        "save_location category".split()
+    )
+    return json.dumps({"index": index, **row, **values}, ensure_ascii=False)
+
+
+def geo(ind: Any, **values: Any) -> str:
+    row = {"timestamp": "2020-05-06T07:08:09", "latitude": 1.5, "longitude": -2.5, "country": "Korea"}
+    return json.dumps({"ind": ind, **row, **values}, ensure_ascii=False)
+
+
+def user(ind: Any, **values: Any) -> str:
+    row = {"first_name": "Ada", "last_name": "Byron", "age": 30, "date_joined": "2016-01-02T03:04:05"}
+    return json.dumps({"ind": ind, **row, **values}, ensure_ascii=False)
+
+
+PAYLOADS = {"pin": pin, "geo": geo, "user": user}
+
+
+@pytest.fixture
+def envelope_of() -> Callable[..., str]:
+    """Return a function ``(table, id, offset, …)`` that makes a line of a good row of the table."""
+
+    def make(table: str, ident: int, offset: int, *, later_ms: int = 0, partition: int = 0, **values: Any) -> str:
+        return envelope(table, PAYLOADS[table](ident, **values), offset, partition, later_ms)
+
+    return make
+
+
+@pytest.fixture
+def broken_envelope_of() -> Callable[..., str]:
+    """Return a function ``(table, payload, offset)`` that makes a line around any payload."""
+    return envelope
+
+
+@pytest.fixture(scope="session")
+def refined(spark: Any) -> Callable[..., list[dict[str, Any]]]:
+    """Return a function that sends payloads through parse, judge and clean, and returns a dict a row, in order."""
+
+    def run(table: str, payloads: list[str | None], arrived_at: str = "2026-11-24 10:00:00") -> list[dict[str, Any]]:
+        from pinterest_spark.quality import refine
+        from pyspark.sql import functions as sf
+
+        rows = spark.createDataFrame(list(enumerate(payloads)), "_number int, _payload string")
+        rows = rows.withColumn("_arrived_at", sf.lit(arrived_at).cast("timestamp"))
+        return [row.asDict() for row in sorted(refine(rows, table).collect(), key=lambda row: row._number)]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def payload_of() -> dict[str, Callable[..., str]]:
+    return dict(PAYLOADS)

@@ -1,0 +1,130 @@
+"""Every line of the lake is in bronze once, whatever is delivered again, replayed or broken."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+from pinterest_spark import bronze
+from pinterest_spark.errors import StageError
+from pinterest_spark.lake import Lake, read
+from pinterest_spark.schemas import BRONZE
+
+NOTHING = {"landed": 0, "added": 0, "redelivered": 0, "total": 0}
+
+
+@pytest.fixture
+def load(spark, lake):
+    return lambda table="geo": bronze.load_table(spark, lake, table, f"pinterest.{table}")
+
+
+@pytest.fixture
+def rows(spark, lake):
+    return lambda table="geo": read(spark, lake.bronze(table), BRONZE).orderBy("partition", "offset").collect()
+
+
+def test_an_empty_lake_is_no_error_and_neither_is_running_again(spark, lake):
+    first = bronze.run(spark, lake, "pinterest")
+    second = bronze.run(spark, lake, "pinterest")
+
+    assert first["tables"] == second["tables"] == {"pin": NOTHING, "geo": NOTHING, "user": NOTHING}
+
+
+def test_a_record_keeps_its_text_and_where_it_came_from(load, rows, land, envelope_of, payload_of):
+    land("geo", envelope_of("geo", 7, offset=41, country="Côte “d'Or”\n🎨"))
+
+    result = load()
+
+    [row] = rows()
+    assert result == {"landed": 1, "added": 1, "redelivered": 0, "total": 1}
+    assert row.payload == payload_of["geo"](7, country="Côte “d'Or”\n🎨")
+    assert (row.topic, row.partition, row.offset, row.line_key) == ("pinterest.geo", 0, 41, None)
+    assert row.kafka_timestamp.isoformat() == "2025-11-24T22:00:00.041000"
+    assert row.source_file == "pinterest.geo/dt=2025-11-24/pinterest.geo+0+0000000000.json.gz"
+
+
+def test_only_new_objects_are_read(load, land, envelope_of):
+    land("geo", envelope_of("geo", 1, offset=0))
+    load()
+    land("geo", envelope_of("geo", 2, offset=1), envelope_of("geo", 3, offset=2))
+
+    assert load() == {"landed": 2, "added": 2, "redelivered": 0, "total": 3}
+    assert load() == {"landed": 0, "added": 0, "redelivered": 0, "total": 3}
+
+
+def test_a_record_that_lands_twice_is_kept_once(load, rows, land, envelope_of):
+    records = [envelope_of("geo", ident, offset=ident) for ident in range(4)]
+    land("geo", *records[:2], records[1])
+    first = load()
+    land("geo", *records[1:])
+    land("geo", envelope_of("geo", 1, offset=1, partition=1))
+
+    second = load()
+
+    assert first == {"landed": 3, "added": 2, "redelivered": 1, "total": 2}
+    assert second == {"landed": 4, "added": 3, "redelivered": 1, "total": 5}
+    assert [(row.partition, row.offset) for row in rows()] == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 1)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("hello", id="no JSON"),
+        pytest.param('{"payload": "{}", "kafka_topic": "pinterest.geo", "kafka_partition": 0', id="truncated"),
+        pytest.param('{"ind": 1}', id="a row without its envelope"),
+        pytest.param('{"payload": "x", "kafka_topic": "pinterest.geo", "kafka_partition": "0", "kafka_offset": 1, '
+                     '"kafka_timestamp": 1}', id="text for a partition"),
+    ],
+)  # fmt: skip
+def test_a_broken_envelope_is_kept_as_it_is_and_once(load, rows, land, envelope_of, line):
+    land("geo", line, envelope_of("geo", 1, offset=0))
+
+    load()
+    land("geo", envelope_of("geo", 2, offset=1))
+    load()
+
+    broken = [row for row in rows() if row.line_key]
+    assert [(row.payload, row.topic, row.partition, row.offset) for row in broken] == [(line, None, None, None)]
+    assert len(rows()) == 3
+
+
+def test_a_record_without_a_value_is_kept(load, rows, land, broken_envelope_of):
+    land("geo", broken_envelope_of("geo", None, 5))
+
+    load()
+
+    assert [(row.offset, row.payload, row.line_key) for row in rows()] == [(5, None, None)]
+
+
+def test_a_crash_after_the_write_and_before_the_checkpoint_adds_nothing_twice(load, rows, land, envelope_of, lake):
+    land("geo", *(envelope_of("geo", ident, offset=ident) for ident in range(3)), "broken")
+    load()
+    forget_last_commit(lake, "bronze", "geo")
+
+    replayed = load()
+
+    assert replayed == {"landed": 4, "added": 0, "redelivered": 4, "total": 4}
+
+
+def test_other_topics_and_other_files_are_left_alone(load, land, envelope_of, lake):
+    land("pin", envelope_of("pin", 1, offset=0))
+    land("geo", envelope_of("geo", 1, offset=0))
+    topics = Path(lake.uri.removeprefix("file://")) / "topics"
+    (topics / "pinterest.geo" / "dt=2025-11-24" / "notes.txt").write_text("not a record\n")
+    other = topics / "pinterest.geography" / "dt=2025-11-24"
+    other.mkdir(parents=True)
+    (other / "x.json.gz").write_bytes(gzip.compress(b"x\n"))
+
+    assert load()["total"] == 1
+
+
+def test_a_lake_uri_without_a_scheme_is_refused():
+    with pytest.raises(StageError, match="lake_uri is '/data'"):
+        Lake("/data")
+
+
+def forget_last_commit(lake: Lake, stage: str, table: str) -> None:
+    """Put the checkpoint where a crash between the batch's work and its commit would have left it."""
+    commits = Path(lake.checkpoint(stage, table).removeprefix("file://")) / "commits"
+    last = max((int(file.name) for file in commits.iterdir() if file.name.isdigit()))
+    for name in (f"{last}", f".{last}.crc"):
+        (commits / name).unlink(missing_ok=True)

@@ -1,0 +1,190 @@
+"""One row a key, the latest wins, every record is accounted for, and any step may be done twice."""
+
+import pytest
+from delta.tables import DeltaTable
+from pinterest_spark import bronze, silver
+from pinterest_spark.errors import StageError
+from pinterest_spark.lake import read
+from pinterest_spark.offsets import OffsetRange
+from pinterest_spark.schemas import QUARANTINE, SILVER_BATCHES, silver_table
+
+TABLE = "user"
+
+
+@pytest.fixture
+def run(spark, lake):
+    """Bring what landed for the table through bronze and silver; return the numbers of that table."""
+
+    def both(acknowledged=((0, 99),)):
+        bronze.load_table(spark, lake, TABLE, f"pinterest.{TABLE}")
+        ranges = [OffsetRange(0, first, last) for first, last in acknowledged]
+        result = silver.run(spark, lake, "pinterest", {TABLE: ranges})
+        return {name: part[TABLE] for name, part in result.items() if isinstance(part, dict)}
+
+    return both
+
+
+@pytest.fixture
+def rows(spark, lake):
+    return lambda: {row.ind: row for row in read(spark, lake.silver(TABLE), silver_table(TABLE)).collect()}
+
+
+@pytest.fixture
+def contents(spark, lake):
+    """Return everything that silver, quarantine and the audit hold, to be compared before and after."""
+
+    def snapshot():
+        paths = {
+            lake.silver(TABLE): silver_table(TABLE),
+            lake.quarantine: QUARANTINE,
+            lake.silver_batches: SILVER_BATCHES,
+        }
+        return [sorted(map(repr, read(spark, path, schema).collect())) for path, schema in paths.items()]
+
+    return snapshot
+
+
+def test_an_empty_lake_gives_zeros(run):
+    result = run()
+
+    assert result["run"] == {"landed": 0, "silver": 0, "duplicates": 0, "quarantined": 0, "lost": 0}
+    assert result["totals"] == {"bronze": 0, "silver": 0, "duplicates": 0, "quarantined": 0}
+
+
+def test_records_end_in_silver_in_duplicates_or_in_quarantine(
+    run, rows, land, envelope_of, broken_envelope_of, spark, lake
+):
+    land(
+        TABLE,
+        envelope_of(TABLE, 1, 0),
+        envelope_of(TABLE, 2, 1, age="30"),
+        envelope_of(TABLE, 1, 2, first_name="Augusta"),
+        envelope_of(TABLE, 3, 3, age=12),
+        broken_envelope_of(TABLE, '{"ind": 4', 4),
+        broken_envelope_of(TABLE, '{"ind": 5', 5),
+        "no envelope",
+    )
+
+    result = run()
+
+    assert result["run"] == {"landed": 6, "silver": 2, "duplicates": 1, "quarantined": 3, "lost": 0}
+    assert result["totals"] == {"bronze": 7, "silver": 2, "duplicates": 1, "quarantined": 4}
+    assert result["quarantine_reasons"] == {"age outside 13..120": 1, "unparsable JSON": 2, "unreadable envelope": 1}
+    assert result["defects"] == {"age": 1}
+    assert (rows()[1].user_name, rows()[1]._kafka_offset, rows()[2].age) == ("Augusta Byron", 2, None)
+    [broken] = read(spark, lake.quarantine, QUARANTINE).where("reject_reason = 'unreadable envelope'").collect()
+    assert (broken.topic, broken.partition, broken.payload) == ("pinterest.user", None, "no envelope")
+    assert broken.source.startswith("pinterest.user/dt=")
+
+
+def test_a_resend_is_a_duplicate_and_changes_no_answer(run, rows, land, envelope_of):
+    land(TABLE, *(envelope_of(TABLE, ident, ident) for ident in range(3)))
+    run()
+    before = {ident: row.user_name for ident, row in rows().items()}
+    land(TABLE, *(envelope_of(TABLE, ident, ident + 3) for ident in range(3)))
+
+    result = run(acknowledged=((3, 5),))
+
+    assert {ident: row.user_name for ident, row in rows().items()} == before
+    assert result["run"] == {"landed": 3, "silver": 3, "duplicates": 0, "quarantined": 0, "lost": 0}
+    assert result["totals"] == {"bronze": 6, "silver": 3, "duplicates": 3, "quarantined": 0}
+
+
+def test_the_latest_record_of_a_key_wins_and_an_older_one_that_comes_late_does_not(run, rows, land, envelope_of):
+    land(TABLE, envelope_of(TABLE, 1, 5, first_name="new"), envelope_of(TABLE, 2, 6, first_name="kept"))
+    run()
+    land(
+        TABLE,
+        envelope_of(TABLE, 1, 4, first_name="old"),
+        envelope_of(TABLE, 2, 7, later_ms=-1, first_name="same time, later offset"),
+        envelope_of(TABLE, 3, 9, first_name="second"),
+        envelope_of(TABLE, 3, 8, first_name="first"),
+    )
+
+    result = run()
+
+    assert {ident: row.user_name for ident, row in rows().items()} == {
+        1: "new Byron", 2: "same time, later offset Byron", 3: "second Byron",
+    }  # fmt: skip
+    assert result["totals"] == {"bronze": 6, "silver": 3, "duplicates": 3, "quarantined": 0}
+    assert result["run"] == {"landed": 6, "silver": 3, "duplicates": 3, "quarantined": 0, "lost": 0}
+
+
+def test_running_again_with_nothing_new_changes_nothing(run, contents, land, envelope_of):
+    land(TABLE, envelope_of(TABLE, 1, 0), envelope_of(TABLE, 2, 1, age=500))
+    first = run()
+    before = contents()
+
+    assert run() == first
+    assert contents() == before
+
+
+STEPS = ["quarantine", "audit", "upsert"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_crash_right_after_a_step_is_healed_by_the_next_run(run, contents, land, envelope_of, monkeypatch, step):
+    land(TABLE, envelope_of(TABLE, 1, 0), envelope_of(TABLE, 2, 1, age=500))
+    run()
+    land(TABLE, envelope_of(TABLE, 1, 2), envelope_of(TABLE, 3, 3), envelope_of(TABLE, 4, 4, age=500))
+    work = getattr(silver, step)
+
+    def crash(*args, **kwargs):
+        work(*args, **kwargs)
+        raise RuntimeError(f"killed after {step}")
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr(silver, step, crash)
+        with pytest.raises(Exception, match=f"killed after {step}"):
+            run()
+    result = run()
+
+    assert result["totals"] == {"bronze": 5, "silver": 2, "duplicates": 1, "quarantined": 2}
+    assert result["run"]["lost"] == 0
+    assert [len(table) for table in contents()] == [2, 2, 2]
+
+
+def test_a_lost_record_is_seen_and_the_totals_are_refused(run, land, envelope_of, spark, lake):
+    land(TABLE, *(envelope_of(TABLE, ident, ident) for ident in range(3)))
+    run()
+    DeltaTable.forPath(spark, lake.silver(TABLE)).delete("ind = 1")
+
+    from pinterest_spark.reconcile import follow
+
+    found = follow(spark, lake, TABLE, f"pinterest.{TABLE}", [OffsetRange(0, 0, 2)])
+    assert found == {"landed": 3, "silver": 2, "duplicates": 0, "quarantined": 0, "lost": 1}
+    with pytest.raises(StageError, match=r"user: bronze 3 is not silver 2 \+ duplicates 0 \+ quarantined 0"):
+        run()
+
+
+def test_a_lost_checkpoint_is_refused_with_the_cure(run, land, envelope_of, lake):
+    import shutil
+
+    land(TABLE, envelope_of(TABLE, 1, 0))
+    run()
+    land(TABLE, envelope_of(TABLE, 2, 1))
+    run()
+    shutil.rmtree(lake.checkpoint("silver", TABLE).removeprefix("file://"))
+
+    with pytest.raises(Exception, match=r"checkpoint .*checkpoints/silver/user was lost or replaced"):
+        run()
+
+
+def test_the_three_tables_share_quarantine_and_audit_at_the_same_time(
+    spark, lake, land, envelope_of, broken_envelope_of
+):
+    for table in ("pin", "geo", "user"):
+        land(table, envelope_of(table, 1, 0), broken_envelope_of(table, "{", 1))
+    bronze.run(spark, lake, "pinterest")
+
+    first = silver.run(spark, lake, "pinterest", {})
+    for table in ("pin", "geo", "user"):
+        land(table, envelope_of(table, 2, 2), broken_envelope_of(table, "{", 3))
+    bronze.run(spark, lake, "pinterest")
+    second = silver.run(spark, lake, "pinterest", {})
+
+    assert first["totals"]["pin"] == {"bronze": 2, "silver": 1, "duplicates": 0, "quarantined": 1}
+    assert set(map(str, second["totals"].values())) == {
+        str({"bronze": 4, "silver": 2, "duplicates": 0, "quarantined": 2})
+    }
+    assert second["quarantine_reasons"] == {table: {"unparsable JSON": 2} for table in ("pin", "geo", "user")}
