@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil
@@ -194,17 +194,40 @@ class Supervision:
         shutil.rmtree(self.pids, ignore_errors=True)
 
 
-def members(home: Path) -> Iterator[psutil.Process]:
-    """Yield every process of the sandbox in ``home``, found by the mark in its environment."""
-    for process in psutil.process_iter():
+def members(home: Path) -> set[psutil.Process]:
+    """Return every process of the sandbox in ``home``.
+
+    Found by the mark in its environment; or, since Airflow's processes write their title over their environment, by
+    its pid file, or as a child of such a one.
+    """
+    found = {process for process in psutil.process_iter() if is_marked(process, home)}
+    found |= {process for file in (home / "pids").glob("*.pid") if (process := owner_of(file))}
+    for process in tuple(found):
         with contextlib.suppress(psutil.Error):
-            if process.pid != os.getpid() and process.environ().get(MARK) == str(home):
-                yield process
+            found.update(process.children(recursive=True))
+    return {process for process in found if process.pid != os.getpid()}
+
+
+def is_marked(process: psutil.Process, home: Path) -> bool:
+    try:
+        return bool(process.environ().get(MARK) == str(home))
+    except psutil.Error:
+        return False
+
+
+def owner_of(pid_file: Path) -> psutil.Process | None:
+    """Return the process that wrote the file; None where it is gone, its number perhaps another's by now."""
+    try:
+        process = psutil.Process(int(pid_file.read_text()))
+        wrote_it = process.create_time() <= pid_file.stat().st_mtime + 1
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return process if wrote_it else None
 
 
 def end_processes(home: Path) -> None:
     """End what is left of a sandbox whose supervisord is gone: politely, then not."""
-    left = list(members(home))
+    left = members(home)
     for process in left:
         with contextlib.suppress(psutil.Error):
             process.terminate()

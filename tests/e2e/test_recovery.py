@@ -62,15 +62,15 @@ def kill_submitting_worker(pipeline: Any) -> str | None:
     with frozen_once_submitted(pipeline, run_id):
         task = pipeline.task(run_id, SUBMIT)
         if task["state"] == "running":
-            task_process(pipeline, task).kill()
+            task_process(task).kill()
             return str(run_id)
     pipeline.finish(run_id)
     return None
 
 
-def task_process(pipeline: Any, task: dict[str, Any]) -> psutil.Process:
+def task_process(task: dict[str, Any]) -> psutil.Process:
     """The process that runs one task instance: Airflow puts the instance's id into its title."""
-    return next(p for p in members(pipeline.settings.home) if task["id"] in " ".join(p.cmdline()))
+    return next(p for p in psutil.process_iter(["cmdline"]) if task["id"] in " ".join(p.info["cmdline"] or []))
 
 
 def test_a_worker_killed_after_submitting_attaches_to_its_run_on_retry(
