@@ -155,7 +155,8 @@ def balance(
     """
     counts = {table: (int(rows), int(undated)) for table, rows, undated in source_counts}
     sent = {table_of(result["topic"]): result for result in produced}
-    stage = silver or {}
+    # A run that is cleared and finds nothing to send this time still has the result of the stage that it now skips.
+    stage = (silver or {}) if any(result["acknowledged"] for result in sent.values()) else {}
     settled = stage.get("run", {})
     return Books(
         accounts=tuple(

@@ -127,3 +127,12 @@ def test_offsets_are_given_by_table_and_only_where_something_was_acknowledged():
     assert offsets_by_table([sent("pin", 2, [(1, 4, 5)]), sent("geo", 0, [])]) == {
         "pin": [{"partition": 1, "first_offset": 4, "last_offset": 5}]
     }
+
+
+def test_a_rerun_that_finds_nothing_to_send_ignores_the_silver_result_of_the_run_before():
+    stale = silver_result(pin={"landed": 6, "silver": 6})
+
+    books = balance([("pin", 0, 0)], [sent("pin", 0, [])], stale)
+
+    assert books.problems(fail_on_dead_letters=False) == []
+    assert list(books.lake_rows()) == []
