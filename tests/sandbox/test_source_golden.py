@@ -95,7 +95,7 @@ def insert(connection: psycopg.Connection, post: int, row: tuple) -> None:
     user = (post, first, last, age, datetime.fromisoformat(joined))
     for table, values in (("pin", tuple(pin.values())), ("geo", geo), ("user", user)):
         places = ", ".join(["%s"] * len(values))
-        connection.execute(f"INSERT INTO {TABLES[table].name} VALUES ({places})", values)  # noqa: S608
+        connection.execute(f"INSERT INTO {TABLES[table].name} VALUES ({places})", values)
 
 
 def answer(connection: psycopg.Connection, table: str) -> list[tuple]:

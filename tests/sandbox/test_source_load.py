@@ -15,7 +15,7 @@ from sandbox.source.schema import TABLES
 def rows_of(url: str, table: str) -> list[tuple]:
     key = TABLES[table].key
     with psycopg.connect(url) as connection:
-        return connection.execute(f'SELECT * FROM {TABLES[table].name} ORDER BY "{key}"').fetchall()  # noqa: S608
+        return connection.execute(f'SELECT * FROM {TABLES[table].name} ORDER BY "{key}"').fetchall()
 
 
 @pytest.mark.parametrize("mode", ["faithful", "hard"])
