@@ -61,10 +61,9 @@ def land(lake: Lake) -> Callable[..., None]:
 
 
 def pin(index: Any, **values: Any) -> str:
-    row = dict.fromkeys(
-        "unique_id title description poster_name follower_count tag_list is_image_or_video image_src downloaded "
-        "save_location category".split()
-    )
+    from pinterest_spark.schemas import WIRE
+
+    row = dict.fromkeys(name for name in WIRE["pin"].names if name != "index")
     return json.dumps({"index": index, **row, **values}, ensure_ascii=False)
 
 
@@ -102,8 +101,9 @@ def refined(spark: Any) -> Callable[..., list[dict[str, Any]]]:
     """Return a function that sends payloads through parse, judge and clean, and returns a dict a row, in order."""
 
     def run(table: str, payloads: list[str | None], arrived_at: str = "2026-11-24 10:00:00") -> list[dict[str, Any]]:
-        from pinterest_spark.quality import refine
         from pyspark.sql import functions as sf
+
+        from pinterest_spark.quality import refine
 
         rows = spark.createDataFrame(list(enumerate(payloads)), "_number int, _payload string")
         rows = rows.withColumn("_arrived_at", sf.lit(arrived_at).cast("timestamp"))

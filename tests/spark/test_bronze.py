@@ -4,6 +4,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+
 from pinterest_spark import bronze
 from pinterest_spark.errors import StageError
 from pinterest_spark.lake import Lake, read
@@ -125,6 +126,6 @@ def test_a_lake_uri_without_a_scheme_is_refused():
 def forget_last_commit(lake: Lake, stage: str, table: str) -> None:
     """Put the checkpoint where a crash between the batch's work and its commit would have left it."""
     commits = Path(lake.checkpoint(stage, table).removeprefix("file://")) / "commits"
-    last = max((int(file.name) for file in commits.iterdir() if file.name.isdigit()))
+    last = max(int(file.name) for file in commits.iterdir() if file.name.isdigit())
     for name in (f"{last}", f".{last}.crc"):
         (commits / name).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import pytest
 from delta.tables import DeltaTable
+
 from pinterest_spark import bronze, silver
 from pinterest_spark.errors import StageError
 from pinterest_spark.lake import read

@@ -26,13 +26,15 @@ class Size:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
+CODE_CACHE = "-XX:ReservedCodeCacheSize=512m"  # generated classes fill the default: the JVM then stops compiling
 SIZES = {
     # C1 only: a test run is over before the optimising compiler pays (70 s -> 26 s for ten Delta tests)
     "test": Size(
-        cores=2, memory="1g", shuffle_partitions=2, snapshot_partitions=1, java_options="-XX:TieredStopAtLevel=1"
+        cores=2, memory="1g", shuffle_partitions=2, snapshot_partitions=1,
+        java_options=f"{CODE_CACHE} -XX:TieredStopAtLevel=1",
     ),
-    "laptop": Size(cores=2, memory="3g", shuffle_partitions=4, snapshot_partitions=2),
-}
+    "laptop": Size(cores=2, memory="3g", shuffle_partitions=4, snapshot_partitions=2, java_options=CODE_CACHE),
+}  # fmt: skip
 
 
 def build_session(

@@ -1,0 +1,96 @@
+"""The three notebooks as Databricks runs them: source format, own folder, widgets in, one JSON object out."""
+
+import json
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "include" / "spark" / "notebooks"
+SEPARATOR = "# COMMAND ----------"
+
+
+class Exit(BaseException):
+    """What ``dbutils.notebook.exit`` raises."""
+
+
+@pytest.fixture
+def run_notebook(spark, monkeypatch):
+    """Return a function that runs a notebook with widget values and returns its result."""
+
+    def run(name, **values):
+        def leave(result):
+            raise Exit(result)
+
+        defaults = {}
+        dbutils = types.SimpleNamespace(
+            widgets=types.SimpleNamespace(text=defaults.__setitem__, get=lambda name: {**defaults, **values}[name]),
+            notebook=types.SimpleNamespace(exit=leave),
+            secrets=types.SimpleNamespace(get=lambda scope, key: f"secret of {scope}/{key}"),
+        )
+        monkeypatch.chdir(NOTEBOOKS)
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        scope = {"spark": spark, "dbutils": dbutils}
+        try:
+            for cell in (NOTEBOOKS / f"{name}.py").read_text().split(SEPARATOR):
+                exec(cell, scope)  # noqa: S102 - this is what a notebook is
+        except Exit as end:
+            return json.loads(end.args[0])
+        raise AssertionError(f"{name} ended without dbutils.notebook.exit")
+
+    return run
+
+
+def test_the_three_run_one_after_the_other(run_notebook, lake, land, envelope_of, monkeypatch):
+    from pinterest_spark import warehouse
+
+    urls = []
+    monkeypatch.setattr(warehouse, "stage", lambda url, answers: urls.append(url))
+    for table in ("pin", "geo", "user"):
+        land(table, envelope_of(table, 1, 0))
+    acknowledged = {"pin": [{"partition": 0, "first_offset": 0, "last_offset": 0}]}
+
+    landed = run_notebook("bronze", lake_uri=lake.uri, topic_prefix="pinterest")
+    settled = run_notebook("silver", lake_uri=lake.uri, topic_prefix="pinterest", acknowledged=json.dumps(acknowledged))
+    answered = run_notebook("gold", lake_uri=lake.uri, secret_scope="pinterest", secret_key="warehouse_url")
+
+    assert landed["tables"]["pin"] == {"landed": 1, "added": 1, "redelivered": 0, "total": 1}
+    assert settled["run"]["pin"] == {"landed": 1, "silver": 1, "duplicates": 0, "quarantined": 0, "lost": 0}
+    assert settled["run"]["geo"]["landed"] == 0
+    assert settled["totals"]["geo"] == {"bronze": 1, "silver": 1, "duplicates": 0, "quarantined": 0}
+    assert len(answered["tables"]) == 10
+    assert [result["stage"] for result in (landed, settled, answered)] == ["bronze", "silver", "gold"]
+    assert urls == ["secret of pinterest/warehouse_url"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        pytest.param("bronze", {"topic_prefix": " "}, "lake_uri, topic_prefix", id="all that is missing"),
+        pytest.param("gold", {"lake_uri": "file:///x"}, "secret_scope, secret_key", id="secret"),
+        pytest.param("silver", {"lake_uri": "file:///x", "topic_prefix": "p", "acknowledged": "[]"}, "acknowledged",
+                     id="acknowledged is no object"),
+    ],
+)  # fmt: skip
+def test_a_wrong_widget_is_refused_by_name(run_notebook, name, values, message):
+    with pytest.raises(ValueError, match=message):
+        run_notebook(name, **values)
+
+
+def test_a_session_in_another_time_zone_is_refused(run_notebook, spark):
+    spark.conf.set("spark.sql.session.timeZone", "Europe/Berlin")
+    try:
+        with pytest.raises(ValueError, match=r"'Europe/Berlin'; set it to UTC"):
+            run_notebook("bronze", lake_uri="file:///x", topic_prefix="pinterest")
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+
+
+@pytest.mark.parametrize("file", sorted(NOTEBOOKS.glob("*.py")), ids=lambda file: file.stem)
+def test_a_notebook_is_thin_and_in_source_format(file):
+    text = file.read_text()
+
+    assert text.startswith("# Databricks notebook source\n")
+    assert len(text.splitlines()) <= 40
+    assert text.rstrip().endswith("dbutils.notebook.exit(notebook.to_json(result))")
