@@ -15,7 +15,6 @@ BENCHMARKS = (
     ("sandbox", "generator.py"),
     ("airflow", "dag_parsing.py"),
     ("airflow", "ingestion.py"),
-    ("spark", "batch.py"),
 )
 
 
