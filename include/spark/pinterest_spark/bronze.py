@@ -16,6 +16,7 @@ from typing import Any
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sf
+from pyspark.sql.types import StructType
 
 from pinterest_spark.lake import Lake, append, at_once, exists, read, row_count
 from pinterest_spark.offsets import OffsetRange, is_within
@@ -23,6 +24,8 @@ from pinterest_spark.schemas import BRONZE, ENVELOPE, TABLES
 
 MAX_FILES_PER_BATCH = 1000  # Auto Loader's own default; 5,000 records a file
 KEY = ["topic", "partition", "offset", "line_key"]
+STRICT = {"allowSingleQuotes": "false"}
+LINEAGE_ONLY = StructType([field for field in ENVELOPE if field.name != "payload"])
 
 
 def run(spark: SparkSession, lake: Lake, topic_prefix: str) -> dict[str, Any]:
@@ -78,18 +81,29 @@ def open_envelopes(lines: DataFrame) -> DataFrame:
     A line whose envelope is broken keeps its text as ``payload``, has no lineage, and is known by ``line_key``, a hash
     of its file and text; for every other row that is NULL.
     """
-    opened = lines.withColumn("_", sf.from_json("value", ENVELOPE, {"allowSingleQuotes": "false"}))
-    lineage = (sf.col(f"_.{name}").isNotNull() for name in ENVELOPE.names if name != "payload")
-    is_whole = reduce(and_, lineage)
+    opened = lines.withColumn("_", sf.from_json("value", ENVELOPE, STRICT))
     return opened.select(
-        sf.when(is_whole, sf.col("_.kafka_topic")).alias("topic"),
-        sf.when(is_whole, sf.col("_.kafka_partition")).alias("partition"),
-        sf.when(is_whole, sf.col("_.kafka_offset")).alias("offset"),
-        sf.when(is_whole, sf.timestamp_millis("_.kafka_timestamp")).alias("kafka_timestamp"),
-        sf.when(is_whole, sf.col("_.payload")).otherwise(sf.col("value")).alias("payload"),
-        sf.when(~is_whole, sf.sha2(sf.concat_ws("\n", "source_file", "value"), 256)).alias("line_key"),
+        *lineage(),
+        sf.when(is_whole(), sf.col("_.payload")).otherwise(sf.col("value")).alias("payload"),
+        sf.when(~is_whole(), sf.sha2(sf.concat_ws("\n", "source_file", "value"), 256)).alias("line_key"),
         "source_file",
     )
+
+
+def is_whole() -> Column:
+    """Say whether an envelope ``_`` has all of its lineage."""
+    return reduce(and_, (sf.col(f"_.{field}").isNotNull() for field in LINEAGE_ONLY.names))
+
+
+def lineage() -> list[Column]:
+    """Return the columns that say where a record came from, all NULL for a broken envelope."""
+    columns = {
+        "topic": sf.col("_.kafka_topic"),
+        "partition": sf.col("_.kafka_partition"),
+        "offset": sf.col("_.kafka_offset"),
+        "kafka_timestamp": sf.timestamp_millis("_.kafka_timestamp"),
+    }
+    return [sf.when(is_whole(), column).alias(name) for name, column in columns.items()]
 
 
 @dataclass(frozen=True)
@@ -101,8 +115,10 @@ class Arrivals:
     is_distinct: bool  # every record once, and every line with its lineage
 
 
-def arrivals(rows: DataFrame) -> Arrivals:
-    found = rows.groupBy("topic", "partition").agg(
+def arrivals(lines: DataFrame) -> Arrivals:
+    """Count a micro-batch; the payloads, nearly all of the text, are skipped over and not unpacked."""
+    opened = lines.select(sf.from_json("value", LINEAGE_ONLY, STRICT).alias("_"))
+    found = opened.select(*lineage()).groupBy("topic", "partition").agg(
         sf.count("*").alias("records"), sf.countDistinct("offset").alias("offsets"),
         sf.min("offset").alias("first"), sf.max("offset").alias("last"),
     ).collect()  # fmt: skip
@@ -121,9 +137,9 @@ def keep_once(path: str, landed: list[int]) -> Callable[[DataFrame, int], None]:
     """
 
     def write(batch: DataFrame, _batch_id: int) -> None:
-        rows = open_envelopes(batch)
-        arrived = arrivals(rows)
+        arrived = arrivals(batch)
         landed.append(arrived.records)
+        rows = open_envelopes(batch)
         stamped = rows.withColumn("landed_at", sf.current_timestamp()).select(*BRONZE.names)
         is_first = not exists(batch.sparkSession, path)
         if is_first or (arrived.is_distinct and not may_know(batch.sparkSession, path, arrived.ranges)):

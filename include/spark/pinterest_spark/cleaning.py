@@ -4,8 +4,7 @@
 contract's columns together. Native functions only, nothing here removes a row, and whatever lineage columns the
 caller's source has, named with a leading underscore, are carried along.
 
-The steps are separate ``select``s on purpose: Spark computes an expression again for each place that names it, and the
-JVM never compiles a generated method of more than 8,000 bytes (one big step took 5 times as long).
+The steps are separate ``select``s on purpose: Spark computes an expression again for each place that names it.
 """
 
 from decimal import Decimal

@@ -27,13 +27,17 @@ class Size:
 
 
 CODE_CACHE = "-XX:ReservedCodeCacheSize=512m"  # generated classes fill the default: the JVM then stops compiling
+# Spark generates methods of more than 8,000 bytes for a wide table; interpreted, they took half as long again
+HUGE_METHODS = "-XX:-DontCompileHugeMethods"
 SIZES = {
     # C1 only: a test run is over before the optimising compiler pays (70 s -> 26 s for ten Delta tests)
     "test": Size(
-        cores=2, memory="1g", shuffle_partitions=2, snapshot_partitions=1,
+        cores=2, memory="1g", shuffle_partitions=1, snapshot_partitions=1,
         java_options=f"{CODE_CACHE} -XX:TieredStopAtLevel=1",
     ),
-    "laptop": Size(cores=2, memory="3g", shuffle_partitions=4, snapshot_partitions=2, java_options=CODE_CACHE),
+    "laptop": Size(
+        cores=2, memory="3g", shuffle_partitions=4, snapshot_partitions=2, java_options=f"{CODE_CACHE} {HUGE_METHODS}"
+    ),
 }  # fmt: skip
 
 
