@@ -15,6 +15,7 @@ BENCHMARKS = (
     ("sandbox", "generator.py"),
     ("airflow", "dag_parsing.py"),
     ("airflow", "ingestion.py"),
+    ("spark", "batch.py"),
 )
 
 
