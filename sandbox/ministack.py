@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from sandbox.server import Server
 from sandbox.settings import BUCKET, REGION, Settings
 
+BESIDE_MINISTACK = {"kafkaconnect": "msk_connect", "kinesis": "kinesis"}  # services with a server of their own
 WAREHOUSE_URL_NAME = "pinterest/warehouse_url"  # in Secrets Manager
 
 
@@ -55,7 +56,7 @@ def client(settings: Settings, service: str) -> Any:
     """Return a boto3 client of this sandbox, whatever the caller's environment says."""
     return boto3.client(
         service,
-        endpoint_url=settings.url("msk_connect" if service == "kafkaconnect" else "ministack"),
+        endpoint_url=settings.url(BESIDE_MINISTACK.get(service, "ministack")),
         region_name=REGION,
         aws_access_key_id=settings.secrets["aws_access_key_id"],
         aws_secret_access_key=settings.secrets["aws_secret_access_key"],

@@ -7,7 +7,7 @@ from importlib import import_module
 from sandbox.server import Server
 from sandbox.settings import SandboxError, Settings
 
-MODULES = ("postgres", "ministack", "kafka", "kafka_connect", "kafka_rest", "msk_connect", "databricks")
+MODULES = ("postgres", "ministack", "kinesis", "kafka", "kafka_connect", "kafka_rest", "msk_connect", "databricks")
 GROUPS = {"airflow": ("airflow_api_server", "airflow_scheduler", "airflow_dag_processor", "airflow_triggerer")}
 AT_ONCE = 3  # on two cores more would only make each look slow
 

