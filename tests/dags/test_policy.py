@@ -106,6 +106,7 @@ def test_every_database_task_with_sql_takes_it_from_files(tasks):
 def test_every_sql_file_is_used(tasks):
     by_tasks = {name for task in tasks for name in sql_names(task)}
     by_python = {"audit/record_run_rows.sql", "audit/record_lake_rows.sql"}
+    by_python |= {f"emulation/{name}.sql" for name in ("ids", "pin", "geo", "user")}
     sql = PROJECT / "include" / "sql"
     checks = {path.relative_to(sql).as_posix() for path in (sql / "checks").glob("*.sql")}
 
