@@ -63,7 +63,7 @@ def run_group(environment: str, folder: str, *options: str) -> tuple[int, dict[s
             "PINTEREST_SANDBOX_HOME": str(TEST_HOME),
             "AIRFLOW_HOME": str(Path(scratch) / "airflow"),
         }
-        command = [str(python), "-m", "pytest", "-q", f"--junit-xml={result}", *options, folder]
+        command = [str(python), "-m", "pytest", "-q", "--durations=8", f"--junit-xml={result}", *options, folder]
         code = subprocess.run(command, cwd=PROJECT, env=variables, check=False).returncode
         return code, count(result) if result.exists() else {"passed": 0, "failed": 1, "skipped": 0}
 

@@ -1,6 +1,5 @@
 """``/api/2.x/jobs/runs/…`` and ``jobs/run-now``."""
 
-import logging
 from typing import Any
 
 from starlette.requests import Request
@@ -14,7 +13,6 @@ from sandbox.databricks.settings_check import normalized
 from sandbox.databricks.store import Store
 from sandbox.databricks.views import output_json, run_json, task_run_json
 
-log = logging.getLogger(__name__)
 ACTIVE = frozenset({"QUEUED", "PENDING", "RUNNING", "TERMINATING"})  # the service leaves out WAITING_FOR_RETRY, BLOCKED
 TOKEN_LIMIT = 64
 PAGE_LIMIT = 25
@@ -49,7 +47,7 @@ async def submit(request: Request) -> Answer:
     name = str(given.get("run_name") or "Untitled")
     settings = normalized(given, default_key=name)
     if settings.get("job_clusters"):
-        log.warning("Run %s has job_clusters: Databricks itself refuses them in runs/submit", name)
+        raise invalid("runs/submit takes no job_clusters: give each task its new_cluster, or create a job and run it.")
     for cluster in (task.get("existing_cluster_id") for task in settings["tasks"]):
         if cluster:
             at.clusters.find({"existing_cluster_id": cluster})

@@ -39,55 +39,60 @@ def process_of(pipeline: Any, server: str) -> psutil.Process:
 
 
 @contextmanager
-def frozen_once_submitted(pipeline: Any, run_id: str, seconds: float = 120) -> Iterator[None]:
-    """Let the Databricks stand-in hang from the moment that it has stored the run of ``run_id``."""
+def frozen(process: psutil.Process) -> Iterator[None]:
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
+
+
+def wait_until_stored(pipeline: Any, run_id: str, seconds: float = 60) -> None:
+    """Return in the very moment that the Databricks stand-in has stored the run of ``run_id``."""
     file = Path(pipeline.settings.home) / "databricks" / "state.sqlite3"
-    api = process_of(pipeline, "databricks")
     deadline = time.monotonic() + seconds
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         while not database.execute(NEWEST_RUN, (f"%({run_id})%",)).fetchone():
             assert time.monotonic() < deadline, f"{run_id} submitted nothing within {seconds:.0f} s"
             time.sleep(0.001)
-        api.suspend()
-    try:
-        yield
-    finally:
-        api.resume()
 
 
 def kill_submitting_worker(pipeline: Any) -> str | None:
-    """Start a batch, kill the worker of its submit task after it submitted; None where the task was faster."""
-    run_id = pipeline.start_batch(**SMALL_WINDOW)
-    pipeline.wait_for_task(run_id, SUBMIT, "running", "success")
-    with frozen_once_submitted(pipeline, run_id):
-        task = pipeline.task(run_id, SUBMIT)
-        if task["state"] == "running":
-            task_process(task).kill()
-            return str(run_id)
-    pipeline.finish(run_id)
-    return None
+    """Start a batch and kill the worker of its submit task after it submitted; None where the task was faster.
+
+    The stand-in hangs until the worker is known, so that between the submission and the kill lie milliseconds.
+    """
+    with frozen(process_of(pipeline, "databricks")):
+        run_id = pipeline.start_batch(**SMALL_WINDOW)
+        task = pipeline.wait_for_task(run_id, SUBMIT, "running")
+        worker = eventually(lambda: task_process(task), "the submit task's own process is there")
+    wait_until_stored(pipeline, run_id)
+    worker.kill()
+    assert pipeline.finish(run_id) == "success"
+    return str(run_id) if pipeline.task(run_id, SUBMIT)["try_number"] > 1 else None
 
 
-def task_process(task: dict[str, Any]) -> psutil.Process:
-    """The process that runs one task instance: Airflow puts the instance's id into its title."""
-    return next(p for p in psutil.process_iter(["cmdline"]) if task["id"] in " ".join(p.info["cmdline"] or []))
+def task_process(task: dict[str, Any]) -> psutil.Process | None:
+    """The process that runs one task instance's code, by its title; the executor's worker above it has another."""
+    title = f"airflow worker -- {task['id']}"
+    return next(
+        (p for p in psutil.process_iter(["cmdline"]) if " ".join(p.info["cmdline"] or []).strip() == title), None
+    )
 
 
 def test_a_worker_killed_after_submitting_attaches_to_its_run_on_retry(
     pipeline: Any, databricks: WorkspaceClient
 ) -> None:
-    run_id = next(filter(None, (kill_submitting_worker(pipeline) for _ in range(4))), None)
-    assert run_id, "the submit task was over each time before its worker could be killed"
+    run_id = next(filter(None, (kill_submitting_worker(pipeline) for _ in range(3))), None)
 
-    assert pipeline.finish(run_id) == "success"
-    assert pipeline.task(run_id, SUBMIT)["try_number"] > 1
+    assert run_id, "the submit task was over each time before its worker was killed"
     assert len(remote_runs(databricks, run_id)) == 1
 
 
 def test_marking_a_stage_failed_cancels_the_remote_run(pipeline: Any, databricks: WorkspaceClient) -> None:
     run_id = pipeline.start_batch(**SMALL_WINDOW)
     pipeline.wait_for_task(run_id, SUBMIT, "success")
-    drivers = [p for p in members(pipeline.settings.home) if "driver" in " ".join(p.cmdline()) and "java" in p.name()]
+    drivers = spark_drivers(pipeline)
     assert drivers, "no Spark driver runs"
     for driver in drivers:
         driver.suspend()
@@ -110,6 +115,18 @@ def test_marking_a_stage_failed_cancels_the_remote_run(pipeline: Any, databricks
             except psutil.NoSuchProcess:
                 continue
     assert pipeline.finish(run_id) == "failed"
+
+
+def spark_drivers(pipeline: Any) -> list[psutil.Process]:
+    """The JVMs of the Databricks stand-in's clusters; one that has ended in the meantime is none."""
+    found = []
+    for process in members(pipeline.settings.home):
+        try:
+            if "java" in process.name() and "driver" in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
 
 
 def watched_stage(pipeline: Any, run_id: str) -> str | None:

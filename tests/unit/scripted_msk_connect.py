@@ -6,7 +6,7 @@ from botocore.stub import Stubber
 
 from pinterest_pipeline.hooks.msk_connect import MskConnectHook
 
-ARN = "arn:aws:kafkaconnect:us-east-1:123456789012:connector/sink/1"
+ARN = "arn:aws:kafkaconnect:us-east-1:000000000000:connector/sink/1"
 CONFIGURATION = {"flush.size": "5000"}
 SUMMARY = {"connectorArn": ARN, "connectorName": "sink", "connectorState": "RUNNING", "currentVersion": "v1"}
 

@@ -10,7 +10,7 @@ from pinterest_pipeline.errors import PermanentError, TransientError
 from pinterest_pipeline.hooks.msk_connect import MskConnectHook
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-ARN = "arn:aws:kafkaconnect:us-east-1:123456789012:connector/sink/1"
+ARN = "arn:aws:kafkaconnect:us-east-1:000000000000:connector/sink/1"
 
 
 @pytest.fixture

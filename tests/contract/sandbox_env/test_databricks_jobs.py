@@ -158,6 +158,17 @@ def test_a_workspace_object_is_described_and_a_missing_one_is_not_there(client, 
         client.workspace.get_status(f"{databricks_api.root}/nope")
 
 
+def test_a_one_time_run_may_not_share_a_job_cluster(client, databricks_api):
+    path = databricks_api.notebook("shares", "pass")
+    body = {
+        "tasks": [{"task_key": "a", "notebook_task": {"notebook_path": path}, "job_cluster_key": "shared"}],
+        "job_clusters": [{"job_cluster_key": "shared", "new_cluster": {"spark_version": "18.x"}}],
+    }
+
+    with pytest.raises(InvalidParameterValue, match="takes no job_clusters: give each task its new_cluster"):
+        client.api_client.do("POST", "/api/2.2/jobs/runs/submit", body=body)
+
+
 def test_an_unknown_cluster_is_refused_at_submission(client, databricks_api):
     path = databricks_api.notebook("good", "x = 1")
 
