@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from sandbox import airflow_api, api_gateway, demo, report
+from sandbox import airflow_api, api_gateway, demo, emulate, report
 from sandbox.servers import every_server, start_in_order, wanted
 from sandbox.settings import BUCKET, SandboxError, Settings, default_home
 from sandbox.source import command as seed
@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("status", help="say what runs where")
     commands.add_parser("env", help="print export lines with which any foreign client connects")
     seed.add_arguments(commands.add_parser("seed", help="load generated posts into the source database"))
+    emulate.add_arguments(commands.add_parser("emulate", help="let users post: put posts into the Kinesis streams"))
     demo_parser = commands.add_parser("demo", help="up, seed, run the whole pipeline, and print the report")
     seed.add_arguments(demo_parser)
     commands.add_parser("report", help="print the report of the newest demo again")
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         "status": status,
         "env": env,
         "seed": lambda o: seed.run(o, existing()),
+        "emulate": lambda o: emulate.run(o, existing()),
         "demo": demonstrate,
         "report": report_again,
     }

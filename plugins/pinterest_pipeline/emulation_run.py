@@ -49,7 +49,7 @@ class Emulation:
         self._send = send
         self._wait = wait
         self._clock = clock
-        self._on_progress = on_progress
+        self.on_progress = on_progress
         self._timeline = Timeline(plan)
         self._unsent: dict[str, list[Emission]] = {table: [] for table in TABLES}
 
@@ -145,7 +145,7 @@ class Emulation:
                 self._send(table, part)
                 del records[: len(part)]
                 self._count(table, part)
-        self._on_progress(self)
+        self.on_progress(self)
 
     def _count(self, table: str, sent: Sequence[Emission]) -> None:
         self.put[table] += len(sent)
