@@ -104,7 +104,9 @@ def install_environment(name: str) -> None:
     stamp, fingerprint = ENVIRONMENTS / f"{name}.done", fingerprint_of(requirements)
     if step_is_done(stamp, fingerprint):
         return
-    say(f"installing the {name} environment")
+    began = time.monotonic()
+    packages = sum("==" in line for line in requirements.read_text().splitlines())
+    say(f"installing the {name} environment ({packages} packages)")
     os.environ["UV_PYTHON_DOWNLOADS"] = "never"  # Python is a prerequisite, not ours to fetch
     uv = str(ENVIRONMENTS / "tools" / "bin" / "uv")
     if not python_of(name).exists():
@@ -114,6 +116,7 @@ def install_environment(name: str) -> None:
         uv,
         "pip",
         "sync",
+        "--quiet",
         "--compile-bytecode",
         "--require-hashes",
         "--python",
@@ -122,6 +125,7 @@ def install_environment(name: str) -> None:
     ]
     run(command, f"the {name} environment")
     stamp.write_text(fingerprint)
+    say(f"the {name} environment is there ({time.monotonic() - began:.0f} s)")
 
 
 def install_node_packages() -> None:
