@@ -9,6 +9,7 @@ RETRYABLE_AWS_CODES = frozenset(
     {
         # throttling, by the names that the services of this pipeline use for it
         "BandwidthLimitExceeded",
+        "KMSThrottlingException",
         "LimitExceededException",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
@@ -22,6 +23,7 @@ RETRYABLE_AWS_CODES = frozenset(
         # the service's own trouble
         "InternalError",
         "InternalFailure",
+        "InternalFailureException",
         "InternalServerError",
         "InternalServerErrorException",
         "RequestTimeout",
