@@ -3,7 +3,7 @@
 import random
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from pinterest_pipeline.kinesis_api import (
@@ -63,6 +63,11 @@ class Envelopes:
         self._next: Entry | None = None
         self._exhausted = False
         self._again: list[Entry] = []  # sorted by due
+
+    def lower_request_bytes(self) -> None:
+        """Halve what a request may carry from now on, down to one record of the greatest size."""
+        lowered = max(self.bounds.record_bytes, self.bounds.request_bytes // 2)
+        self.bounds = replace(self.bounds, request_bytes=lowered)
 
     def put_back(self, entries: Iterable[Entry]) -> None:
         """Take records to send again, not before their ``due``."""

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from pinterest_pipeline.errors import PermanentError, TransientError
 from pinterest_pipeline.kinesis_api import (
-    OLD_MAX_PUT_BYTES,
     FailedRecord,
     PutResult,
     SequenceRange,
@@ -98,11 +97,10 @@ class Putting:
         try:
             outcomes = read_outcomes(future.result(), len(entries))
         except RequestTooLargeError:
-            if envelopes.bounds.request_bytes <= OLD_MAX_PUT_BYTES:
-                raise
-            envelopes.bounds = replace(envelopes.bounds, request_bytes=OLD_MAX_PUT_BYTES)
+            envelopes.lower_request_bytes()
             return list(entries)
         except TransientError as error:
+            envelopes.lower_request_bytes()  # where the way is slow, a smaller request may get through in time
             return self._all_again(entries, error)
         failed = [
             (replace(entry, attempts=entry.attempts + 1), outcome)

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
 
     from pinterest_pipeline.hooks.databricks import DatabricksRunHook
     from pinterest_pipeline.hooks.kafka_rest import KafkaRestHook
+    from pinterest_pipeline.hooks.kinesis import KinesisStreamHook
     from pinterest_pipeline.hooks.lake import LakeHook
     from pinterest_pipeline.hooks.msk_connect import MskConnectHook
 
@@ -38,6 +39,17 @@ def msk_connect_hook(
     from pinterest_pipeline.hooks.msk_connect import MskConnectHook  # noqa: PLC0415 - see above
 
     return MskConnectHook(aws_conn_id=aws_conn_id, region_name=region_name, verify=verify, config=botocore_config)
+
+
+def kinesis_hook(
+    aws_conn_id: str | None,
+    region_name: str | None,
+    verify: bool | str | None = None,
+    botocore_config: dict[str, Any] | None = None,
+) -> "KinesisStreamHook":
+    from pinterest_pipeline.hooks.kinesis import KinesisStreamHook  # noqa: PLC0415 - see above
+
+    return KinesisStreamHook(aws_conn_id=aws_conn_id, region_name=region_name, verify=verify, config=botocore_config)
 
 
 def databricks_hook(databricks_conn_id: str, caller: str) -> "DatabricksRunHook":

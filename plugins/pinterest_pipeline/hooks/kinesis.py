@@ -113,7 +113,7 @@ class KinesisStreamHook(AwsBaseHook):
 
         :param stream: Name of the stream, for the log and for errors; ``arguments`` hold what the operation wants.
         """
-        with calling(f"{operation.replace('_', ' ')} of stream {stream}", operation):
+        with calling(f"{operation.replace('_', ' ')}, stream {stream}", operation):
             getattr(self.conn, operation)(**arguments)
         self.log.info("Stream %s: began %s", stream, operation.replace("_", " "))
 
@@ -192,8 +192,8 @@ class KinesisStreamHook(AwsBaseHook):
 
         :param max_in_flight: 1 to 16 requests at a time.
         :param max_attempts: Per record, the first included. With the default the last starts after about 20 s.
-        :param bounds: What a request may carry, beside the service's default. A request that the service finds too
-            large is sent again in requests of 5 MiB.
+        :param bounds: What a request may carry, in place of the service's limits. One that the service finds too large
+            or does not answer is sent again in smaller ones, down to 1 MiB.
         :param on_failed: Told of each record that is not delivered (too large, or no attempt left) as it happens,
             instead of ``PutResult.failed``.
         :raises PermanentError: missing stream, refused access.
