@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pinterest_spark import bronze, gold, silver, warehouse
+from pinterest_spark import bronze, gold, postgres, silver, warehouse
 from pinterest_spark.schemas import GOLD
 
 
@@ -88,8 +88,8 @@ def test_a_load_that_fails_half_way_leaves_the_one_before(warehouse_url, staged)
 
 def test_a_reader_that_holds_the_load_row_makes_the_next_load_wait(warehouse_url, staged, monkeypatch):
     warehouse.stage(warehouse_url, answers(top_country=[("Korea", 5)]))
-    monkeypatch.setattr(warehouse, "TIMEOUTS", "-c lock_timeout=200ms")
-    monkeypatch.setattr(warehouse, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(postgres, "TIMEOUTS", "-c lock_timeout=200ms")
+    monkeypatch.setattr(postgres, "FIRST_PAUSE_SECONDS", 0.01)
 
     with psycopg.connect(warehouse_url) as reader:
         reader.execute("SELECT FROM gold_staging.load FOR UPDATE")
@@ -113,29 +113,29 @@ class Flaky:
             raise self.error
 
 
-@pytest.mark.parametrize("failures", [0, 1, warehouse.ATTEMPTS - 1])
+@pytest.mark.parametrize("failures", [0, 1, postgres.ATTEMPTS - 1])
 def test_a_server_that_comes_back_is_asked_again_after_growing_pauses(failures):
     work, pauses = Flaky(failures, psycopg.OperationalError("away")), []
 
-    warehouse.again(work, pauses.append)
+    postgres.again(work, pauses.append)
 
     assert work.calls == failures + 1
     assert [0.5 * 2**n / 2 <= pause <= 0.5 * 2**n * 1.5 for n, pause in enumerate(pauses)] == [True] * failures
 
 
 def test_a_server_that_stays_away_is_given_up():
-    work = Flaky(warehouse.ATTEMPTS, psycopg.OperationalError("away"))
+    work = Flaky(postgres.ATTEMPTS, psycopg.OperationalError("away"))
 
     with pytest.raises(psycopg.OperationalError, match="away"):
-        warehouse.again(work, lambda _: None)
+        postgres.again(work, lambda _: None)
 
-    assert work.calls == warehouse.ATTEMPTS
+    assert work.calls == postgres.ATTEMPTS
 
 
 def test_what_trying_again_cannot_mend_is_raised_at_once():
     work = Flaky(9, psycopg.errors.InsufficientPrivilege("no"))
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        warehouse.again(work, lambda _: None)
+        postgres.again(work, lambda _: None)
 
     assert work.calls == 1

@@ -36,6 +36,9 @@ class Lake:
     def silver(self, table: str) -> str:
         return f"{self.uri}/delta/silver/{table}"
 
+    def stream(self, table: str) -> str:
+        return f"{self.uri}/delta/stream/{table}"
+
     def gold(self, table: str) -> str:
         return f"{self.uri}/delta/gold/{table}"
 

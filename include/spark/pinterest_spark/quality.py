@@ -4,16 +4,19 @@
 """
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
 from pinterest_spark.cleaning import CLEANERS, tidy
 from pinterest_spark.parsing import NOT_JSON, parse
-from pinterest_spark.schemas import WIRE_DATES, WIRE_KEY
+from pinterest_spark.schemas import WIRE, WIRE_DATES, WIRE_KEY
 
 EARLIEST = "2005-01-01T00:00:00Z"
 AGES = (13, 120)  # years, both included
+OTHER_TABLE = "record of another table"
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ def rules(table: str) -> list[Rule]:
     found = [
         Rule("empty record", sf.col("_payload").isNull() | (sf.trim("_payload") == "")),
         Rule("unparsable JSON", sf.array_contains("_wrong", NOT_JSON)),
+        Rule(OTHER_TABLE, is_of_another_table(table)),
         Rule(f"wrong type in {key}", sf.array_contains("_wrong", key)),
         Rule(f"no {key}", sf.col(key).isNull()),
     ]
@@ -44,6 +48,22 @@ def rules(table: str) -> list[Rule]:
         Rule(f"{name} outside 2005..tomorrow", is_out_of_time(sf.col(f"_instant_{name}"))) for name in WIRE_DATES[table]
     ]
     return found
+
+
+def is_of_another_table(table: str) -> Column:
+    """Say whether a record has no column of the table but the key, and has some of another table.
+
+    ``geo`` and ``user`` share the name of their key: a record in the wrong topic or stream would be a row of NULLs.
+    The names in the payload decide, so that a row whose values are all unknown is one; they are only looked for where
+    the row has no value at all, since that reads the payload once more.
+    """
+    key = WIRE_KEY[table]
+    own = [name for name in WIRE[table].names if name != key]
+    foreign = [name for other in WIRE for name in WIRE[other].names if name not in WIRE[table].names]
+    has_nothing = reduce(and_, (sf.col(name).isNull() for name in own))
+    given = sf.json_object_keys("_payload")
+    has_names = [sf.arrays_overlap(given, sf.array(*map(sf.lit, names))) for names in (foreign, own)]
+    return sf.when(has_nothing, has_names[0] & ~has_names[1]).otherwise(sf.lit(False))
 
 
 def is_out_of_time(value: Column) -> Column:

@@ -6,9 +6,8 @@ a publication sees all ten answers of one load or of the other.
 """
 
 import logging
-import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -16,14 +15,12 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from pyspark.sql.types import DataType, DoubleType, IntegerType, LongType, StringType
 
+from pinterest_spark.postgres import again, connect
 from pinterest_spark.schemas import GOLD
 
 log = logging.getLogger(__name__)
 
 SCHEMA = "gold_staging"
-ATTEMPTS = 4
-FIRST_PAUSE_SECONDS = 0.5
-TIMEOUTS = "-c statement_timeout=60s -c lock_timeout=30s -c idle_in_transaction_session_timeout=60s"
 SQL_TYPES: dict[type[DataType], str] = {
     StringType: "text", IntegerType: "int", LongType: "bigint", DoubleType: "double precision",
 }  # fmt: skip
@@ -41,11 +38,11 @@ def stage(url: str, answers: Mapping[str, Sequence[Sequence[Any]]]) -> None:
     """
 
     def attempt() -> None:
-        with psycopg.connect(url, connect_timeout=10, options=TIMEOUTS) as connection:
+        with connect(url) as connection:
             replace(connection, answers)
 
     started = time.monotonic()
-    again(attempt)
+    again(attempt, what=SCHEMA)
     rows = sum(map(len, answers.values()))
     log.info("Staged %s tables, %s rows in %.0f ms", len(answers), rows, (time.monotonic() - started) * 1000)
 
@@ -74,25 +71,3 @@ def create_missing(connection: psycopg.Connection) -> None:
         ]
         create = sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})")
         connection.execute(create.format(sql.Identifier(SCHEMA, table), sql.SQL(", ").join(columns)))
-
-
-def again(work: Callable[[], None], pause: Callable[[float], None] = time.sleep) -> None:
-    """Do the work, up to ``ATTEMPTS`` times while trying again can help; the pauses double and differ by chance."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            work()
-        except (psycopg.OperationalError, psycopg.errors.UniqueViolation) as error:
-            if attempt == ATTEMPTS:
-                raise
-            seconds = FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
-            log.warning(
-                "Attempt %s of %s at %s failed (%s); again in %.1f s",
-                attempt,
-                ATTEMPTS,
-                SCHEMA,
-                type(error).__name__,
-                seconds,
-            )
-            pause(seconds)
-        else:
-            return

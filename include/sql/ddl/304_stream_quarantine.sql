@@ -1,5 +1,6 @@
 -- Purpose: records of the streams that no row could be made of, with the reason.
 -- Grain: one row per record. Key: where the record stands in its stream.
+-- payload: the record as text; bytes that text cannot hold (invalid UTF-8, NUL) are U+FFFD.
 -- Idempotent: IF NOT EXISTS; a replay meets the key and changes nothing.
 CREATE TABLE IF NOT EXISTS stream.quarantine (
     stream text NOT NULL,
