@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pyspark.sql import SparkSession
 
 JARS_VARIABLE = "PINTEREST_SPARK_JARS"
+SIZE_VARIABLE = "PINTEREST_SPARK_SIZE"
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,26 @@ SIZES = {
         cores=2, memory="3g", shuffle_partitions=4, snapshot_partitions=2,
         java_options=f"{CODE_CACHE} {HUGE_METHODS} {COLLECTOR}",
     ),
+    # Three queries of small micro-batches for ever: little memory, short pauses, nothing kept that only a page shows
+    "stream": Size(
+        cores=2, memory="1g", shuffle_partitions=2, snapshot_partitions=2,
+        java_options=f"{CODE_CACHE} {HUGE_METHODS}",
+        settings={
+            "spark.scheduler.mode": "FAIR",
+            "spark.driver.maxResultSize": "256m",
+            "spark.sql.streaming.minBatchesToRetain": "10",
+            "spark.sql.streaming.numRecentProgressUpdates": "5",
+        },
+    ),
 }  # fmt: skip
 
 
 def build_session(
-    app_name: str, *, size: str = "laptop", jars: str | None = None, environment: Mapping[str, str] = os.environ
+    app_name: str, *, size: str | None = None, jars: str | None = None, environment: Mapping[str, str] = os.environ
 ) -> SparkSession:
     """Return the process's Spark session with Delta and S3A, started if there is none.
 
-    :param size: a key of ``SIZES``.
+    :param size: a key of ``SIZES``; ``PINTEREST_SPARK_SIZE`` where None, and ``laptop`` where that is not set.
     :param jars: folder of the Delta, hadoop-aws and AWS SDK jars; ``PINTEREST_SPARK_JARS`` where None.
     :param environment: where the AWS settings are read from (``AWS_ENDPOINT_URL_S3`` or ``AWS_ENDPOINT_URL``,
         ``AWS_REGION`` or ``AWS_DEFAULT_REGION``); the keys are found there by hadoop-aws itself.
@@ -58,13 +70,19 @@ def build_session(
         raise ValueError(f"Where are Spark's jars? Set {JARS_VARIABLE} to the folder that set-up filled.")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    chosen = SIZES[size]
+    chosen = size_of(size or environment.get(SIZE_VARIABLE) or "laptop")
     builder = SparkSession.builder.master(f"local[{chosen.cores}]").appName(app_name)
     for name, value in {**settings_of(chosen, folder), **s3a_settings(environment)}.items():
         builder = builder.config(name, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def size_of(name: str) -> Size:
+    if name not in SIZES:
+        raise ValueError(f"{SIZE_VARIABLE} is {name!r}; expected one of {', '.join(SIZES)}.")
+    return SIZES[name]
 
 
 def settings_of(size: Size, jars: str) -> dict[str, str]:
