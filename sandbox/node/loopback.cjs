@@ -1,4 +1,4 @@
-// Preloaded into kinesis-local, which has no setting for the address: whatever listens, listens on 127.0.0.1.
+// Whatever listens in this process listens on 127.0.0.1.
 'use strict';
 
 const net = require('node:net');
@@ -15,3 +15,20 @@ net.Server.prototype.listen = function listenOnLoopback(...given) {
   }
   return listen.apply(this, given);
 };
+
+/** Give the first server that asks for `publicPort` another port, and call `ready` with it once it listens. */
+function listenBehind(publicPort, ready) {
+  const onLoopback = net.Server.prototype.listen;
+  net.Server.prototype.listen = function listenElsewhere(...given) {
+    const asked = typeof given[0] === 'object' && given[0] !== null ? given[0].port : given[0];
+    if (Number(asked) !== publicPort) {
+      return onLoopback.apply(this, given);
+    }
+    net.Server.prototype.listen = onLoopback;
+    this.once('listening', () => ready(this.address().port));
+    given[0] = typeof given[0] === 'object' ? { ...given[0], port: 0 } : 0;
+    return onLoopback.apply(this, given);
+  };
+}
+
+module.exports = { LOOPBACK, listenBehind };

@@ -1,0 +1,123 @@
+// The door to kinesis-local, in its own process: no answer says that something was done before it would survive kill -9.
+'use strict';
+
+const fs = require('node:fs');
+const http = require('node:http');
+const { appendPut, files } = require('./ledger.cjs');
+const { LOOPBACK } = require('./loopback.cjs');
+const { takeSnapshot } = require('./snapshots.cjs');
+
+const IDLE_MILLISECONDS = 120_000;
+const AGENT_IDLE_MILLISECONDS = 20_000; // less than the minute after which kinesis-local closes a quiet connection
+const MAX_BODY_BYTES = 32 * 1024 * 1024; // PutRecords takes 10 MiB, a third more in base64
+const JSON_TYPE = 'application/x-amz-json-1.1'; // boto3 speaks nothing else to Kinesis
+const READS = /^(Describe|Get|List|Subscribe)/;
+const PUTS = new Set(['PutRecord', 'PutRecords']);
+const ACCOUNT = '000000000000'; // kinesis-local's, unless the access key is an account's twelve digits
+
+function serve({ folder, publicPort, port }) {
+  const agent = new http.Agent({ keepAlive: true, timeout: AGENT_IDLE_MILLISECONDS });
+  const journal = fs.openSync(files(folder).journal, 'a', 0o600);
+  const changes = new Set(); // the changes of streams that are not on disk yet
+
+  function forward(request, body) {
+    return new Promise((resolve, reject) => {
+      const headers = { ...request.headers, 'content-length': body.length };
+      delete headers['transfer-encoding'];
+      delete headers.connection;
+      const options = { host: LOOPBACK, port, agent, method: request.method, path: request.url, headers };
+      const sent = http.request(options, resolve);
+      sent.setTimeout(IDLE_MILLISECONDS, () => sent.destroy(new Error('kinesis-local gave no answer')));
+      sent.on('error', reject);
+      sent.end(body);
+    });
+  }
+
+  async function change(request, body) {
+    const answer = await whole(await forward(request, body));
+    if (answer.status === 200) {
+      await takeSnapshot();
+    }
+    return answer;
+  }
+
+  async function put(request, body) {
+    const answer = await whole(await forward(request, body));
+    if (answer.status === 200) {
+      appendPut(journal, putOf(request, JSON.parse(body), JSON.parse(answer.body)));
+      await Promise.allSettled(changes); // a shard that a record went to may be newer than the snapshot
+    }
+    return answer;
+  }
+
+  async function handle(request, response) {
+    const body = await bodyOf(request);
+    const operation = String(request.headers['x-amz-target']).split('.').pop();
+    if (READS.test(operation) || request.method !== 'POST') {
+      const answer = await forward(request, body);
+      response.on('close', () => answer.destroy());
+      response.writeHead(answer.statusCode, endToEnd(answer.headers));
+      answer.on('error', () => response.destroy()).pipe(response);
+      return;
+    }
+    const isPut = PUTS.has(operation) && request.headers['content-type'] === JSON_TYPE;
+    const doing = isPut ? put(request, body) : change(request, body);
+    if (!isPut) {
+      changes.add(doing);
+      doing.catch(() => {}).finally(() => changes.delete(doing));
+    }
+    const answer = await doing;
+    response.writeHead(answer.status, { ...endToEnd(answer.headers), 'content-length': answer.body.length });
+    response.end(answer.body);
+  }
+
+  const server = http.createServer((request, response) => {
+    handle(request, response).catch((error) => {
+      console.error(`${request.headers['x-amz-target']}: ${error.message}`);
+      response.destroy(); // what was done is not known, and so nothing is said
+    });
+  });
+  server.keepAliveTimeout = IDLE_MILLISECONDS;
+  server.listen(publicPort, LOOPBACK);
+}
+
+async function bodyOf(stream) {
+  const parts = [];
+  let size = 0;
+  for await (const part of stream) {
+    size += part.length;
+    if (size > MAX_BODY_BYTES) {
+      throw new Error(`a body of more than ${MAX_BODY_BYTES} bytes`);
+    }
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+async function whole(answer) {
+  return { status: answer.statusCode, headers: answer.headers, body: await bodyOf(answer) };
+}
+
+function endToEnd(headers) {
+  const { connection, 'keep-alive': keepAlive, 'transfer-encoding': encoding, ...rest } = headers;
+  return rest;
+}
+
+/** Return what the journal keeps of a put: the stream's ARN, the time, the encryption, and the accepted records. */
+function putOf(request, asked, answered) {
+  const one = !asked.Records;
+  const records = one ? [asked] : asked.Records;
+  const results = one ? [answered] : answered.Records;
+  const accepted = results
+    .map((result, index) => [result.ShardId, result.SequenceNumber, records[index].PartitionKey, records[index].Data])
+    .filter(([shardId]) => shardId);
+  return [arnOf(request, asked), Date.now() / 1000, answered.EncryptionType ?? 'NONE', accepted];
+}
+
+function arnOf(request, { StreamARN: arn, StreamName: name }) {
+  const [, key, region] = /Credential=([^/]+)\/\d+\/([^/]+)\//.exec(request.headers.authorization ?? '') ?? [];
+  const account = /^\d{12}$/.test(key ?? '') ? key : ACCOUNT;
+  return arn ?? `arn:aws:kinesis:${region ?? process.env.AWS_REGION}:${account}:stream/${name}`;
+}
+
+module.exports = { serve };
