@@ -1,0 +1,94 @@
+"""A warehouse of a test's own with the product's tables, and judged records as the sink takes them."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+
+from pinterest_spark.schemas import SILVER
+from pinterest_spark.stream_sink import StreamSink
+from pinterest_spark.stream_statements import LINEAGE, statements_of
+from tests.contract.sandbox_env.fresh_database import fresh_database, run_all
+
+ARRIVED = datetime(2026, 11, 25, 10, tzinfo=UTC)
+SHARD = "shardId-000000000000"
+TYPES = {
+    "bigint": pa.int64(), "int": pa.int32(), "string": pa.string(), "boolean": pa.bool_(),
+    "timestamp": pa.timestamp("us", "UTC"), "array<string>": pa.list_(pa.string()),
+    "array<double>": pa.list_(pa.float64()),
+}  # fmt: skip
+
+
+class Warehouse:
+    """The stream tables of one database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.connection = psycopg.connect(url, autocommit=True)
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return self.connection.execute(query, parameters).fetchall()
+
+    def one(self, query: str, *parameters: object) -> Any:
+        [[value]] = self.rows(query, *parameters)
+        return value
+
+    def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return everything in the tables of the stream, the times of commit left out."""
+        kept = {}
+        for table in ("pin", "geo", '"user"', "post", "quarantine", "progress"):
+            rows = self.rows(
+                f"SELECT to_jsonb(t) - 'committed_at' - 'milliseconds_behind_latest' FROM stream.{table} t"
+            )
+            kept[table] = sorted(rows, key=repr)
+        return kept
+
+    def sink(self, table: str, **options: Any) -> StreamSink:
+        return StreamSink(self.url, f"stream_{table}", table, **options)
+
+
+@contextmanager
+def warehouse_of(server_url: str) -> Iterator[Warehouse]:
+    with fresh_database(server_url) as url:
+        warehouse = Warehouse(url)
+        run_all(warehouse.connection, "ddl")
+        yield warehouse
+        warehouse.connection.close()
+
+
+def checkpoint() -> str:
+    return str(uuid.uuid4())
+
+
+def record(ind: int | None, sequence: int, *, later: float = 0, shard: str = SHARD, **values: Any) -> dict[str, Any]:
+    """Return one judged record; ``later`` in seconds after ``ARRIVED``, a ``reject_reason`` makes it a rejected one."""
+    lineage = {
+        "stream": "streaming-test", "shard_id": shard, "stream_sequence": str(sequence),
+        "ingested_at": ARRIVED + timedelta(seconds=later), "defects": [],
+    }  # fmt: skip
+    return {"ind": ind, **lineage, **values}
+
+
+def judged(table: str, *records: dict[str, Any]) -> pa.Table:
+    """Return records as Spark's ``toArrow`` would, in the sink's columns."""
+    kinds = {field.name: TYPES[field.dataType.simpleString()] for field in SILVER[table]}
+    kinds |= {name: pa.string() for name in LINEAGE} | {"ingested_at": TYPES["timestamp"]}
+    kinds |= {"defects": TYPES["array<string>"]}
+    schema = pa.schema([(name, kinds[name]) for name in statements_of(table).columns])
+    return pa.Table.from_pylist([{name: None, **one} for one in records for name in ["payload"]], schema=schema)
+
+
+def wire(table: str, ind: int, **values: Any) -> bytes:
+    """Return a record of a stream."""
+    rows: dict[str, dict[str, Any]] = {
+        "pin": {"index": ind, "title": f"Title {ind}", "follower_count": "12k", "category": "art", "downloaded": 1},
+        "geo": {"ind": ind, "timestamp": "2020-05-06T07:08:09", "latitude": 1.5, "longitude": -2.5, "country": "Chad"},
+        "user": {"ind": ind, "first_name": "Ada", "last_name": "Byron", "age": 30,
+                 "date_joined": "2016-01-02T03:04:05"},
+    }  # fmt: skip
+    return json.dumps({**rows[table], **values}, ensure_ascii=False).encode()

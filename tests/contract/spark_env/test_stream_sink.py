@@ -1,0 +1,240 @@
+"""The sink on a real PostgreSQL: whatever is delivered twice, late, in any order or at once, a record counts once."""
+
+import random
+import threading
+
+import psycopg
+import pytest
+
+from pinterest_spark import postgres, stream_sink
+from pinterest_spark.errors import StageError
+from pinterest_spark.stream_statements import JOIN_LOCK
+from tests.contract.spark_env.stream_lab import ARRIVED, checkpoint, judged, record, warehouse_of
+
+SUMS = "SELECT sum(record_count), sum(row_count), sum(duplicate_count), sum(quarantined_count) FROM stream.progress"
+
+
+@pytest.fixture
+def warehouse(stand_ins):
+    with warehouse_of(stand_ins("postgres")["PINTEREST_WAREHOUSE_URL"]) as one:
+        yield one
+
+
+def test_every_value_arrives_as_it_was(warehouse):
+    hard = "tab\t line\nback\\slash “quotes” {a,b} \\N NULL 日本 👩‍🎨 …\u00a0"
+    pin = record(
+        7, 2**130, title=hard, follower_count=15_000_000_000, tag_list=[hard, "", "b"], downloaded=False,
+        category=None, defects=["title", "category"],
+    )  # fmt: skip
+    geo = record(7, 1, country="Chad", coordinates=[-90.0, 179.123456789], timestamp=ARRIVED)
+
+    warehouse.sink("pin").commit(checkpoint(), 0, judged("pin", pin))
+    warehouse.sink("geo").commit(checkpoint(), 0, judged("geo", geo, record(8, 2)))
+
+    assert warehouse.rows(
+        "SELECT title, follower_count, tag_list, downloaded, category, stream_sequence, ingested_at FROM stream.pin"
+    ) == [(hard, 15_000_000_000, [hard, "", "b"], False, None, 2**130, ARRIVED)]
+    assert warehouse.rows("SELECT coordinates, timestamp FROM stream.geo ORDER BY ind") == [
+        ([-90.0, 179.123456789], ARRIVED), (None, None),
+    ]  # fmt: skip
+    assert warehouse.one("SELECT defects FROM stream.progress WHERE query = 'stream_pin'") == {
+        "title": 1, "category": 1,
+    }  # fmt: skip
+
+
+def test_the_newest_record_of_a_key_wins_within_a_batch_and_against_the_table(warehouse):
+    sink, one = warehouse.sink("user"), checkpoint()
+    first = judged(
+        "user",
+        record(1, 10, later=1, user_name="newest"), record(1, 12, user_name="later number, earlier arrival"),
+        record(2, 9, user_name="smaller number"), record(2, 10, user_name="greater number"),
+        record(3, 5, later=9, user_name="kept"),
+    )  # fmt: skip
+    second = judged(
+        "user",
+        record(1, 11, later=1, user_name="newer"), record(2, 8, user_name="too late"),
+        record(3, 6, later=8, user_name="too early"), record(4, 1, user_name="new"),
+    )  # fmt: skip
+
+    done = [sink.commit(one, 0, first), sink.commit(one, 1, second)]
+
+    assert warehouse.rows('SELECT ind, user_name FROM stream."user" ORDER BY ind') == [
+        (1, "newer"), (2, "greater number"), (3, "kept"), (4, "new"),
+    ]  # fmt: skip
+    assert [(one.records, one.rows, one.duplicates, one.quarantined) for one in done] == [(5, 3, 2, 0), (4, 1, 3, 0)]
+
+
+def test_a_replayed_batch_is_a_no_op(warehouse):
+    one = checkpoint()
+    batch = judged("pin", record(1, 1, title="a"), record(None, 2, reject_reason="no index", payload="{}"))
+    warehouse.sink("pin").commit(one, 0, batch)
+    before = warehouse.snapshot()
+
+    again = warehouse.sink("pin").commit(one, 0, batch)
+
+    assert again.is_replay
+    assert warehouse.snapshot() == before
+
+
+def test_batch_0_of_a_new_checkpoint_is_no_replay_of_the_old_ones(warehouse):
+    warehouse.sink("pin").commit(checkpoint(), 0, judged("pin", record(1, 1, title="a")))
+
+    done = warehouse.sink("pin").commit(checkpoint(), 0, judged("pin", record(1, 1, title="a"), record(2, 2)))
+
+    assert (done.records, done.rows, done.duplicates, done.is_replay) == (2, 1, 1, False)
+    assert warehouse.rows("SELECT ind FROM stream.pin ORDER BY ind") == [(1,), (2,)]
+    assert warehouse.rows(SUMS) == [(3, 2, 1, 0)]
+
+
+def test_a_batch_that_a_restored_checkpoint_planned_anew_is_written_and_both_are_counted(warehouse):
+    one = checkpoint()
+    warehouse.sink("pin").commit(one, 5, judged("pin", record(1, 1), record(2, 3, shard="b")))
+
+    # The same first and last number over all shards: only what lies between them is other
+    anew = judged("pin", record(1, 1), record(3, 2), record(2, 3, shard="b"))
+    done = warehouse.sink("pin").commit(one, 5, anew)
+    assert warehouse.sink("pin").commit(one, 5, anew).is_replay
+
+    assert (done.records, done.rows, done.duplicates) == (3, 1, 2)
+    assert warehouse.one("SELECT count(*) FROM stream.pin") == 3
+    assert warehouse.rows(SUMS) == [(5, 3, 2, 0)]
+
+
+def test_rejected_records_are_kept_with_where_they_stood_whatever_they_hold(warehouse):
+    mebibyte = "x" * 2**20
+    rejected = [
+        record(None, 1, reject_reason="unparsable JSON", payload=mebibyte),
+        record(None, 2, reject_reason="unparsable JSON", payload="\x00\ufffd\x00"),
+        record(None, 3, reject_reason="empty record", payload=""),
+        record(None, 4, reject_reason="empty record", payload=None),
+        record(12, 5, reject_reason="age outside 13..120", payload='{"ind": 12}'),
+    ]
+
+    done = warehouse.sink("user").commit(checkpoint(), 0, judged("user", *rejected))
+    again = warehouse.sink("user").commit(checkpoint(), 0, judged("user", *rejected))
+
+    assert (done.records, done.rows, done.duplicates, done.quarantined) == (5, 0, 0, 5)
+    assert (again.duplicates, again.quarantined) == (5, 0)
+    found = warehouse.rows("SELECT stream, shard_id, sequence_number, payload FROM stream.quarantine ORDER BY 3")
+    assert [payload for *_, payload in found] == [mebibyte, "\ufffd\ufffd\ufffd", "", "", '{"ind": 12}']
+    assert found[4][:3] == ("streaming-test", "shardId-000000000000", 5)
+    assert warehouse.one('SELECT count(*) FROM stream."user"') == 0
+
+
+def test_progress_says_what_arrived_when(warehouse):
+    warehouse.sink("geo").commit(
+        checkpoint(), 3,
+        judged("geo", record(1, 1, later=2), record(None, 2, later=7, reject_reason="no ind", payload="{}")),
+    )  # fmt: skip
+    warehouse.sink("geo").commit(checkpoint(), 0, judged("geo"))
+
+    [(batch_id, first, last, behind, age)] = warehouse.rows(
+        "SELECT batch_id, first_arrival, last_arrival, milliseconds_behind_latest,"
+        " extract(epoch FROM committed_at - last_arrival) * 1000 FROM stream.progress WHERE record_count > 0"
+    )
+    assert (batch_id, (first - ARRIVED).seconds, (last - ARRIVED).seconds) == (3, 2, 7)
+    assert behind == pytest.approx(max(0, float(age)), abs=1000)
+    assert warehouse.rows("SELECT record_count, last_arrival FROM stream.progress WHERE batch_id = 0") == [(0, None)]
+
+
+def test_a_post_is_there_once_all_three_are_and_follows_each_of_them(warehouse):
+    one = checkpoint()
+    sinks = {table: warehouse.sink(table) for table in ("pin", "geo", "user")}
+    sinks["pin"].commit(one, 0, judged("pin", record(1, 1, title="old"), record(2, 2)))
+    sinks["geo"].commit(one, 0, judged("geo", record(1, 1, later=5, country="Chad"), record(3, 2)))
+    assert warehouse.rows("SELECT * FROM stream.post") == []
+
+    sinks["user"].commit(one, 0, judged("user", record(1, 1, user_name="Ada", age=30), record(2, 2)))
+    joined = "SELECT ind, title, country, user_name, age, ingested_at FROM stream.post"
+    assert [row[:5] for row in warehouse.rows(joined)] == [(1, "old", "Chad", "Ada", 30)]
+    assert (warehouse.rows(joined)[0][5] - ARRIVED).seconds == 5
+    sinks["pin"].commit(one, 1, judged("pin", record(1, 9, later=6, title="new")))
+    sinks["geo"].commit(one, 1, judged("geo", record(1, 0, country="too late")))
+
+    assert [row[:5] for row in warehouse.rows(joined)] == [(1, "new", "Chad", "Ada", 30)]
+
+
+def test_posts_whose_three_parts_commit_at_the_same_moment_are_all_joined(warehouse):
+    rounds, posts = 40, 25
+    start = threading.Barrier(3)
+
+    def deliver(table):
+        sink, one = warehouse.sink(table), checkpoint()
+        for number in range(rounds):
+            keys = [number * posts + n for n in range(posts)]
+            random.shuffle(keys)
+            batch = judged(table, *(record(key, key) for key in keys))
+            start.wait(60)
+            sink.commit(one, number, batch)
+
+    threads = [threading.Thread(target=deliver, args=(table,)) for table in ("pin", "geo", "user")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+
+    assert warehouse.one("SELECT count(*) FROM stream.post") == rounds * posts
+
+
+def test_two_writers_of_one_batch_write_it_once(warehouse):
+    one = checkpoint()
+    batch = judged("pin", *(record(key, key) for key in range(200)))
+    done = []
+    threads = [
+        threading.Thread(target=lambda: done.append(warehouse.sink("pin").commit(one, 0, batch))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert sorted(one.is_replay for one in done) == [False, True, True, True]
+    assert warehouse.rows(SUMS) == [(200, 200, 0, 0)]
+
+
+def test_a_session_that_the_server_ended_is_opened_again(warehouse, monkeypatch):
+    monkeypatch.setattr(postgres, "FIRST_PAUSE_SECONDS", 0.01)
+    sink, one = warehouse.sink("pin"), checkpoint()
+    sink.commit(one, 0, judged("pin", record(1, 1)))
+    pid = sink.connection.info.backend_pid
+    assert warehouse.one("SELECT pg_terminate_backend(%s, 10000)", pid)
+
+    sink.commit(one, 1, judged("pin", record(2, 2)))
+
+    assert warehouse.rows(SUMS) == [(2, 2, 0, 0)]
+
+
+def test_a_server_that_stays_away_is_given_up_and_the_batch_is_whole_or_not_there(warehouse, monkeypatch):
+    monkeypatch.setattr(postgres, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(postgres, "TIMEOUTS", "-c lock_timeout=100ms")
+    with psycopg.connect(warehouse.url) as holder:
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", [JOIN_LOCK])
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            warehouse.sink("pin", attempts=3).commit(checkpoint(), 0, judged("pin", record(1, 1)))
+
+    assert warehouse.one("SELECT count(*) FROM stream.pin") == 0
+    assert warehouse.one("SELECT count(*) FROM stream.progress") == 0
+
+
+def test_old_progress_is_summed_up_and_the_newest_batch_still_guards_against_a_replay(warehouse):
+    one = checkpoint()
+    sink = warehouse.sink("pin")
+    batches = [judged("pin", record(n, n), record(None, n + 100, reject_reason="x", payload="")) for n in range(4)]
+    for number, batch in enumerate(batches):
+        sink.commit(one, number, batch)
+    warehouse.connection.execute("UPDATE stream.progress SET committed_at = now() - interval '8 days'")
+
+    replay = warehouse.sink("pin").commit(one, 3, batches[3])
+
+    assert replay.is_replay
+    assert warehouse.rows("SELECT batch_id, record_count FROM stream.progress ORDER BY 1") == [(-1, 6), (3, 2)]
+    assert warehouse.rows(SUMS) == [(8, 4, 0, 4)]
+
+
+def test_a_warehouse_without_the_tables_is_refused_with_the_cure(warehouse):
+    stream_sink.check_tables(warehouse.url)
+    warehouse.connection.execute("DROP TABLE stream.control, stream.post")
+    warehouse.connection.execute("ALTER TABLE stream.progress DROP COLUMN content_key")
+
+    with pytest.raises(StageError, match=r"lacks stream.progress.content_key, stream.control, stream.post. Apply incl"):
+        stream_sink.check_tables(warehouse.url)

@@ -1,0 +1,123 @@
+"""The stream judges and cleans as the batch does, and says clearly what it was told wrong."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pinterest_spark import bronze, silver, stream
+from pinterest_spark.schemas import SILVER, TABLES
+from pinterest_spark.stream_settings import StreamSettings
+from pinterest_spark.stream_statements import statements_of
+
+PROJECT = Path(__file__).resolve().parents[2]
+HARD_PAYLOADS = """
+import json
+from sandbox.source.hard_wire import hard_payloads
+for payload in hard_payloads(11, 80):
+    print(json.dumps(payload[:3]))
+"""
+ARRIVED = "2026-11-24 10:00:00"
+GIVEN = {"stream_prefix": "streaming-pinterest", "region": "us-east-1", "checkpoint_uri": "file:///checkpoints"}
+
+
+@pytest.fixture(scope="module")
+def payloads(payload_of):
+    """Raw records by table: hard ones, and each table's records in the others' streams."""
+    python = str(PROJECT / ".venv" / "sandbox" / "bin" / "python")
+    printed = subprocess.run([python, "-c", HARD_PAYLOADS], cwd=PROJECT, capture_output=True, text=True, check=True)
+    sent = [json.loads(line) for line in printed.stdout.splitlines()]
+    strays = [payload_of[other](5) for other in TABLES]
+    return {table: [text for name, _, text in sent if name == table] + strays for table in TABLES}
+
+
+@pytest.fixture(scope="module")
+def through_both(spark, payloads):
+    """Return a function of a table: rows, in order, of the batch's path and of the stream's."""
+
+    def run(table):
+        texts = payloads[table]
+        lines = [
+            json.dumps({"payload": text, "kafka_topic": "t", "kafka_partition": 0, "kafka_offset": number,
+                        "kafka_timestamp": 1_795_514_400_000}, ensure_ascii=False)
+            for number, text in enumerate(texts)
+        ]  # fmt: skip
+        landed = bronze.open_envelopes(
+            spark.createDataFrame([(line, "f") for line in lines], "value string, source_file string")
+        )
+        columns = [*SILVER[table].names, "_reject_reason", "_payload", "_defects"]
+        by_batch = silver.judge(landed, table, "t").orderBy("_kafka_offset").select(*columns).collect()
+        records = [(text.encode("utf-8", "replace"), "s", "shard", str(number)) for number, text in enumerate(texts)]
+        kinesis = spark.createDataFrame(records, "data binary, stream string, shardId string, sequenceNumber string")
+        kinesis = kinesis.selectExpr("*", f"timestamp'{ARRIVED}' AS approximateArrivalTimestamp")
+        by_stream = stream.judge(kinesis, table).orderBy(kinesis.sequenceNumber.cast("int")).collect()
+        return by_batch, by_stream
+
+    return run
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_same_raw_records_come_out_of_batch_and_stream_alike(through_both, payloads, table):
+    by_batch, by_stream = through_both(table)
+
+    names = SILVER[table].names
+    assert [tuple(row[name] for name in names) for row in by_batch] == [
+        tuple(row[name] for name in names) for row in by_stream
+    ]
+    assert [(row._reject_reason, row._payload, row._defects) for row in by_batch] == [
+        (row.reject_reason, row.payload, row.defects) for row in by_stream
+    ]
+    accepted = sum(row.reject_reason is None for row in by_stream)
+    assert len(by_stream) == len(payloads[table])
+    assert 30 < accepted < len(by_stream) - 10
+    assert [row.reject_reason for row in by_stream[-3:]].count("record of another table") == 2
+
+
+def test_the_stream_hands_over_what_the_sink_takes_and_bytes_that_are_no_text_are_marked(spark):
+    record = (b'{"ind": 1, "country": "\xff\xfe"}\x00', "s", "shard-1", "49")
+    kinesis = spark.createDataFrame([record], "data binary, stream string, shardId string, sequenceNumber string")
+    kinesis = kinesis.selectExpr("*", f"timestamp'{ARRIVED}' AS approximateArrivalTimestamp")
+
+    judged = stream.judge(kinesis, "geo")
+
+    assert tuple(judged.columns) == statements_of("geo").columns
+    [row] = judged.collect()
+    assert (row.reject_reason, row.shard_id, row.stream_sequence) == ("unparsable JSON", "shard-1", "49")
+    assert row.payload == '{"ind": 1, "country": "\ufffd\ufffd"}\x00'
+
+
+def test_widgets_that_are_empty_have_their_defaults():
+    settings = StreamSettings.read({**GIVEN, "trigger_seconds": "", "tables": "", "lake_uri": ""})
+
+    assert (settings.tables, settings.trigger, settings.initial_position) == (TABLES, "500 milliseconds", "earliest")
+    assert settings.stream("pin") == "streaming-pinterest-pin"
+    assert settings.checkpoint("stream_pin") == "file:///checkpoints/stream_pin"
+
+
+def test_every_wrong_widget_is_named():
+    wrong = {"checkpoint_uri": "x", "trigger_seconds": "soon", "max_records_per_batch": "0", "tables": "pin,pins"}
+    given = {**GIVEN, **wrong}
+
+    with pytest.raises(ValueError, match="Wrong notebook parameters") as caught:
+        StreamSettings.read(given)
+
+    for name in wrong:
+        assert f"{name} is {given[name]!r}; expected" in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "milliseconds"), [("0", 0), ("0.25", 250), ("3600", 3_600_000)])
+def test_a_trigger_is_given_in_seconds(text, milliseconds):
+    assert StreamSettings.read({**GIVEN, "trigger_seconds": text}).trigger == f"{milliseconds} milliseconds"
+
+
+def test_a_failure_is_told_by_the_line_that_says_what_went_wrong():
+    said = [
+        "[STREAM_FAILED] Query failed",
+        "Traceback (most recent call last):",
+        "  File x",
+        "psycopg.OperationalError: away",
+    ]
+
+    assert stream.reason(said) == "psycopg.OperationalError: away"
+    assert stream.reason(said[:1]) == "[STREAM_FAILED] Query failed"
