@@ -27,3 +27,4 @@ LAKE = {
 }
 WAREHOUSE_GOLD = Asset(name="pinterest_warehouse_gold", uri="x-pinterest://warehouse/gold")
 CONNECTOR = Asset(name="pinterest_s3_sink", uri="x-pinterest://msk-connect/pinterest-s3-sink")
+STREAMS = Asset(name="pinterest_streams", uri="x-pinterest://kinesis/streams")

@@ -7,11 +7,12 @@ from http import HTTPStatus
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoRegionError, ParamValidationError
 
 from pinterest_pipeline.errors import PermanentError, TransientError, is_retryable_aws_code
+from pinterest_pipeline.kinesis_plan import CREATE_STREAM
 
 RACES = frozenset({"ResourceInUseException"})  # the stream is being changed: look again
 TOO_LARGE = frozenset({"InvalidArgumentException", "ValidationException", "RequestEntityTooLargeException"})
 CURES = {
-    "ResourceNotFoundException": "create it (DAG pinterest_kinesis_streams) or correct its name and the region",
+    "ResourceNotFoundException": CREATE_STREAM,
     "AccessDeniedException": "give the role of the AWS connection this right (docs/connections/kinesis.md)",
     "UnrecognizedClientException": "correct the credentials of the AWS connection",
     "ExpiredTokenException": "renew the credentials of the AWS connection",
@@ -57,7 +58,3 @@ def calling(doing: str, operation: str = "") -> Iterator[None]:
 def is_too_large(error: PermanentError) -> bool:
     """Tell whether the service may have refused a request for its size; it has no code for just that."""
     return isinstance(error.__cause__, ClientError) and error.__cause__.response["Error"]["Code"] in TOO_LARGE
-
-
-def missing(name: str) -> PermanentError:
-    return PermanentError(f"Stream {name} does not exist in Kinesis: {CURES['ResourceNotFoundException']}.")

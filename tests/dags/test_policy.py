@@ -119,7 +119,8 @@ def sql_names(task):
     texts = {path.read_text(): path.relative_to(sql).as_posix() for path in sql.rglob("*.sql")}
     given = [getattr(task, "sql", None)]
     if task.is_mapped:
-        given = [arguments["sql"] for arguments in task.expand_input.value if "sql" in arguments]
+        mapped = task.expand_input.value if isinstance(task.expand_input.value, list) else []
+        given = [arguments["sql"] for arguments in (*mapped, task.partial_kwargs) if "sql" in arguments]
     flat = [
         text for value in given for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)
     ]

@@ -28,7 +28,8 @@ from pinterest_pipeline.kinesis_api import (
     stream_from,
 )
 from pinterest_pipeline.kinesis_envelopes import Bounds
-from pinterest_pipeline.kinesis_errors import calling, is_too_large, missing
+from pinterest_pipeline.kinesis_errors import calling, is_too_large
+from pinterest_pipeline.kinesis_plan import missing_stream
 from pinterest_pipeline.kinesis_producer import Putting, RequestTooLargeError
 from pinterest_pipeline.kinesis_reading import (
     IteratorAge,
@@ -85,7 +86,7 @@ class KinesisStreamHook(AwsBaseHook):
     def describe(self, name: str) -> StreamDescription:
         """Return the stream with its tags, or raise :class:`PermanentError` where there is none."""
         if (stream := self.find(name)) is None:
-            raise missing(name)
+            raise missing_stream(name)
         return stream
 
     def _tags(self, name: str) -> Iterator[tuple[str, str]]:

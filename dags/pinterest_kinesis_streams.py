@@ -1,0 +1,87 @@
+"""Keep the Kinesis streams as they are declared; scale or retire them when asked to.
+
+**What.** `ensure_stream` creates each declared stream, or changes mode, retention, encryption and tags where they
+differ, and does nothing where they do not. `scale_stream` and `retire_stream` are skipped unless params ask for them:
+- param `scale_to`, like `{"pin": 4}`: gives streams so many shards. The file's `shard_count` holds for creation only,
+  so that the next run does not undo it.
+- param `retire`, like `["geo"]`: deletes streams, after a person has approved it under *Required Actions* (no answer in
+  four hours is a no), and only where all that is in them has been committed. `force` deletes what is unread, too.
+  Airflow before 3.1 cannot ask: there, and where nobody should be asked, set `retire_without_approval`.
+
+**Reads.** `include/kinesis/streams.json`, its prefix from Variable `pinterest_pipeline`; Kinesis; for retiring
+`stream.progress` in the warehouse (`pinterest_warehouse`).
+
+**Writes.** The streams `streaming-<prefix>-pin|geo|user`; nothing else.
+
+**Schedule.** Daily at 01:00 UTC, which undoes what somebody changed by hand; run it by hand before the first posts are
+put. A run looks at the present, so missed runs are not made up for.
+
+**Backfill.** Pointless: every run does the same.
+
+**Triage notes.** Every error names its cure; clearing a failed task goes on from where the stream is.
+- `ensure_stream`, `scale_stream`: a refusal quotes Kinesis. Its limits: in 24 hours 10 changes of the shard count, each
+  at most doubling or halving it, and 2 of the mode. "undid or ignored this": something else manages the stream, too.
+- `retire_stream` says in which shard the oldest unread record is. Stop the producers, let the stream notebook commit
+  (DAG `pinterest_stream_supervisor`), then clear it. Take a retired stream out of the file, else it is created again.
+- `approve_retiring` skipped what follows: somebody rejected it, or nobody answered.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from pinterest_pipeline import assets
+from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START, setting
+from pinterest_pipeline.kinesis_plan import read_streams_file
+from pinterest_pipeline.operators.approval import ApproveOperator
+from pinterest_pipeline.operators.kinesis import (
+    KinesisEnsureStreamOperator,
+    KinesisRetireStreamOperator,
+    KinesisScaleStreamOperator,
+)
+from pinterest_pipeline.paths import include_folder
+from pinterest_pipeline.stream_management import PARAMS, streams_to_ensure, streams_to_retire, streams_to_scale
+
+INCLUDE = include_folder(__file__)
+DECLARED = read_streams_file(INCLUDE / "kinesis" / "streams.json", {"prefix": setting("topic_prefix")})
+STREAMS = {table: stream.arguments() for table, stream in DECLARED.items()}
+WAITING = {
+    "deferrable": True,
+    "timeout": timedelta(minutes=30),
+    "execution_timeout": timedelta(minutes=35),
+    "map_index_template": "{{ task.stream_name }}",
+}
+
+with DAG(
+    "pinterest_kinesis_streams",
+    schedule=CronTriggerTimetable("0 1 * * *", timezone="UTC"),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=6),
+    default_args=DEFAULT_ARGS,
+    template_searchpath=str(INCLUDE / "sql"),
+    render_template_as_native_obj=True,
+    params=PARAMS,
+    tags=["pinterest", "stream"],
+    doc_md=__doc__,
+):
+    to_ensure, to_scale, to_retire = streams_to_ensure(STREAMS), streams_to_scale(STREAMS), streams_to_retire(STREAMS)
+    ensure_stream = KinesisEnsureStreamOperator.partial(
+        task_id="ensure_stream", converge_shard_count=False, outlets=[assets.STREAMS], **WAITING
+    ).expand_kwargs(to_ensure)
+    scale_stream = KinesisScaleStreamOperator.partial(task_id="scale_stream", **WAITING).expand_kwargs(to_scale)
+    approve_retiring = ApproveOperator(
+        task_id="approve_retiring",
+        subject="Delete these Kinesis streams and all that is in them: {{ params.retire | join(', ') }}?",
+        body="Param `force` is {{ params.force }}: with it, records that nobody has read are lost, too.",
+        waived="{{ params.retire_without_approval }}",
+        execution_timeout=timedelta(minutes=15),
+    )
+    retire_stream = KinesisRetireStreamOperator.partial(
+        task_id="retire_stream", sql="stream/read_up_to.sql", force="{{ params.force }}", **WAITING
+    ).expand_kwargs(to_retire)
+
+    ensure_stream >> scale_stream
+    to_retire >> approve_retiring >> retire_stream
