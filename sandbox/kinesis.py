@@ -27,6 +27,8 @@ def server(settings: Settings) -> Server:
             "KINESIS_MOCK_TLS_PORT": ANY_PORT,
             "AWS_REGION": REGION,
             "LOG_LEVEL": "WARN",
+            "CREATE_STREAM_DURATION": "100ms",
+            "DELETE_STREAM_DURATION": "100ms",
             "SHOULD_PERSIST_DATA": "true",
             "PERSIST_PATH": str(settings.folder("kinesis")),
             "PERSIST_INTERVAL": "20d",  # the preload keeps the state, see sandbox/node/snapshots.cjs

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -82,6 +83,46 @@ def databricks_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databri
     api.start()
     yield api
     api.stop()
+
+
+class KinesisFaults:
+    """The fault proxy of sandbox/kinesis_faults.py before the tests' Kinesis; what a rule is stands there."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def set(self, *rules: dict[str, Any]) -> None:
+        """Put these rules in force, in place of the earlier ones."""
+        self.ask("POST", json.dumps(rules).encode())
+
+    def fired(self) -> list[dict[str, str]]:
+        """Return ``operation`` and ``kind`` of each call that a rule applied to, since the rules were set."""
+        return self.ask("GET")["fired"]
+
+    def ask(self, method: str, body: bytes | None = None) -> Any:
+        with urlopen(Request(f"{self.url}/_faults", data=body, method=method), timeout=10) as answer:  # noqa: S310
+            return json.load(answer)
+
+
+@pytest.fixture(scope="session")
+def kinesis_fault_proxy(stand_ins: Callable[..., dict[str, str]]) -> Iterator[KinesisFaults]:
+    python = PROJECT / ".venv" / "sandbox" / "bin" / "python"
+    upstream = stand_ins("kinesis")["AWS_ENDPOINT_URL_KINESIS"]
+    command = [str(python), "-m", "sandbox.kinesis_faults", "--upstream", upstream]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield KinesisFaults(process.stdout.readline().strip())
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def kinesis_faults(kinesis_fault_proxy: KinesisFaults) -> Iterator[KinesisFaults]:
+    """Yield the proxy without a rule: ``.url`` is the endpoint, ``.set(rule, …)`` makes it fail, ``.fired()`` tells."""
+    kinesis_fault_proxy.ask("DELETE")
+    yield kinesis_fault_proxy
+    kinesis_fault_proxy.ask("DELETE")
 
 
 def wait_until(read: Callable[[], Any], is_so: Callable[[Any], bool], seconds: float = 20) -> Any:
