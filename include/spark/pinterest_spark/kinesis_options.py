@@ -16,7 +16,7 @@ BYTES = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 OF_DATABRICKS_ONLY = (
     "consumerName", "consumerNamePrefix", "consumerRefreshInterval", "registeredConsumerId", "registeredConsumerIdType",
     "requireConsumerDeregistration", "serviceCredential", "roleArn", "roleExternalId", "roleSessionName", "stsEndpoint",
-    "maxFetchRate", "shardsPerTask", "maxPartitions", "maxShardsPerDescribe", "coalesceThresholdBlockSize",
+    "maxFetchRate", "maxPartitions", "maxShardsPerDescribe", "coalesceThresholdBlockSize",
     "coalesceBinSize",
 )  # fmt: skip
 # Java's letters, as the Databricks source takes them in "format", and Python's
@@ -35,6 +35,7 @@ class KinesisOptions:
     :param max_records_per_batch: of a micro-batch, over all shards.
     :param fetch_buffer_size: of a micro-batch's payloads; fetching ends when it is reached, so one response a shard
         (at most 10 MB each) may come on top.
+    :param shards_per_task: hand so many shards to a task; 0 hands the records straight to the JVM, in one partition.
     :param fail_on_data_loss: end the query when records expired unread, instead of going on with what is left.
     """
 
@@ -51,6 +52,7 @@ class KinesisOptions:
     max_fetch_duration: float = 10.0
     fetch_buffer_size: int = 32 << 20
     shard_fetch_interval: float = 1.0
+    shards_per_task: int = 0
     fail_on_data_loss: bool = True
 
     @property
@@ -204,5 +206,6 @@ OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "maxFetchDuration": ("max_fetch_duration", scaled(SECONDS, "1ms", 0.001)),
     "fetchBufferSize": ("fetch_buffer_size", size),
     "shardFetchInterval": ("shard_fetch_interval", scaled(SECONDS, "100ms", 0.1)),
+    "shardsPerTask": ("shards_per_task", whole(1, 10_000)),
     "failOnDataLoss": ("fail_on_data_loss", flag),
 }

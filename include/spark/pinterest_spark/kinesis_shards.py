@@ -58,6 +58,10 @@ class StreamOffset:
     def open_shards(self) -> dict[str, Position]:
         return {shard_id: position for shard_id, position in self.shards.items() if not position.is_closed}
 
+    def is_read(self, shard_id: str) -> bool:
+        """Say whether a shard is known and read to its end."""
+        return shard_id in self.shards and self.shards[shard_id].is_closed
+
     def at(self, positions: Mapping[str, Position]) -> "StreamOffset":
         return replace(self, shards=dict(sorted({**self.shards, **positions}.items())))
 
@@ -145,8 +149,9 @@ def drop_expired(offset: StreamOffset, listed: Iterable[Shard]) -> StreamOffset:
 
 def awaits_children(offset: StreamOffset, listed: Iterable[Shard]) -> bool:
     """Say whether a shard is read to its end and no child of it is listed yet; a closed shard always has one."""
+    listed = list(listed)
     parents = {parent for shard in listed for parent in shard.parents}
-    return any(position.is_closed and shard_id not in parents for shard_id, position in offset.shards.items())
+    return any(one.shard_id not in parents and offset.is_read(one.shard_id) for one in listed)
 
 
 def plan(start: StreamOffset, end: StreamOffset) -> list[ShardRange]:
