@@ -163,6 +163,17 @@ def pipeline_variable(settings: Settings) -> dict[str, object]:
             "secret_scope": "pinterest",
             "secret_key": "warehouse_url",
         },
+        "stream": {
+            "job_name": "pinterest-stream-posts",
+            "cluster": databricks.STREAM_CLUSTER,
+            "checkpoint_uri": f"s3a://{BUCKET}/checkpoints/stream",
+            "endpoint_url": settings.url("kinesis"),
+            "trigger_seconds": "0.5",
+            "max_records_per_batch": "10000",
+            "lake_uri": "",
+            "stale_after_seconds": 60,
+            "start_within_seconds": 120,
+        },
     }
 
 

@@ -19,10 +19,15 @@ def log_failure(context: Mapping[str, Any]) -> None:
 
 
 def describe(context: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the alarm; ``reason`` is the first line of the error, which by house rule names the cure."""
+    """Return the fields of the alarm; ``reason`` is the first line of the error, which by house rule names the cure.
+
+    An error with an ``alarm`` (a mapping of JSON values, as of a stream that ended) adds what only it knows.
+    """
     ti = context["ti"]
-    reason = str(context.get("exception") or "").strip().split("\n", 1)[0]
+    error = context.get("exception")
+    reason = str(error or "").strip().split("\n", 1)[0]
     return {
+        **getattr(error, "alarm", {}),
         "dag_id": ti.dag_id,
         "task_id": ti.task_id,
         "run_id": ti.run_id,

@@ -37,4 +37,12 @@ __all__ = [
     "AirflowSkipException",
     "BaseHook",
     "conf",
+    "count_dag_runs",
 ]
+
+
+def count_dag_runs(dag_id: str, state: str) -> int:
+    """Ask Airflow's API server how many runs of a DAG are in a state, from a task or from a trigger."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # noqa: PLC0415 - at run time only
+
+    return int(RuntimeTaskInstance.get_dr_count(dag_id=dag_id, states=[state]))

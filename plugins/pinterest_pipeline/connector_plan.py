@@ -1,18 +1,16 @@
 """What to do so that a connector is as its file says: pure decisions over the file and the service's report."""
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from pinterest_pipeline.connector_api import Connector
 from pinterest_pipeline.errors import PermanentError
+from pinterest_pipeline.placeholders import check_placeholders, filled
 
-WHOLE_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 NOT_DESCRIBED = frozenset({"tags"})  # DescribeConnector does not return them
 
 
@@ -34,57 +32,9 @@ def read_connector_file(file: Path, values: Mapping[str, Any]) -> dict[str, Any]
         raise PermanentError(
             f"connector_values of {file} is a {type(values).__name__}, expected a name and a value each."
         )
-    check_placeholders(request, values, file)
-    filled: dict[str, Any] = _filled(request, values)
-    return filled
-
-
-def check_placeholders(request: Any, values: Mapping[str, Any], file: Path) -> None:
-    used: set[str] = set()
-    for text in _texts(request):
-        template = Template(text)
-        if not template.is_valid():
-            raise PermanentError(
-                f"Connector file {file} has a malformed placeholder in {text!r}: write $$ for a dollar."
-            )
-        used.update(template.get_identifiers())
-    missing, unused = sorted(used - values.keys()), sorted(values.keys() - used)
-    empty = sorted(name for name in used & values.keys() if values[name] in (None, "", "None"))
-    problems = [
-        f"{what} {', '.join(names)}"
-        for what, names in (
-            ("no value for", missing),
-            ("an empty value for", empty),
-            ("a value that it does not use for", unused),
-        )
-        if names
-    ]
-    if problems:
-        raise PermanentError(f"Connector file {file} was given {' and '.join(problems)}: correct connector_values.")
-
-
-def _texts(value: Any) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case dict():
-            for member in value.values():
-                yield from _texts(member)
-        case list():
-            for member in value:
-                yield from _texts(member)
-
-
-def _filled(value: Any, values: Mapping[str, Any]) -> Any:
-    match value:
-        case str():
-            whole = WHOLE_PLACEHOLDER.fullmatch(value)
-            return values[whole.group(1)] if whole else Template(value).substitute(values)
-        case dict():
-            return {key: _filled(member, values) for key, member in value.items()}
-        case list():
-            return [_filled(member, values) for member in value]
-    return value
+    check_placeholders(request, values, f"Connector file {file}", cure="correct connector_values")
+    result: dict[str, Any] = filled(request, values)
+    return result
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class TaskRun:
 
 @dataclass(frozen=True)
 class Run:
-    """One run and the newest attempt of each of its tasks."""
+    """One run and the newest attempt of each of its tasks; times are epoch seconds, 0 where there is none yet."""
 
     run_id: int
     name: str
@@ -62,6 +62,8 @@ class Run:
     tasks: Mapping[str, TaskRun]
     job_id: int = 0
     latest_repair_id: int | None = None
+    start_time: float = 0
+    end_time: float = 0
 
     def task(self, key: str) -> TaskRun:
         if (task := self.tasks.get(key)) is None:
@@ -97,6 +99,8 @@ def run_from(pages: Sequence[Mapping[str, Any]]) -> Run:
         tasks={key: _task_from(task) for key, task in newest.items()},
         job_id=first.get("job_id", 0),
         latest_repair_id=repairs[-1] if repairs else None,
+        start_time=first.get("start_time", 0) / 1000,
+        end_time=first.get("end_time", 0) / 1000,
     )
 
 

@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
     from pinterest_pipeline.hooks.databricks import DatabricksRunHook
+    from pinterest_pipeline.hooks.databricks_jobs import DatabricksJobHook
     from pinterest_pipeline.hooks.kafka_rest import KafkaRestHook
     from pinterest_pipeline.hooks.kinesis import KinesisStreamHook
     from pinterest_pipeline.hooks.lake import LakeHook
@@ -56,6 +57,18 @@ def databricks_hook(databricks_conn_id: str, caller: str) -> "DatabricksRunHook"
     from pinterest_pipeline.hooks.databricks import DatabricksRunHook  # noqa: PLC0415 - see above
 
     return DatabricksRunHook(databricks_conn_id, caller=caller)
+
+
+def databricks_job_hook(databricks_conn_id: str, caller: str) -> "DatabricksJobHook":
+    from pinterest_pipeline.hooks.databricks_jobs import DatabricksJobHook  # noqa: PLC0415 - see above
+
+    return DatabricksJobHook(databricks_conn_id, caller=caller)
+
+
+def kinesis_hook(aws_conn_id: str | None, region_name: str | None) -> "KinesisStreamHook":
+    from pinterest_pipeline.hooks.kinesis import KinesisStreamHook  # noqa: PLC0415 - see above
+
+    return KinesisStreamHook(aws_conn_id=aws_conn_id, region_name=region_name)
 
 
 def xcom_value(ti_key: Any, key: str) -> str:

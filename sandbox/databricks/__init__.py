@@ -4,6 +4,6 @@ Limits, on purpose: notebook tasks only, one user, no schedules but continuous j
 those of Jobs API 2.0, 2.1 and 2.2. The drivers import this package too, so it needs the standard library only.
 """
 
-from sandbox.databricks.server import CLUSTER, server
+from sandbox.databricks.server import CLUSTER, STREAM_CLUSTER, server
 
-__all__ = ["CLUSTER", "server"]
+__all__ = ["CLUSTER", "STREAM_CLUSTER", "server"]

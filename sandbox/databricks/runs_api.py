@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 
 from sandbox.databricks import rules
-from sandbox.databricks.continuous import new_run
+from sandbox.databricks.continuous import is_unpaused, new_run
 from sandbox.databricks.errors import invalid
 from sandbox.databricks.model import Run, now_ms
 from sandbox.databricks.requests import arguments, find_job, find_run, flag, number, services
@@ -71,12 +71,15 @@ async def run_now(request: Request) -> Answer:
     token, known = known_token(at.store, f"run-now:{job.job_id}", given)
     if known is not None:
         return {"run_id": known, "number_in_job": known}
-    trigger = "CONTINUOUS_RESTART" if job.settings.get("continuous") else "ONE_TIME"
-    run = new_run(at.engine, job, trigger)
+    run = new_run(at.engine, job, "CONTINUOUS_RESTART" if job.settings.get("continuous") else "ONE_TIME")
     run.job_parameters |= {name: str(value) for name, value in (given.get("job_parameters") or {}).items()}
     run.overriding = {field: given[field] for field in OVERRIDES if given.get(field)}
     if given.get("queue"):
         run.settings = {**run.settings, "queue": given["queue"]}
+    if is_unpaused(job):  # the service restarts a continuous job: the new run begins once the active one has ended
+        run.settings = {**run.settings, "queue": {"enabled": True}}
+        for other in at.store.runs_of(job.job_id):
+            at.engine.cancel(other)
     at.engine.create(run, token)
     return {"run_id": run.run_id, "number_in_job": run.run_id}
 

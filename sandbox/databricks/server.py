@@ -10,6 +10,12 @@ from sandbox.server import Server
 from sandbox.settings import PROJECT, Settings, write_private
 
 CLUSTER = {"spark_version": "18.x-scala2.13", "node_type_id": "sandbox", "num_workers": 0}
+# Another specification is another driver: the stream must not wait for the batch, nor die with it.
+STREAM_CLUSTER = {
+    **CLUSTER,
+    "custom_tags": {"purpose": "stream"},
+    "spark_conf": {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"},
+}
 NOTEBOOK_ROOT = "/Workspace/Shared/pinterest"
 
 

@@ -15,6 +15,11 @@ def connector(dags):
     return dags["pinterest_sink_connector"]
 
 
+@pytest.fixture
+def supervisor(dags):
+    return dags["pinterest_stream_supervisor"]
+
+
 def after(dag, task_id):
     return {task.task_id for task in dag.get_task(task_id).get_flat_relatives(upstream=False)}
 
@@ -67,3 +72,22 @@ def test_a_sick_connector_is_restarted_checked_again_and_reported(connector):
     assert "healthy_after_restart" in after(connector, "restart_connector")
     assert connector.get_task("alert").trigger_rule == "one_failed"
     assert connector.get_task("alert").upstream_task_ids == set(connector.task_ids) - {"alert"}
+
+
+def test_a_request_is_recorded_before_the_stream_is_halted_launched_and_watched(supervisor):
+    order = ["create_tables", "take_request", "halt_stream", "launch_stream", "watch_stream"]
+
+    for before, behind in pairwise(order):
+        assert behind in after(supervisor, before), f"{behind} does not wait for {before}"
+
+
+def test_the_stream_is_launched_where_nothing_had_to_be_halted_and_not_watched_where_it_is_not(supervisor):
+    assert supervisor.get_task("launch_stream").trigger_rule == "none_failed"
+    assert supervisor.get_task("watch_stream").trigger_rule == "all_success"
+
+
+def test_the_supervisor_creates_only_the_streams_tables(supervisor):
+    statements = " ".join(supervisor.get_task("create_tables").sql)
+
+    assert "stream.control" in statements or "_stream_control" in statements
+    assert "gold" not in statements

@@ -8,7 +8,14 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 SECTIONS = ("What", "Reads", "Writes", "Schedule", "Backfill", "Triage notes")
-CONNECTION_ARGUMENTS = ("conn_id", "aws_conn_id", "source_conn_id", "kafka_rest_conn_id", "databricks_conn_id")
+CONNECTION_ARGUMENTS = (
+    "conn_id",
+    "aws_conn_id",
+    "source_conn_id",
+    "kafka_rest_conn_id",
+    "databricks_conn_id",
+    "postgres_conn_id",
+)
 
 
 def example():

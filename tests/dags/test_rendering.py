@@ -25,6 +25,14 @@ VARIABLE = {
         "secret_scope": "scope",
         "secret_key": "key",
     },
+    "stream": {
+        "job_name": "a-stream",
+        "cluster": {"num_workers": 1, "spark_version": "18.x", "spark_conf": {"a": "1"}},
+        "checkpoint_uri": "s3a://a-lake/checkpoints/stream",
+        "endpoint_url": "",
+        "stale_after_seconds": 30,
+        "start_within_seconds": 60,
+    },
 }
 XCOMS = {
     "choose_window": {
@@ -35,7 +43,13 @@ XCOMS = {
     "any_posts": {"pin": [{"partition": 0, "first_offset": 5, "last_offset": 9}]},
     "lakehouse.submit_batch_run": 42,
     "ingest.send_posts": [{"topic": "prefix.pin"}],
+    "launch_stream": {"run_id": 42, "job_id": 1},
+    "take_request": {"request": "stop", "unwanted": ""},
 }
+
+
+def pull(task_ids, key="return_value", **_):
+    return XCOMS[task_ids] if key == "return_value" else XCOMS[task_ids][key]
 
 
 @pytest.fixture
@@ -43,7 +57,7 @@ def rendered(dags):
     def render(dag_id, task_id, map_index=-1):
         task = copy.copy(dags[dag_id].get_task(task_id))  # rendering changes the operator
         ti = SimpleNamespace(
-            map_index=map_index, xcom_pull=lambda task_ids, **_: XCOMS[task_ids], task=task, run_id="r", task_id=task_id
+            map_index=map_index, xcom_pull=pull, task=task, run_id="r", task_id=task_id
         )
         context = {
             "ti": ti,
@@ -129,3 +143,29 @@ def test_the_whole_publish_is_one_list_of_statements_and_so_one_transaction(rend
     assert not task.autocommit
     assert "FOR UPDATE" in task.sql[0]
     assert sum("MERGE INTO gold." in statement for statement in task.sql) == 10
+
+
+def test_the_streams_job_is_filled_from_the_variable_and_asks_for_exactly_what_the_dag_gives(rendered):
+    from pathlib import Path
+
+    from pinterest_pipeline.databricks_jobs import read_job_file
+
+    task = rendered("pinterest_stream_supervisor", "launch_stream")
+
+    job = read_job_file(Path(task.job_file), task.job_values, task.may_be_empty)
+
+    assert (job["name"], task.unwanted) == ("a-stream", "")
+    assert job["tasks"][0]["new_cluster"] == VARIABLE["stream"]["cluster"]
+    assert job["tasks"][0]["notebook_task"]["notebook_path"] == "/Workspace/notebooks/stream_posts"
+    parameters = job["tasks"][0]["notebook_task"]["base_parameters"]
+    assert parameters["stream_prefix"] == "streaming-prefix"
+    assert (parameters["endpoint_url"], parameters["trigger_seconds"]) == ("", "0.5")
+
+
+def test_the_stream_is_watched_and_halted_as_launched_and_asked(rendered):
+    watch = rendered("pinterest_stream_supervisor", "watch_stream")
+
+    assert watch.watched.run_id == 42
+    assert watch.watched.streams == {f"stream_{table}": f"streaming-prefix-{table}" for table in ("pin", "geo", "user")}
+    assert (watch.watched.stale_after_seconds, watch.watched.start_within_seconds) == (30, 60)
+    assert rendered("pinterest_stream_supervisor", "halt_stream").request == "stop"

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,10 +16,11 @@ def task(key: str, life: str = "RUNNING", result: str = "", **more: Any) -> dict
 
 
 class ScriptedDatabricks:
-    """Its state is public: ``runs`` by id, ``notebooks`` by path, ``outputs`` by task run, ``requests`` in order."""
+    """Its state is public: ``runs`` and ``jobs`` by id, ``notebooks`` by path, ``outputs``, ``requests`` in order."""
 
     def __init__(self) -> None:
         self.runs: dict[int, dict[str, Any]] = {}
+        self.jobs: dict[int, dict[str, Any]] = {}
         self.tokens: dict[str, int] = {}
         self.notebooks: dict[str, Any] = {}
         self.outputs: dict[int, dict[str, Any]] = {}
@@ -67,6 +69,16 @@ class ScriptedDatabricks:
         }  # fmt: skip
         return run_id
 
+    def add_job(self, name: str, **settings: Any) -> int:
+        job_id = 500 + len(self.jobs)
+        self.jobs[job_id] = {"job_id": job_id, "settings": {"name": name, **settings}}
+        return job_id
+
+    def add_job_run(self, job_id: int, life: str, result: str = "", *, start: float = 0, end: float = 0) -> int:
+        run_id = self.add_run("job run", life=life, result=result)
+        self.runs[run_id] |= {"job_id": job_id, "start_time": int(start * 1000), "end_time": int(end * 1000)}
+        return run_id
+
     def end(self, run_id: int, result: str, life: str = "TERMINATED") -> None:
         self.runs[run_id]["state"] = {"life_cycle_state": life, "result_state": result}
 
@@ -80,6 +92,13 @@ class ScriptedDatabricks:
             "jobs/runs/list": self.list_runs,
             "jobs/runs/cancel": lambda given: self.end(given["run_id"], "CANCELED") or {},
             "jobs/runs/repair": self.repair,
+            "jobs/list": self.list_jobs,
+            "jobs/get": lambda given: self.jobs[int(given["job_id"])],
+            "jobs/create": lambda given: {"job_id": self.add_job(**given)},
+            "jobs/reset": lambda given: self.jobs[given["job_id"]].update(settings=given["new_settings"]) or {},
+            "jobs/update": lambda given: self.jobs[given["job_id"]]["settings"].update(given["new_settings"]) or {},
+            "jobs/delete": lambda given: self.jobs.pop(given["job_id"]) and {},
+            "jobs/run-now": self.run_now,
             "jobs/runs/get-output": lambda given: self.outputs.get(int(given["run_id"]), {}),
         }
         if name == "workspace/get-status":
@@ -94,10 +113,23 @@ class ScriptedDatabricks:
             self.tokens[token] = self.add_run(given["run_name"])
         return {"run_id": self.tokens[token]}
 
+    def run_now(self, given: dict[str, Any]) -> dict[str, Any]:
+        token = given["idempotency_token"]
+        if token not in self.tokens:
+            self.tokens[token] = self.add_job_run(given["job_id"], "PENDING", start=time.time())
+        return {"run_id": self.tokens[token]}
+
+    def list_jobs(self, given: dict[str, Any]) -> dict[str, Any]:
+        start = int(given.get("page_token", 0))
+        named = [job for job in self.jobs.values() if job["settings"]["name"].lower() == given["name"].lower()]
+        page = {"next_page_token": str(start + 1)} if start + 1 < len(named) else {}
+        return {"jobs": named[start : start + 1], **page}
+
     def list_runs(self, given: dict[str, Any]) -> dict[str, Any]:
         start = int(given.get("page_token", 0))
         end = start + self.page_size
-        newest_first = list(reversed(self.runs.values()))
+        of_job = int(given.get("job_id", 0))
+        newest_first = [run for run in reversed(self.runs.values()) if not of_job or run.get("job_id") == of_job]
         page = {"next_page_token": str(end)} if end < len(newest_first) else {}
         return {"runs": newest_first[start:end], **page}
 

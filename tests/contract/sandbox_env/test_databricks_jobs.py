@@ -131,6 +131,25 @@ def test_a_continuous_job_is_started_again_until_it_is_paused(client, databricks
     client.jobs.delete(job_id)
 
 
+def test_run_now_restarts_a_continuous_job_that_is_not_paused(client, databricks_api, until, finished, running):
+    path = databricks_api.notebook("endless", WAIT_FOR_EVER)
+    unpaused = Continuous(pause_status=PauseStatus.UNPAUSED)
+    job_id = client.jobs.create(name="restarted", continuous=unpaused, tasks=[task(path)]).job_id
+    first = until(lambda: runs_of(client, job_id), lambda runs: len(runs) == 1)[0]
+    running(client, first.run_id)
+
+    second = client.jobs.run_now(job_id, idempotency_token="again").run_id
+    running(client, second)
+    same = client.jobs.run_now(job_id, idempotency_token="again").run_id
+    states = {run.run_id: run.state.result_state for run in runs_of(client, job_id)}
+    client.jobs.delete(job_id)
+
+    assert same == second
+    assert finished(client, first.run_id).state.result_state.value == "CANCELED"
+    assert states.keys() == {first.run_id, second}
+    assert states[second] is None
+
+
 def test_a_failing_continuous_job_backs_off(client, databricks_api, until):
     path = databricks_api.notebook("bad", "raise ValueError")
     continuous = Continuous(pause_status=PauseStatus.UNPAUSED)

@@ -1,0 +1,115 @@
+"""Keep the stream of posts, Kinesis to Spark to PostgreSQL, at exactly one active run, and tell when it is sick.
+
+**What.** `launch_stream` makes the Databricks job what its file says and attaches to its active run, or launches one.
+`watch_stream` follows that run until it dies, commits nothing although records wait, or the watch (30 minutes) is over.
+The next run of this DAG begins at once, at most one a minute: it attaches again, or launches again. Params:
+`{"pause": true}` starts no more runs, until `{"pause": false}`; the active one goes on, unwatched. `{"stop": true}` ends
+the active run between two micro-batches and pauses. `{"restart": true}` ends it so and launches, which also lifts a
+pause and brings changed settings into effect. A triggered run need not wait: the running watch makes way for it.
+
+**Reads.** `include/databricks/stream_posts_job.json`, filled from Variable `pinterest_pipeline`; Databricks; Kinesis;
+warehouse (`pinterest_warehouse`) tables `stream.progress` and `stream.control`.
+
+**Writes.** The job in Databricks; the tables of schema `stream` (created, never filled); `stream.control`.
+
+**Schedule.** Every minute (UTC), one run at a time: the minute bounds how often a stream that dies at once is launched.
+A watch that lasted longer is followed by the next run within seconds. On top of it failed runs in a row delay a launch
+by 1, 2, 4 … 300 s. A run looks at the present, so missed runs are not made up for.
+
+**Backfill.** Pointless: every run does the same.
+
+**Triage notes.** The alarm (log line `pipeline_task_failed`) of `watch_stream` has the stream, the last good batch, the
+lag and the run's page.
+- `watch_stream` failed, *dead*: open the run's page and read why; the next run of this DAG has launched it by now. Over
+  and over: `{"pause": true}`, mend the notebook or its Variable, `{"restart": true}`.
+- `watch_stream` failed, *stale*: the run was cancelled and replaced. If that recurs, raise
+  `stream.stale_after_seconds` above the time of a slow batch, or look for a lock in PostgreSQL.
+- `launch_stream` skipped: paused; its log says by whom and since when. Failed: its error names the setting or the jobs.
+- `halt_stream` skipped: nobody asked. Failed: the cancelled run does not end; look at its page.
+"""
+
+from datetime import timedelta
+
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.sdk import DAG
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START, setting
+from pinterest_pipeline.operators.databricks_stream import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
+from pinterest_pipeline.paths import include_folder, sql_files
+from pinterest_pipeline.sensors.databricks_stream import DatabricksStreamSensor
+from pinterest_pipeline.stream_tasks import PARAMS, take_request
+
+INCLUDE = include_folder(__file__)
+STREAM_DDL = [file for file in sql_files(INCLUDE / "sql", "ddl") if "_stream" in file]
+TABLES = ("pin", "geo", "user")
+STREAMS = {f"stream_{table}": f"streaming-{setting('topic_prefix')}-{table}" for table in TABLES}
+JOB_VALUES = """{%- set pipeline = var.json.pinterest_pipeline -%}
+{%- set stream = pipeline.stream -%}
+{{ dict(
+    job_name=stream.job_name,
+    cluster=stream.get('cluster') or pipeline.databricks.cluster,
+    notebook_root=pipeline.databricks.notebook_root,
+    secret_scope=pipeline.databricks.secret_scope,
+    secret_key=pipeline.databricks.secret_key,
+    stream_prefix='streaming-' ~ pipeline.topic_prefix,
+    region=pipeline.get('region', 'us-east-1'),
+    endpoint_url=stream.get('endpoint_url', ''),
+    checkpoint_uri=stream.checkpoint_uri,
+    trigger_seconds=stream.get('trigger_seconds', '0.5'),
+    max_records_per_batch=stream.get('max_records_per_batch', '10000'),
+    lake_uri=stream.get('lake_uri', ''),
+) }}"""
+WATCH = timedelta(minutes=30)
+PROMPT = {"retry_delay": timedelta(seconds=5)}  # a dead stream is to be back within a minute
+
+with DAG(
+    "pinterest_stream_supervisor",
+    schedule=CronTriggerTimetable("* * * * *", timezone="UTC"),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args=DEFAULT_ARGS,
+    template_searchpath=str(INCLUDE / "sql"),
+    render_template_as_native_obj=True,
+    params=PARAMS,
+    tags=["pinterest", "stream"],
+    doc_md=__doc__,
+):
+    create_tables = SQLExecuteQueryOperator(
+        task_id="create_tables", conn_id="pinterest_warehouse", sql=STREAM_DDL, do_xcom_push=False, **PROMPT
+    )
+    requested = take_request.override(**PROMPT)()
+    halt_stream = DatabricksHaltStreamOperator(
+        task_id="halt_stream",
+        job_name=setting("stream.job_name"),
+        request=requested["request"],
+        deferrable=True,
+        **PROMPT,
+    )
+    launch_stream = DatabricksLaunchStreamOperator(
+        task_id="launch_stream",
+        job_file=INCLUDE / "databricks" / "stream_posts_job.json",
+        job_values=JOB_VALUES,
+        may_be_empty=("endpoint_url", "lake_uri"),
+        unwanted=requested["unwanted"],
+        trigger_rule="none_failed",
+        deferrable=True,
+        **PROMPT,
+    )
+    watch_stream = DatabricksStreamSensor(
+        task_id="watch_stream",
+        launched=launch_stream.output,
+        job_name=setting("stream.job_name"),
+        streams=STREAMS,
+        stale_after_seconds=setting("stream.stale_after_seconds"),
+        start_within_seconds=setting("stream.start_within_seconds"),
+        poke_interval=5,
+        timeout=WATCH,
+        execution_timeout=WATCH + timedelta(minutes=10),
+        deferrable=True,
+        **PROMPT,
+    )
+
+    create_tables >> requested >> halt_stream >> launch_stream >> watch_stream

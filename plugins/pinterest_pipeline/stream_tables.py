@@ -1,0 +1,95 @@
+"""What the supervisor asks and tells the warehouse's schema ``stream``.
+
+The statements stand here, not in ``include/sql``, because the triggerer runs them too, and it has the plugins only.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Protocol
+
+from pinterest_pipeline.errors import PermanentError, TransientError
+from pinterest_pipeline.stream_supervision import Control, Progress, Request
+
+# A batch of a slow shard holds older records than the one before it: the newest arrival is that of many batches.
+RECENT_BATCHES = 500
+PROGRESS = """
+SELECT wanted.query, newest.batch_id, recent.last_arrival, newest.milliseconds_behind_latest, newest.committed_at
+FROM unnest(%(queries)s) AS wanted (query)
+CROSS JOIN LATERAL (
+    SELECT batch_id, milliseconds_behind_latest, committed_at FROM stream.progress
+    WHERE query = wanted.query ORDER BY committed_at DESC LIMIT 1
+) AS newest
+CROSS JOIN LATERAL (
+    SELECT max(last_arrival) AS last_arrival FROM (
+        SELECT last_arrival FROM stream.progress
+        WHERE query = wanted.query ORDER BY committed_at DESC LIMIT %(recent)s
+    ) AS batches
+) AS recent"""
+CONTROL = "SELECT paused_at, coalesce(paused_by, ''), stop_requested_at FROM stream.control WHERE query = 'all'"
+ROW = "INSERT INTO stream.control (query) VALUES ('all') ON CONFLICT (query) DO NOTHING"
+PAUSE = (
+    "UPDATE stream.control SET paused_at = coalesce(paused_at, now()), paused_by = %(by)s, reason = %(reason)s "
+    "WHERE query = 'all'"
+)
+RESUME = "UPDATE stream.control SET paused_at = NULL, paused_by = NULL, reason = NULL WHERE query = 'all'"
+REQUEST_STOP = "UPDATE stream.control SET stop_requested_at = now() WHERE query = 'all'"
+STATEMENTS = {
+    Request.NOTHING: (),
+    Request.PAUSE: (PAUSE,),
+    Request.RESUME: (RESUME,),
+    Request.STOP: (PAUSE, REQUEST_STOP),
+    Request.RESTART: (RESUME, REQUEST_STOP),
+}
+MISSING = frozenset({"42P01", "3F000", "42703"})  # undefined table, schema, column
+
+log = logging.getLogger(__name__)
+
+
+class Database(Protocol):
+    """The two verbs of ``DbApiHook`` used here."""
+
+    def get_records(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]: ...
+
+    def run(self, sql: list[str], parameters: Mapping[str, Any]) -> Any: ...
+
+
+def read_progress(database: Database, queries: Sequence[str]) -> dict[str, Progress]:
+    """Return the newest committed micro-batch of each query that has one; by an index, however many there are."""
+    with asking("reading stream.progress"):
+        rows = database.get_records(PROGRESS, {"queries": list(queries), "recent": RECENT_BATCHES})
+    return {row[0]: Progress(*row) for row in rows}
+
+
+def read_control(database: Database) -> Control:
+    with asking("reading stream.control"):
+        rows = database.get_records(CONTROL, {})
+    return Control(*rows[0]) if rows else Control()
+
+
+def obey(database: Database, request: Request, *, by: str, reason: str) -> None:
+    """Write down, in one transaction, what was asked; the same request again changes nothing but its time."""
+    if not STATEMENTS[request]:
+        return
+    with asking(f"recording {request} in stream.control"):
+        database.run([ROW, *STATEMENTS[request]], parameters={"by": by, "reason": reason})
+    log.info("Recorded in stream.control: %s, by %s", request, by)
+
+
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Translate the driver's errors into ours."""
+    import psycopg2  # noqa: PLC0415 - no DAG file needs it to be parsed
+
+    try:
+        yield
+    except psycopg2.Error as error:
+        said = f"Warehouse, {what}: {str(error).strip() or type(error).__name__}"
+        if error.pgcode in MISSING:
+            raise PermanentError(f"{said}: apply include/sql/ddl (task create_tables).") from error
+        raise TransientError(said) from error
+
+
+def stamp(time: datetime | None) -> str | None:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if time else None

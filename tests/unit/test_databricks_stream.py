@@ -1,0 +1,237 @@
+"""Launching, attaching and halting against a scripted Databricks: whatever is there already, one run comes of it."""
+
+import json
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from pinterest_pipeline.compat import AirflowSkipException
+from pinterest_pipeline.errors import PermanentError, TransientError
+from pinterest_pipeline.operators.databricks_stream import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
+from tests.unit.scripted_databricks import ScriptedDatabricks
+
+TASKS = [{"task_key": "a", "notebook_task": {"notebook_path": "/n", "base_parameters": {"x": "1"}}}]
+
+
+@pytest.fixture
+def databricks(monkeypatch):
+    scripted = ScriptedDatabricks()
+    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DATABRICKS", scripted.connection)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    scripted.notebooks["/n"] = {"object_type": "NOTEBOOK", "path": "/n"}
+    yield scripted
+    scripted.close()
+
+
+@pytest.fixture
+def launch(databricks, tmp_path):
+    def run(continuous=None, **arguments):
+        settings = {"name": "stream", "max_concurrent_runs": 1, "tasks": TASKS}
+        file = tmp_path / "job.json"
+        file.write_text(json.dumps(settings | ({"continuous": continuous} if continuous is not None else {})))
+        defaults = {
+            "task_id": "t", "job_file": file, "job_values": {}, "deferrable": False, "poll_seconds": 0.01,
+            "launch_within": timedelta(seconds=2), "platform_grace": timedelta(seconds=0.1),
+        }  # fmt: skip
+        return DatabricksLaunchStreamOperator(**{**defaults, **arguments}).execute({"ti": TaskInstance()})
+
+    return run
+
+
+def halt(request, **arguments):
+    defaults = {"task_id": "t", "job_name": "stream", "deferrable": False, "poll_seconds": 0.01}
+    return DatabricksHaltStreamOperator(request=request, **{**defaults, **arguments}).execute({"ti": TaskInstance()})
+
+
+class TaskInstance(SimpleNamespace):
+    def __init__(self):
+        super().__init__(dag_id="d", run_id="r", task_id="t", map_index=-1)
+
+    def xcom_push(self, key, value):
+        assert (key, value[:12]) == ("run_page_url", "http://page/")
+
+
+def status_of(databricks):
+    return databricks.jobs[500]["settings"]["continuous"]["pause_status"]
+
+
+def test_a_missing_job_is_created_paused_let_go_and_started_where_the_platform_does_not(databricks, launch):
+    launched = launch(continuous={"task_retry_mode": "NEVER"})
+
+    assert launched == {"run_id": 1, "job_id": 500, "run_page_url": "http://page/1", "attached": False}
+    assert databricks.calls("jobs/create")[0]["continuous"]["pause_status"] == "PAUSED"
+    assert status_of(databricks) == "UNPAUSED"
+
+
+def test_a_second_launch_attaches_and_changes_nothing(databricks, launch):
+    launch(continuous={})
+    requests = len(databricks.calls("jobs/run-now"))
+
+    assert launch(continuous={})["attached"] is True
+    assert len(databricks.calls("jobs/run-now")) == requests
+    assert not databricks.calls("jobs/reset")
+    assert len(databricks.runs) == 1
+
+
+def test_a_job_that_differs_is_reset_and_stays_unpaused(databricks, launch):
+    continuous = {"pause_status": "UNPAUSED"}
+    databricks.add_job("stream", tasks=TASKS, max_concurrent_runs=3, continuous=continuous)
+    databricks.add_job_run(500, "RUNNING")
+
+    launch(continuous={"task_retry_mode": "NEVER"})
+
+    settings = databricks.jobs[500]["settings"]
+    assert settings["max_concurrent_runs"] == 1
+    assert settings["continuous"] == {"task_retry_mode": "NEVER", "pause_status": "UNPAUSED"}
+    assert len(databricks.runs) == 1
+
+
+def test_two_jobs_of_the_name_are_refused_also_when_they_are_on_two_pages(databricks, launch):
+    databricks.add_job("stream", tasks=TASKS)
+    databricks.add_job("stream", tasks=TASKS)
+
+    with pytest.raises(PermanentError, match="2 jobs named stream"):
+        launch()
+
+    assert not databricks.runs
+
+
+def test_a_job_that_another_created_meanwhile_wins_if_it_is_older(databricks, launch):
+    create = databricks.add_job
+
+    def create_after_another(name, **settings):
+        databricks.add_job = create
+        create(name, **settings)
+        return create(name, **settings)
+
+    databricks.add_job = create_after_another
+
+    assert launch()["job_id"] == 500
+    assert list(databricks.jobs) == [500]
+
+
+@pytest.mark.parametrize("life", ["PENDING", "QUEUED", "BLOCKED", "WAITING_FOR_RETRY", "RUNNING"])
+def test_an_active_run_is_attached_to_whatever_its_state_and_behind_a_page_of_ended_ones(databricks, launch, life):
+    databricks.add_job("stream", tasks=TASKS, max_concurrent_runs=1)
+    active = databricks.add_job_run(500, life)
+    for _ in range(30):
+        databricks.add_job_run(500, "TERMINATED", "FAILED", start=time.time() - 5, end=time.time())
+
+    assert launch()["run_id"] == active
+
+
+def test_another_jobs_run_is_none_of_ours(databricks, launch):
+    databricks.add_job_run(999, "RUNNING")
+
+    assert launch()["run_id"] == 2
+
+
+def test_two_launchers_that_saw_no_active_run_start_the_same_one(databricks, launch, monkeypatch):
+    monkeypatch.setattr(databricks, "list_runs", lambda given: {"runs": []})
+
+    first, second = launch(), launch()
+
+    assert first["run_id"] == second["run_id"]
+    assert len(databricks.calls("jobs/run-now")) == 2
+    assert len(databricks.runs) == 1
+
+
+def test_after_an_end_the_next_launch_starts_a_new_run(databricks, launch):
+    first = launch()["run_id"]
+    databricks.end(first, "FAILED")
+
+    assert launch()["run_id"] != first
+
+
+def test_failures_in_a_row_delay_the_next_start(databricks, launch):
+    databricks.add_job("stream", tasks=TASKS, max_concurrent_runs=1)
+    for _ in range(2):
+        databricks.add_job_run(500, "TERMINATED", "FAILED", start=time.time() - 1, end=time.time())
+    began = time.monotonic()
+
+    launch(launch_within=timedelta(seconds=10))
+
+    assert 1.5 < time.monotonic() - began < 8
+
+
+def test_a_run_that_is_being_cancelled_is_waited_for_in_the_triggerer(databricks, launch):
+    databricks.add_job("stream", tasks=TASKS, max_concurrent_runs=1)
+    databricks.add_job_run(500, "TERMINATING")
+
+    with pytest.raises(TaskDeferred) as deferred:
+        launch(deferrable=True)
+
+    assert deferred.value.method_name == "resume"
+    json.dumps(deferred.value.kwargs)
+    assert not databricks.calls("jobs/run-now")
+
+
+def test_no_run_within_the_limit_is_an_error_that_says_where_to_look(databricks, launch):
+    databricks.add_job("stream", tasks=TASKS, max_concurrent_runs=1)
+    databricks.add_job_run(500, "TERMINATING")
+
+    with pytest.raises(TransientError, match="Job stream \\(500\\) has no active run after"):
+        launch(launch_within=timedelta(seconds=0.05))
+
+
+def test_a_paused_stream_is_not_even_looked_at(databricks, launch):
+    with pytest.raises(AirflowSkipException, match="not launched: paused by me"):
+        launch(unwanted="paused by me")
+
+    assert not databricks.requests
+
+
+def test_a_missing_notebook_is_named_before_a_job_is_made(databricks, launch):
+    del databricks.notebooks["/n"]
+
+    with pytest.raises(PermanentError, match="Notebook /n does not exist"):
+        launch()
+
+    assert not databricks.jobs
+
+
+@pytest.fixture
+def running(databricks):
+    databricks.add_job("stream", tasks=TASKS, continuous={"pause_status": "UNPAUSED", "task_retry_mode": "NEVER"})
+    return databricks.add_job_run(500, "RUNNING")
+
+
+def test_a_pause_lets_the_run_go_on_but_no_other_begin(databricks, running):
+    assert halt("pause") == {"job_id": 500, "cancelled": []}
+
+    assert databricks.jobs[500]["settings"]["continuous"] == {"pause_status": "PAUSED", "task_retry_mode": "NEVER"}
+    assert not databricks.calls("jobs/runs/cancel")
+
+
+@pytest.mark.parametrize("request_", ["stop", "restart"])
+def test_a_stop_waits_for_the_clean_end(databricks, running, request_):
+    with pytest.raises(TaskDeferred) as deferred:
+        halt(request_, deferrable=True)
+    assert deferred.value.trigger.until_idle
+
+    databricks.end(running, "SUCCESS")
+
+    assert halt(request_) == {"job_id": 500, "cancelled": []}
+    assert not databricks.calls("jobs/runs/cancel")
+
+
+def test_a_run_that_does_not_stop_is_cancelled(databricks, running):
+    assert halt("stop", patience=timedelta(seconds=0.05)) == {"job_id": 500, "cancelled": [running]}
+
+    assert status_of(databricks) == "PAUSED"
+
+
+@pytest.mark.parametrize("request_", ["nothing", "resume"])
+def test_without_such_a_request_it_is_skipped(databricks, running, request_):
+    with pytest.raises(AirflowSkipException):
+        halt(request_)
+
+    assert not databricks.requests
+
+
+def test_a_job_that_does_not_exist_is_nothing_to_stop(databricks):
+    with pytest.raises(AirflowSkipException, match="nothing to stop"):
+        halt("stop")
