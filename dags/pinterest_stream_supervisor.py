@@ -1,11 +1,12 @@
 """Keep the stream of posts, Kinesis to Spark to PostgreSQL, at exactly one active run, and tell when it is sick.
 
-**What.** `launch_stream` makes the Databricks job what its file says and attaches to its active run, or launches one.
+**What.** `streams_exist` waits for the Kinesis streams. `launch_stream` makes the Databricks job what its file says and
+attaches to its active run, or launches one.
 `watch_stream` follows that run until it dies, commits nothing although records wait, or the watch (30 minutes) is over.
 The next run of this DAG begins at once, at most one a minute: it attaches again, or launches again. Params:
-`{"pause": true}` starts no more runs, until `{"pause": false}`; the active one goes on, unwatched. `{"stop": true}` ends
-the active run between two micro-batches and pauses. `{"restart": true}` ends it so and launches, which also lifts a
-pause and brings changed settings into effect. A triggered run need not wait: the running watch makes way for it.
+`{"pause": true}` starts no more runs, until `{"pause": false}`; the active one goes on, unwatched. `{"stop": true}`
+ends the active run between two micro-batches and pauses. `{"restart": true}` ends it so and launches, which also lifts
+a pause and brings changed settings into effect. A triggered run need not wait: the running watch makes way for it.
 
 **Reads.** `include/databricks/stream_posts_job.json`, filled from Variable `pinterest_pipeline`; Databricks; Kinesis;
 warehouse (`pinterest_warehouse`) tables `stream.progress` and `stream.control`.
@@ -24,6 +25,7 @@ lag and the run's page.
   and over: `{"pause": true}`, mend the notebook or its Variable, `{"restart": true}`.
 - `watch_stream` failed, *stale*: the run was cancelled and replaced. If that recurs, raise
   `stream.stale_after_seconds` above the time of a slow batch, or look for a lock in PostgreSQL.
+- `streams_exist` failed: run the DAG `pinterest_kinesis_streams`.
 - `launch_stream` skipped: paused; its log says by whom and since when. Failed: its error names the setting or the jobs.
 - `halt_stream` skipped: nobody asked. Failed: the cancelled run does not end; look at its page.
 """
@@ -38,6 +40,7 @@ from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START, setting
 from pinterest_pipeline.operators.databricks_stream import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
 from pinterest_pipeline.paths import include_folder, sql_files
 from pinterest_pipeline.sensors.databricks_stream import DatabricksStreamSensor
+from pinterest_pipeline.sensors.kinesis import KinesisStreamSensor
 from pinterest_pipeline.stream_tasks import PARAMS, take_request
 
 INCLUDE = include_folder(__file__)
@@ -80,6 +83,14 @@ with DAG(
     create_tables = SQLExecuteQueryOperator(
         task_id="create_tables", conn_id="pinterest_warehouse", sql=STREAM_DDL, do_xcom_push=False, **PROMPT
     )
+    streams_exist = KinesisStreamSensor.partial(
+        task_id="streams_exist",
+        deferrable=True,
+        poke_interval=5,
+        timeout=10 * 60,
+        map_index_template="{{ task.stream_name }}",
+        **PROMPT,
+    ).expand(stream_name=list(STREAMS.values()))
     requested = take_request.override(**PROMPT)()
     halt_stream = DatabricksHaltStreamOperator(
         task_id="halt_stream",
@@ -113,3 +124,4 @@ with DAG(
     )
 
     create_tables >> requested >> halt_stream >> launch_stream >> watch_stream
+    streams_exist >> launch_stream

@@ -65,12 +65,6 @@ def databricks_job_hook(databricks_conn_id: str, caller: str) -> "DatabricksJobH
     return DatabricksJobHook(databricks_conn_id, caller=caller)
 
 
-def kinesis_hook(aws_conn_id: str | None, region_name: str | None) -> "KinesisStreamHook":
-    from pinterest_pipeline.hooks.kinesis import KinesisStreamHook  # noqa: PLC0415 - see above
-
-    return KinesisStreamHook(aws_conn_id=aws_conn_id, region_name=region_name)
-
-
 def xcom_value(ti_key: Any, key: str) -> str:
     from airflow.sdk.execution_time.xcom import XCom  # noqa: PLC0415 - at run time only
 

@@ -101,7 +101,7 @@ class StreamWatch:
 
     @cached_property
     def kinesis(self) -> "KinesisStreamHook":
-        return kinesis_hook(self.watched.aws_conn_id, self.watched.region_name)
+        return kinesis_hook(self.watched.aws_conn_id, self.watched.region_name, None, None)
 
     def look(self, *, watch_until: float, handover: bool = False) -> Report:
         """Look once.

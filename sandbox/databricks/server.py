@@ -13,8 +13,7 @@ CLUSTER = {"spark_version": "18.x-scala2.13", "node_type_id": "sandbox", "num_wo
 # Another specification is another driver: the stream must not wait for the batch, nor die with it.
 STREAM_CLUSTER = {
     **CLUSTER,
-    "custom_tags": {"purpose": "stream"},
-    "spark_conf": {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2"},
+    "spark_env_vars": {"PINTEREST_SPARK_SIZE": "stream"},
 }
 NOTEBOOK_ROOT = "/Workspace/Shared/pinterest"
 

@@ -56,9 +56,7 @@ def pull(task_ids, key="return_value", **_):
 def rendered(dags):
     def render(dag_id, task_id, map_index=-1):
         task = copy.copy(dags[dag_id].get_task(task_id))  # rendering changes the operator
-        ti = SimpleNamespace(
-            map_index=map_index, xcom_pull=pull, task=task, run_id="r", task_id=task_id
-        )
+        ti = SimpleNamespace(map_index=map_index, xcom_pull=pull, task=task, run_id="r", task_id=task_id)
         context = {
             "ti": ti,
             "task": task,

@@ -131,7 +131,7 @@ FAILED = {"life": "INTERNAL_ERROR", "result": "FAILED"}
     [
         pytest.param([], 0, id="none"),
         pytest.param([run(**FAILED, age=20, ended=10)] * 3, 3, id="three short ones"),
-        pytest.param([run(**FAILED, age=20), run(**FAILED, age=400, ended=50), run(**FAILED, age=500)], 1, id="healthy"),
+        pytest.param([run(**FAILED, age=20), run(**FAILED, age=400, ended=50), run(**FAILED)], 1, id="healthy"),
         pytest.param([run(**FAILED, age=20), run("TERMINATED", "SUCCESS", age=90), run(**FAILED)], 1, id="success"),
         pytest.param([run("TERMINATED", "CANCELED", age=9), run(**FAILED, age=20)], 1, id="a cancelled one is no news"),
         pytest.param([run(), run(**FAILED, age=20)], 1, id="an active one is no news"),

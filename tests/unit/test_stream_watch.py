@@ -1,0 +1,283 @@
+"""Watching a stream: what one look asks for, how the watch ends, and what the alarm says."""
+
+import asyncio
+import json
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import psycopg2
+import psycopg2.errors
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from pinterest_pipeline import alerts, stream_tables, stream_watch
+from pinterest_pipeline.errors import PermanentError, TransientError
+from pinterest_pipeline.sensors import databricks_stream as sensors
+from pinterest_pipeline.sensors.databricks_stream import DatabricksStreamSensor
+from pinterest_pipeline.stream_supervision import Control, Request, StreamEndedError
+from pinterest_pipeline.stream_watch import Watched
+from pinterest_pipeline.triggers import databricks_stream as triggers
+from pinterest_pipeline.triggers import polling
+from pinterest_pipeline.triggers.databricks_stream import DatabricksJobTrigger, DatabricksStreamTrigger
+from tests.unit.scripted_databricks import ScriptedDatabricks
+
+STREAMS = {"stream_pin": "streaming-pin", "stream_geo": "streaming-geo"}
+
+
+class Warehouse:
+    """As much of a PostgresHook as is asked: two tables in memory."""
+
+    def __init__(self):
+        self.progress, self.control, self.failure, self.ran = [], [], None, []
+
+    def get_records(self, sql, parameters):
+        if self.failure:
+            raise self.failure
+        return self.control if "control" in sql else [row for row in self.progress if row[0] in parameters["queries"]]
+
+    def run(self, sql, parameters):
+        self.ran.append((sql, parameters))
+
+    def committed(self, query, seconds_ago, batch=3):
+        at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+        self.progress.append((query, batch, at - timedelta(seconds=1), 800, at))
+
+
+class Kinesis:
+    """Ages of the oldest unread records by stream; remembers who asked from when on."""
+
+    def __init__(self):
+        self.ages, self.asked, self.failure = {}, [], None
+
+    def milliseconds_behind_latest(self, name, *, arrived_after):
+        self.asked.append((name, arrived_after))
+        if self.failure:
+            raise self.failure
+        return self.ages.get(name, 0)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    scripted = ScriptedDatabricks()
+    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DATABRICKS", scripted.connection)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(polling, "FIRST_POLL_SECONDS", 0)
+    scripted.add_job("stream")
+    scripted.add_job_run(500, "RUNNING", start=time.time() - 3600)
+    found = SimpleNamespace(databricks=scripted, warehouse=Warehouse(), kinesis=Kinesis(), queued=0)
+    monkeypatch.setattr(stream_watch, "postgres_hook", lambda _: found.warehouse)
+    monkeypatch.setattr(stream_watch, "kinesis_hook", lambda *_: found.kinesis)
+    monkeypatch.setattr(triggers, "count_dag_runs", lambda dag_id, state: found.queued)
+    for query in STREAMS:
+        found.warehouse.committed(query, 1)
+    yield found
+    scripted.close()
+
+
+def sensor(**arguments):
+    defaults = {
+        "task_id": "watch", "launched": {"run_id": 1}, "job_name": "stream", "streams": STREAMS,
+        "stale_after_seconds": 60, "start_within_seconds": 120, "deferrable": False, "poke_interval": 0.01,
+        "timeout": 0.05,
+    }  # fmt: skip
+    return DatabricksStreamSensor(**{**defaults, **arguments})
+
+
+def watch(**arguments):
+    return sensor(**arguments).execute({"ti": SimpleNamespace(dag_id="d")})
+
+
+def silence(world, query="stream_pin", seconds=100):
+    world.warehouse.progress = [row for row in world.warehouse.progress if row[0] != query]
+    world.warehouse.committed(query, seconds, batch=7)
+
+
+def test_a_watch_over_a_healthy_stream_waits_and_then_succeeds(world, monkeypatch):
+    queued = iter([0, 0, 1])
+    monkeypatch.setattr(triggers, "count_dag_runs", lambda dag_id, state: next(queued))
+
+    report = watch(timeout=60)
+
+    assert report["verdict"] == "watch over"
+    assert len(world.databricks.calls("jobs/runs/get")) == 3
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_kinesis_is_not_asked_while_the_queries_commit(world):
+    world.kinesis.ages = {"streaming-pin": 999_000}
+
+    sensors.StreamWatch(sensor().watched).look(watch_until=time.time() + 60)
+
+    assert not world.kinesis.asked
+
+
+def test_a_dead_run_ends_the_watch_with_the_alarm(world, caplog):
+    world.databricks.end(1, "FAILED", "INTERNAL_ERROR")
+    world.kinesis.ages = {"streaming-pin": 4200}
+
+    with pytest.raises(StreamEndedError, match=r"Stream stream is dead: run 1 ended: INTERNAL_ERROR FAILED") as caught:
+        watch(timeout=60)
+    with caplog.at_level(logging.ERROR, "pinterest_pipeline.alerts"):
+        ti = SimpleNamespace(dag_id="d", task_id="watch", run_id="r", map_index=-1, try_number=1)
+        alerts.log_failure({"ti": ti, "exception": caught.value})
+
+    alarm = json.loads(caplog.messages[-1].removeprefix("pipeline_task_failed "))
+    assert (alarm["stream"], alarm["run_page_url"], alarm["run_id"]) == ("stream", "http://page/1", "r")
+    assert alarm["last_good_batch"]["stream_geo"]["batch_id"] == 3
+    assert alarm["lag_ms"] == {"stream_geo": 0, "stream_pin": 4200}
+    assert "http://page/1" in alarm["reason"]
+
+
+def test_the_alarm_goes_out_though_kinesis_does_not_answer(world):
+    world.databricks.end(1, "FAILED")
+    world.kinesis.failure = TransientError("no answer")
+
+    with pytest.raises(StreamEndedError) as caught:
+        watch(timeout=60)
+
+    assert caught.value.alarm["lag_ms"] == {"stream_geo": None, "stream_pin": None}
+
+
+def test_a_silent_query_with_an_old_unread_record_is_stale_and_its_run_is_cancelled(world):
+    silence(world)
+    world.kinesis.ages = {"streaming-pin": 61_000}
+
+    with pytest.raises(StreamEndedError, match="is stale: run 1 is RUNNING and commits nothing; unread since: stream_"):
+        watch(timeout=60)
+
+    assert world.databricks.calls("jobs/runs/cancel") == [{"run_id": 1}]
+    assert world.kinesis.asked[0] == ("streaming-pin", world.warehouse.progress[-1][2])
+
+
+@pytest.mark.parametrize(
+    ("age", "begun"), [(0, 3600), (59_000, 3600), (61_000, 60)], ids=["quiet", "fresh backlog", "young run"]
+)
+def test_a_silent_query_without_a_reproach_is_left_alone(world, age, begun):
+    silence(world)
+    world.kinesis.ages = {"streaming-pin": age}
+    world.databricks.runs[1]["start_time"] = int((time.time() - begun) * 1000)
+
+    assert watch()["verdict"] == "watch over"
+    assert not world.databricks.calls("jobs/runs/cancel")
+
+
+def test_where_nothing_was_ever_committed_every_record_counts(world):
+    world.warehouse.progress.clear()
+    world.kinesis.ages = {"streaming-geo": 61_000}
+
+    with pytest.raises(StreamEndedError, match="unread since: stream_geo"):
+        watch(timeout=60)
+
+    assert ("streaming-geo", None) in world.kinesis.asked
+
+
+def test_a_run_that_stopped_as_asked_is_no_alarm(world):
+    world.databricks.end(1, "SUCCESS")
+    world.warehouse.control = [(None, "", datetime.now(UTC))]
+
+    assert watch(timeout=60)["verdict"] == "stopped as asked"
+
+
+def test_a_queued_run_of_the_dag_ends_the_watch(world):
+    world.queued = 1
+
+    assert watch(timeout=60)["reason"] == "another run of this DAG waits with a request"
+
+
+def test_a_look_that_fails_in_passing_is_no_death(world):
+    world.warehouse.failure = psycopg2.OperationalError("server closed the connection")
+    deferred = defer(timeout=60)
+
+    async def looks_twice():
+        waiting = asyncio.ensure_future(anext(deferred.trigger.run()))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        world.warehouse.failure = None
+        world.queued = 1
+        return await waiting
+
+    event = asyncio.run(asyncio.wait_for(looks_twice(), 20)).payload
+
+    assert event["result"]["verdict"] == "watch over"
+
+
+def defer(**arguments):
+    with pytest.raises(TaskDeferred) as caught:
+        watch(deferrable=True, **arguments)
+    return caught.value
+
+
+def test_the_triggers_report_comes_home_as_from_the_sensor(world):
+    world.databricks.end(1, "FAILED")
+    deferred = defer(timeout=60)
+    path, stored = deferred.trigger.serialize()
+    again = DatabricksStreamTrigger(**json.loads(json.dumps(stored)))
+
+    async def first():
+        return await anext(again.run())
+
+    event = asyncio.run(asyncio.wait_for(first(), 20)).payload
+
+    assert path.endswith("triggers.databricks_stream.DatabricksStreamTrigger")
+    with pytest.raises(StreamEndedError, match="is dead"):
+        sensor().resume({}, json.loads(json.dumps(event)))
+
+
+def test_a_watch_whose_end_nobody_saw_is_tried_again(world):
+    with pytest.raises(TransientError, match="saw nothing at its end"):
+        sensor().resume({}, {"status": "timed_out", "message": "an answer"})
+
+
+def test_a_launch_that_left_no_run_is_named(world):
+    with pytest.raises(PermanentError, match="expected the output of DatabricksLaunchStreamOperator"):
+        watch(launched=None)
+
+
+@pytest.mark.parametrize(
+    ("life", "idle", "expected"),
+    [("RUNNING", False, "attach to the active run"), ("TERMINATING", False, None), ("RUNNING", True, None)],
+)
+def test_the_job_trigger_fires_when_something_can_be_done(world, life, idle, expected):
+    world.databricks.runs[1]["state"] = {"life_cycle_state": life}
+    trigger = DatabricksJobTrigger(
+        databricks_conn_id="pinterest_databricks", job_id=500, unpaused_at=0, platform_grace=0, until_idle=idle,
+        deadline=time.time() + 60, poll_seconds=1,
+    )  # fmt: skip
+
+    seen = asyncio.run(trigger.look())
+
+    assert seen.result == (expected and {"step": expected})
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (psycopg2.OperationalError("gone"), TransientError, "reading stream.control: gone"),
+        (psycopg2.errors.UndefinedTable("no table"), PermanentError, "apply include/sql/ddl"),
+    ],
+)
+def test_a_database_error_says_whether_trying_again_helps(error, kind, said):
+    warehouse = Warehouse()
+    warehouse.failure = error
+    if isinstance(error, psycopg2.errors.UndefinedTable):
+        warehouse.failure = type("Missing", (psycopg2.Error,), {"pgcode": "42P01"})("no table")
+
+    with pytest.raises(kind, match=said):
+        stream_tables.read_control(warehouse)
+
+
+def test_nothing_asked_writes_nothing_and_no_row_means_nothing_asked():
+    warehouse = Warehouse()
+
+    stream_tables.obey(warehouse, Request.NOTHING, by="me", reason="r")
+
+    assert not warehouse.ran
+    assert stream_tables.read_control(warehouse) == Control()
+
+
+def test_the_watched_is_json():
+    watched = Watched(1, "s", STREAMS, 60, 120, "d", "p", None, None)
+
+    assert Watched(**json.loads(json.dumps(watched.as_json()))) == watched
