@@ -20,6 +20,7 @@ GROUPS = (
     ("airflow", "tests/dags"),
     ("spark", "tests/spark"),
     ("sandbox", "tests/contract/sandbox_env"),
+    ("spark", "tests/contract/spark_env"),
     ("airflow", "tests/contract/airflow_env"),
     ("sandbox", "tests/e2e"),
 )
