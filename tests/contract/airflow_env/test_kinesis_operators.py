@@ -1,0 +1,194 @@
+"""Ensure, scale and retire against the Kinesis stand-in, looked at by plain boto3."""
+
+import asyncio
+import json
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from pinterest_pipeline.errors import PermanentError
+from pinterest_pipeline.hooks.kinesis import KinesisStreamHook
+from pinterest_pipeline.kinesis_api import StreamRecord
+from pinterest_pipeline.operators import kinesis as operators
+from pinterest_pipeline.operators.kinesis import (
+    KinesisEnsureStreamOperator,
+    KinesisRetireStreamOperator,
+    KinesisScaleStreamOperator,
+)
+from pinterest_pipeline.sensors.kinesis import KinesisStreamSensor
+from pinterest_pipeline.triggers import polling
+from tests.contract.airflow_env.kinesis_lab import KinesisLab
+
+QUICKLY = {"poll_seconds": 0.1, "timeout": timedelta(seconds=60), "deferrable": False}
+
+
+@pytest.fixture(scope="module")
+def environment(stand_ins):
+    return stand_ins("kinesis", "ministack")
+
+
+@pytest.fixture
+def lab(environment, monkeypatch):
+    for name, value in environment.items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
+    lab = KinesisLab(environment)
+    yield lab
+    lab.delete()
+
+
+def run(kind, lab, **arguments):
+    return kind(task_id="t", stream_name=lab.name, **{**QUICKLY, **arguments}).execute({})
+
+
+def ensure(lab, **arguments):
+    return run(KinesisEnsureStreamOperator, lab, **arguments)
+
+
+def scale(lab, target):
+    return run(KinesisScaleStreamOperator, lab, target_shard_count=target)
+
+
+def retire(lab, **arguments):
+    return run(KinesisRetireStreamOperator, lab, **arguments)
+
+
+def test_a_stream_is_created_left_alone_and_changed_where_it_differs(lab):
+    declared = {"shard_count": 2, "retention_hours": 48, "key_id": "alias/aws/kinesis", "tags": {"a": "1"}}
+    created = ensure(lab, **declared)
+    again = ensure(lab, **declared)
+    changed = ensure(lab, shard_count=3, retention_hours=24, tags={"a": "2", "b": "3"})
+    unchanged = ensure(lab, shard_count=3, retention_hours=24)
+
+    assert created["actions"][0] == "create PROVISIONED with 2 shards"
+    assert "retention 24 h -> 48 h" in created["actions"]
+    assert again["actions"] == []
+    assert changed["actions"] == ["shards 2 -> 3", "retention 48 h -> 24 h", "encryption off", "tags a, b"]
+    assert unchanged["actions"] == []
+    summary = lab.summary()
+    assert (summary["OpenShardCount"], summary["RetentionPeriodHours"], summary["EncryptionType"]) == (3, 24, "NONE")
+    assert KinesisStreamHook().describe(lab.name).tags == {"a": "2", "b": "3"}
+
+
+def test_the_mode_is_converged_both_ways(lab):
+    ensure(lab, shard_count=1)
+
+    on_demand = ensure(lab, mode="ON_DEMAND", shard_count=None)
+    assert on_demand["actions"] == ["mode PROVISIONED -> ON_DEMAND"]
+    with pytest.raises(PermanentError, match="is ON_DEMAND and scales itself: leave it to that, or declare"):
+        scale(lab, 2)
+
+    assert "mode ON_DEMAND -> PROVISIONED" in ensure(lab, shard_count=1)["actions"]
+
+
+def test_two_to_four_to_three_shards_and_every_record_is_still_there(lab):
+    lab.create(shards=2)
+    hook = KinesisStreamHook()
+    for step, target in enumerate((4, 3)):
+        hook.put_records(lab.name, [StreamRecord(str(n), b"%d-%d" % (step, n)) for n in range(100)])
+        result = scale(lab, target)
+        assert result["open_shards"] == lab.summary()["OpenShardCount"] == target
+    hook.put_records(lab.name, [StreamRecord(str(n), b"2-%d" % n) for n in range(100)])
+
+    found = sorted(record["Data"] for record in lab.records())
+    assert found == sorted(b"%d-%d" % (step, n) for step in range(3) for n in range(100))
+    shards = hook.list_shards(lab.name, page_size=2)
+    assert sum(shard.is_open for shard in shards) == 3
+    assert {parent for shard in shards for parent in shard.parent_ids} == {s.shard_id for s in shards if not s.is_open}
+
+
+def test_five_shards_from_one_take_the_calls_that_kinesis_needs(lab):
+    lab.create(shards=1)
+
+    assert scale(lab, "5")["actions"] == ["shards 1 -> 2", "shards 2 -> 4", "shards 4 -> 5"]
+    assert scale(lab, 5)["actions"] == []
+
+
+def test_a_stream_with_unread_records_is_kept_and_one_that_is_read_is_retired(lab, monkeypatch):
+    lab.create(shards=2)
+    hook = KinesisStreamHook()
+    hook.put_records(lab.name, [StreamRecord(str(n), b"x") for n in range(20)])
+    last_arrival = max(record["ApproximateArrivalTimestamp"] for record in lab.records())
+    time.sleep(0.01)
+    late = hook.put_records(lab.name, [StreamRecord("late", b"x")]).shards[0]
+    rows = [(None, None, last_arrival)]
+    monkeypatch.setattr(operators, "postgres_hook", lambda _: SimpleNamespace(get_records=lambda *_: rows))
+
+    with pytest.raises(PermanentError, match=rf"in {late.shard_id} \({late.last_sequence_number}\): let the readers"):
+        retire(lab, sql="SELECT")
+    assert lab.summary()["StreamStatus"] == "ACTIVE"
+    rows[:] = [(None, None, last_arrival), (late.shard_id, late.last_sequence_number, None)]
+    assert retire(lab, sql="SELECT") == {"stream": lab.name, "retired": True, "actions": ["delete"]}
+    assert retire(lab, sql="SELECT") == {"stream": lab.name, "retired": False, "actions": []}
+
+
+def test_without_records_it_is_retired_freely_and_by_force_with_them(lab):
+    lab.create(shards=1)
+    assert retire(lab)["retired"]
+
+    lab.create(shards=1)
+    KinesisStreamHook().put_records(lab.name, [StreamRecord("a", b"x")])
+    with pytest.raises(PermanentError, match="unread records in 1 shards"):
+        retire(lab)
+    assert retire(lab, force="True")["actions"] == ["delete, giving up unread records in 1 shards"]
+
+
+def test_deferred_each_ends_as_it_does_on_a_worker(lab, monkeypatch):
+    monkeypatch.setattr(polling, "FIRST_POLL_SECONDS", 0)
+    arguments = {"stream_name": lab.name, **QUICKLY, "deferrable": True}
+
+    created = to_the_end(KinesisEnsureStreamOperator(task_id="e", shard_count=1, retention_hours=25, **arguments))
+    scaled = to_the_end(KinesisScaleStreamOperator(task_id="s", target_shard_count=3, **arguments))
+    retired = to_the_end(KinesisRetireStreamOperator(task_id="r", **arguments))
+
+    assert created["actions"][-1] == "retention 24 h -> 25 h"
+    assert scaled["actions"] == ["shards 1 -> 2", "shards 2 -> 3"]
+    assert retired["retired"]
+
+
+def test_the_sensor_waits_for_the_readers_and_finds_no_age_in_cloudwatch(lab, monkeypatch):
+    lab.create(shards=2)
+    KinesisStreamHook().put_records(lab.name, [StreamRecord(str(n), b"x") for n in range(10)])
+    last_arrival = max(record["ApproximateArrivalTimestamp"] for record in lab.records())
+    looks = iter([None, last_arrival])
+    database = SimpleNamespace(get_records=lambda *_: [(None, None, next(looks))])
+    monkeypatch.setattr("pinterest_pipeline.sensors.kinesis.postgres_hook", lambda _: database)
+    watch = {"task_id": "w", "stream_name": lab.name, "poke_interval": 0.1, "timeout": 60, "deferrable": False}
+
+    assert KinesisStreamSensor(**watch).execute({})["open_shards"] == 2
+    result = KinesisStreamSensor(**watch, max_iterator_age=timedelta(0), sql="SELECT").execute({})
+    assert (result["iterator_age_ms"], result["source"]) == (0, "shards")
+
+
+def test_what_does_not_exist_is_named_with_the_cure(lab):
+    missing = rf"Stream {lab.name} does not exist: create it \(DAG pinterest_kinesis_streams\)"
+
+    with pytest.raises(PermanentError, match=missing):
+        scale(lab, 2)
+    with pytest.raises(PermanentError, match=missing):
+        KinesisStreamSensor(task_id="w", stream_name=lab.name, deferrable=True).execute({})
+    with pytest.raises(PermanentError, match="refused with ResourceNotFoundException"):
+        KinesisStreamHook().put_records(lab.name, [StreamRecord("a", b"x")])
+    assert KinesisStreamHook().test_connection()[0]
+
+
+def to_the_end(operator):
+    """Run an operator as the scheduler and the triggerer do: through JSON, and built anew after each deferral."""
+    method, arguments = operator.execute, {}
+    for _ in range(20):
+        try:
+            return method({}, **arguments)
+        except TaskDeferred as deferred:
+            _, stored = deferred.trigger.serialize()
+            trigger = type(deferred.trigger)(**json.loads(json.dumps(stored)))
+            event = asyncio.run(first_event(trigger))
+            method, arguments = getattr(operator, deferred.method_name), {**deferred.kwargs, "event": event}
+    raise AssertionError("deferred without end")
+
+
+async def first_event(trigger):
+    return (await asyncio.wait_for(anext(trigger.run()), 60)).payload
