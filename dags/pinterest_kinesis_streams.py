@@ -9,7 +9,7 @@ differ, and does nothing where they do not. `scale_stream` and `retire_stream` a
   Airflow before 3.1 cannot ask: there, and where nobody should be asked, set `retire_without_approval`.
 
 **Reads.** `include/kinesis/streams.json`, its prefix from Variable `pinterest_pipeline`; Kinesis; for retiring
-`stream.progress` in the warehouse (`pinterest_warehouse`).
+`stream.position` in the warehouse (`pinterest_warehouse`).
 
 **Writes.** The streams `streaming-<prefix>-pin|geo|user`; nothing else.
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from pinterest_pipeline.errors import TransientError
-from pinterest_pipeline.kinesis_api import UnreadShard
+from pinterest_pipeline.kinesis_api import Shard, UnreadShard
 
 MOST_PAGES = 100  # GetRecords may answer with nothing several times on the way to the next record
 RECORDS_PER_PAGE = 1000
@@ -31,36 +31,38 @@ class IteratorAge(NamedTuple):
 class ReadUpTo(NamedTuple):
     """How far readers are: by shard where their positions are known, else by the arrival of the last record read.
 
-    :param positions: Sequence number of the last record read, by shard id.
-    :param last_arrival: For shards without a position; None = nothing of them was read. It has the resolution of the
-        service's arrival times, a millisecond: of two records in the same one, the second counts as read with the
-        first.
+    :param positions: Sequence number of the last record read, by shard id. One of before the shard began (of an
+        earlier stream of the same name) does not count.
+    :param last_arrival: For shards without a position; None = nothing of them was read. It tells less than a
+        position: where readers are further in one shard than in another, or two records arrive in the same
+        millisecond, what comes before it may still be unread.
     """
 
     positions: Mapping[str, str]
     last_arrival: datetime | None
 
 
-def iterator_arguments(shard_id: str, read: ReadUpTo) -> dict[str, Any]:
+def iterator_arguments(shard: Shard, read: ReadUpTo) -> dict[str, Any]:
     """Return the arguments of GetShardIterator that begin at or before the oldest unread record."""
-    if position := read.positions.get(shard_id):
+    position = read.positions.get(shard.shard_id)
+    if position and int(position) >= int(shard.starting_sequence_number):
         return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position}
     if read.last_arrival is not None:
         return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": read.last_arrival}
     return {"ShardIteratorType": "TRIM_HORIZON"}
 
 
-def first_unread(client: Any, stream: str, shard_id: str, read: ReadUpTo) -> UnreadShard | None:
+def first_unread(client: Any, stream: str, shard: Shard, read: ReadUpTo) -> UnreadShard | None:
     """Return the oldest unread record of a shard, None where all is read.
 
     :param client: boto3's client of ``kinesis``.
     """
-    arguments = iterator_arguments(shard_id, read)
+    arguments = iterator_arguments(shard, read)
     seen_until = milliseconds(read.last_arrival) if "Timestamp" in arguments else None
-    for record in _records(client, stream, shard_id, arguments):
+    for record in _records(client, stream, shard.shard_id, arguments):
         arrived = record["ApproximateArrivalTimestamp"]
         if seen_until is None or milliseconds(arrived) > seen_until:
-            return UnreadShard(shard_id, record["SequenceNumber"], arrived)
+            return UnreadShard(shard.shard_id, record["SequenceNumber"], arrived)
     return None
 
 

@@ -51,7 +51,7 @@ def choose(
             for table, count in scale_to.items()
         ],
         "retire": [
-            {"stream_name": streams[table]["stream_name"], "parameters": {"query": f"stream_{table}"}}
+            {"stream_name": streams[table]["stream_name"], "parameters": {"stream": streams[table]["stream_name"]}}
             for table in dict.fromkeys(retire)
         ],
     }

@@ -32,6 +32,7 @@ NEEDED = {
     "progress": ("checkpoint_id", "content_key", "duplicate_count"),
     "control": ("stop_requested_at",),
     "quarantine": ("sequence_number",),
+    "position": ("sequence_number",),
     "post": ("ind",),
     **dict.fromkeys(TABLES, ("stream_sequence",)),
     **{f"staged_{table}": ("reject_reason",) for table in TABLES},
@@ -132,6 +133,7 @@ class StreamSink:
                 return Committed(is_replay=True)
             cursor.execute(self.statements.upsert)
             quarantined = cursor.execute(statements.QUARANTINE).rowcount
+            cursor.execute(statements.POSITIONS)
             # Three queries commit at once and none sees what the others have not committed: whoever joins last must
             # see the other two, so that the join, in a statement of its own, and the commit are done in turn.
             cursor.execute(statements.JOIN_IN_TURN)

@@ -31,6 +31,13 @@ INSERT INTO stream.quarantine (stream, shard_id, sequence_number, payload, rejec
 SELECT stream, shard_id, stream_sequence, coalesce(payload, ''), reject_reason, ingested_at, statement_timestamp()
 FROM staged WHERE reject_reason IS NOT NULL ORDER BY stream, shard_id, stream_sequence
 ON CONFLICT DO NOTHING"""
+# A reader with a new checkpoint begins at the start again, but what was committed stays so
+POSITIONS = """
+INSERT INTO stream.position AS known (stream, shard_id, sequence_number, committed_at)
+SELECT stream, shard_id, max(stream_sequence), statement_timestamp() FROM staged
+GROUP BY stream, shard_id ORDER BY stream, shard_id
+ON CONFLICT (stream, shard_id) DO UPDATE SET
+    sequence_number = greatest(known.sequence_number, excluded.sequence_number), committed_at = excluded.committed_at"""
 # Counts are added up: where a restored checkpoint planned a batch anew, both deliveries were records
 REPORT = """
 UPDATE stream.progress SET

@@ -132,12 +132,12 @@ class KinesisStreamHook(AwsBaseHook):
         :param arrived_after: For shards without a position: arrival of the last record read, to the millisecond.
         """
         read = ReadUpTo(positions or {}, arrived_after)
-        shards = [shard.shard_id for shard in self.list_shards(name)]
+        shards = self.list_shards(name)
         with (
             calling(f"looking for unread records in stream {name}"),
             ThreadPoolExecutor(SHARDS_AT_ONCE, thread_name_prefix="kinesis-read") as pool,
         ):
-            found = list(pool.map(lambda shard_id: first_unread(self.conn, name, shard_id, read), shards))
+            found = list(pool.map(lambda shard: first_unread(self.conn, name, shard, read), shards))
         return tuple(sorted(shard for shard in found if shard))
 
     def milliseconds_behind_latest(

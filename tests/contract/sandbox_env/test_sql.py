@@ -81,7 +81,7 @@ def test_the_tables_are_created_once_and_again_without_harm(warehouse):
         "SELECT table_schema, count(*) FROM information_schema.tables"
         " WHERE table_schema IN ('gold', 'gold_staging', 'stream', 'audit') GROUP BY 1"
     ).fetchall()
-    assert dict(found) == {"gold": 10, "gold_staging": 11, "stream": 10, "audit": 2}
+    assert dict(found) == {"gold": 10, "gold_staging": 11, "stream": 11, "audit": 2}
     assert warehouse.execute("SELECT count(*) FROM gold_staging.top_user_by_country").fetchone() == (3,)
 
 

@@ -41,7 +41,7 @@ class Warehouse:
     def snapshot(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return everything in the tables of the stream, the times of commit left out."""
         kept = {}
-        for table in ("pin", "geo", '"user"', "post", "quarantine", "progress"):
+        for table in ("pin", "geo", '"user"', "post", "quarantine", "progress", "position"):
             rows = self.rows(
                 f"SELECT to_jsonb(t) - 'committed_at' - 'milliseconds_behind_latest' FROM stream.{table} t"
             )

@@ -9,7 +9,7 @@ import pytest
 from pinterest_spark import postgres, stream_sink
 from pinterest_spark.errors import StageError
 from pinterest_spark.stream_statements import JOIN_LOCK
-from tests.contract.spark_env.stream_lab import ARRIVED, checkpoint, judged, record, warehouse_of
+from tests.contract.spark_env.stream_lab import ARRIVED, SHARD, checkpoint, judged, record, warehouse_of
 
 SUMS = "SELECT sum(record_count), sum(row_count), sum(duplicate_count), sum(quarantined_count) FROM stream.progress"
 
@@ -98,6 +98,18 @@ def test_a_batch_that_a_restored_checkpoint_planned_anew_is_written_and_both_are
     assert (done.records, done.rows, done.duplicates) == (3, 1, 2)
     assert warehouse.one("SELECT count(*) FROM stream.pin") == 3
     assert warehouse.rows(SUMS) == [(5, 3, 2, 0)]
+
+
+def test_each_shard_is_known_up_to_what_was_committed_of_it_and_never_goes_back(warehouse):
+    warehouse.sink("pin").commit(
+        checkpoint(), 0, judged("pin", record(1, 9), record(2, 10**30), record(3, 4, shard="b"), record(
+            None, 7, shard="b", reject_reason="no index", payload="{}"))
+    )  # fmt: skip
+    warehouse.sink("pin").commit(checkpoint(), 0, judged("pin", record(1, 9), record(4, 1, shard="c")))
+
+    assert warehouse.rows("SELECT stream, shard_id, sequence_number FROM stream.position ORDER BY shard_id") == [
+        ("streaming-test", "b", 7), ("streaming-test", "c", 1), ("streaming-test", SHARD, 10**30),
+    ]  # fmt: skip
 
 
 def test_rejected_records_are_kept_with_where_they_stood_whatever_they_hold(warehouse):
