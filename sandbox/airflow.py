@@ -16,7 +16,7 @@ from sandbox.server import Server
 from sandbox.settings import BUCKET, PROJECT, TOPIC_PREFIX, SandboxError, Settings, write_private
 
 PYTHON = PROJECT / ".venv" / "airflow" / "bin" / "python"
-NEEDS = ("postgres", "ministack", "kafka_rest", "msk_connect", "databricks")
+NEEDS = ("postgres", "ministack", "kinesis", "kafka_rest", "msk_connect", "databricks")
 POOLS_FILE = PROJECT / "include" / "airflow" / "pools.json"
 
 

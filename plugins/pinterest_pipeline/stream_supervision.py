@@ -165,7 +165,8 @@ def next_launch(
     """Choose the next step.
 
     Every state that is not over is active, also BLOCKED, QUEUED and WAITING_FOR_RETRY. A continuous job starts its runs
-    itself, so it is given ``platform_grace`` seconds before one is started in its place. Times are epoch seconds.
+    itself, so it is given ``platform_grace`` seconds since it was let go, or first seen so (``unpaused_at``), before
+    one is started in its place. Times are epoch seconds.
     """
     active = sorted((run for run in runs if not run.state.is_over), key=lambda run: run.run_id)
     if running := [run for run in active if not run.state.is_stopping]:

@@ -16,7 +16,7 @@ from pinterest_pipeline.stream_supervision import Control, Progress, Request
 RECENT_BATCHES = 500
 PROGRESS = """
 SELECT wanted.query, newest.batch_id, recent.last_arrival, newest.milliseconds_behind_latest, newest.committed_at
-FROM unnest(%(queries)s) AS wanted (query)
+FROM unnest(%(queries)s::text[]) AS wanted (query)
 CROSS JOIN LATERAL (
     SELECT batch_id, milliseconds_behind_latest, committed_at FROM stream.progress
     WHERE query = wanted.query ORDER BY committed_at DESC LIMIT 1
@@ -79,14 +79,14 @@ def obey(database: Database, request: Request, *, by: str, reason: str) -> None:
 
 @contextmanager
 def asking(what: str) -> Iterator[None]:
-    """Translate the driver's errors into ours."""
-    import psycopg2  # noqa: PLC0415 - no DAG file needs it to be parsed
-
+    """Translate the driver's errors into ours: psycopg2's on older Airflows, psycopg's where the hook has it."""
     try:
         yield
-    except psycopg2.Error as error:
+    except Exception as error:
+        if not any(base.__name__ == "Error" and base.__module__.startswith("psycopg") for base in type(error).__mro__):
+            raise
         said = f"Warehouse, {what}: {str(error).strip() or type(error).__name__}"
-        if error.pgcode in MISSING:
+        if (getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)) in MISSING:
             raise PermanentError(f"{said}: apply include/sql/ddl (task create_tables).") from error
         raise TransientError(said) from error
 

@@ -34,7 +34,7 @@ def launch(databricks, tmp_path):
         file.write_text(json.dumps(settings | ({"continuous": continuous} if continuous is not None else {})))
         defaults = {
             "task_id": "t", "job_file": file, "job_values": {}, "deferrable": False, "poll_seconds": 0.01,
-            "launch_within": timedelta(seconds=2), "platform_grace": timedelta(seconds=0.1),
+            "launch_within": timedelta(seconds=2), "platform_grace": timedelta(seconds=0.05),
         }  # fmt: skip
         return DatabricksLaunchStreamOperator(**{**defaults, **arguments}).execute({"ti": TaskInstance()})
 

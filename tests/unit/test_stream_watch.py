@@ -7,8 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import psycopg
 import psycopg2
-import psycopg2.errors
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
@@ -255,14 +255,15 @@ def test_the_job_trigger_fires_when_something_can_be_done(world, life, idle, exp
     ("error", "kind", "said"),
     [
         (psycopg2.OperationalError("gone"), TransientError, "reading stream.control: gone"),
-        (psycopg2.errors.UndefinedTable("no table"), PermanentError, "apply include/sql/ddl"),
+        (psycopg.OperationalError("gone"), TransientError, "reading stream.control: gone"),
+        (psycopg.errors.UndefinedTable("no table"), PermanentError, "apply include/sql/ddl"),
+        (type("Missing", (psycopg2.Error,), {"pgcode": "42P01"})("no table"), PermanentError, "apply include/sql/ddl"),
+        (KeyError("ours"), KeyError, "ours"),
     ],
 )
 def test_a_database_error_says_whether_trying_again_helps(error, kind, said):
     warehouse = Warehouse()
     warehouse.failure = error
-    if isinstance(error, psycopg2.errors.UndefinedTable):
-        warehouse.failure = type("Missing", (psycopg2.Error,), {"pgcode": "42P01"})("no table")
 
     with pytest.raises(kind, match=said):
         stream_tables.read_control(warehouse)

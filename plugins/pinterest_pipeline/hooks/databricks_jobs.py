@@ -4,6 +4,7 @@
 continuous job cancels its active run and starts another.
 """
 
+import time
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -20,6 +21,7 @@ UPDATE_JOB = ("POST", "2.2/jobs/update")
 DELETE_JOB = ("POST", "2.2/jobs/delete")
 RUN_NOW = ("POST", "2.2/jobs/run-now")
 JOBS_PER_PAGE = 100
+DUPLICATE_PAUSES = (0.5, 1.5)  # two that create a job at the same moment make two, and one goes: see `ensure_job`
 NEWEST_RUNS = 50  # two pages: a job that may have one run at a time has its active one on the first
 
 
@@ -30,8 +32,12 @@ class DatabricksJobHook(DatabricksRunHook):
     """
 
     def find_job(self, name: str) -> Job | None:
-        """Return the job of that name with all its settings, None without one; two of them are refused."""
-        found = the_one(self.jobs_named(name), name)
+        """Return the job of that name with all its settings, None without one; two of them that stay are refused."""
+        jobs = self.jobs_named(name)
+        for pause in DUPLICATE_PAUSES if len(jobs) > 1 else ():
+            time.sleep(pause)
+            jobs = self.jobs_named(name)
+        found = the_one(jobs, name)
         return found and self.read_job(found.job_id)
 
     def jobs_named(self, name: str) -> list[Job]:

@@ -23,7 +23,7 @@ from pinterest_pipeline.waiting import Status
 if TYPE_CHECKING:
     from pinterest_pipeline.hooks.databricks_jobs import DatabricksJobHook
 
-PLATFORM_GRACE = timedelta(seconds=30)
+PLATFORM_GRACE = timedelta(seconds=20)
 
 
 class DatabricksJobWait(BaseOperator):
@@ -92,9 +92,10 @@ class DatabricksLaunchStreamOperator(DatabricksJobWait):
     that is QUEUED, BLOCKED or WAITING_FOR_RETRY; one that is being cancelled is waited for.
 
     *The platform's retries:* a continuous job starts its next run itself, within a minute of the end of the last, later
-    and later while runs fail. *Ours:* unpausing it, and a run where none has begun ``platform_grace`` after the last
-    one's end and :func:`~pinterest_pipeline.stream_supervision.launch_delay` (0, 1, 2, 4 … 300 s by failures in a row).
-    A job without ``continuous`` starts nothing itself, so only the delay counts.
+    and later while runs fail. *Ours:* unpausing it, and a run where none has begun ``platform_grace`` after the first
+    look (it may have been let go just then) and
+    :func:`~pinterest_pipeline.stream_supervision.launch_delay` after the last run's end (0, 1, 2, 4 … 300 s by failures
+    in a row). A job without ``continuous`` starts nothing itself, so only the delay counts.
 
     That two launchers make one run, three things see to: the token of a start names the newest run it saw, so that both
     send the same; ``max_concurrent_runs`` is 1; and a continuous job has one active run by its nature. Killing the task
@@ -138,13 +139,13 @@ class DatabricksLaunchStreamOperator(DatabricksJobWait):
         wanted = read_job_file(Path(self.job_file), self.job_values, self.may_be_empty)
         for task in wanted["tasks"]:
             self.hook.check_notebook(task["notebook_task"]["notebook_path"])
-        job = self.hook.ensure_job(wanted)
-        return self.proceed(context, job.job_id, 0, time.time() + self.launch_within.total_seconds())
+        job, now = self.hook.ensure_job(wanted), time.time()
+        return self.proceed(context, job.job_id, now, now + self.launch_within.total_seconds())
 
     @override
     def proceed(self, context: Any, job_id: int, unpaused_at: float, deadline: float) -> dict[str, Any]:
         while True:
-            runs, job = self.hook.newest_runs(job_id), self.hook.read_job(job_id)
+            job, runs = self.hook.read_job(job_id), self.hook.newest_runs(job_id)
             launch = next_launch(
                 runs,
                 is_continuous=job.is_continuous,

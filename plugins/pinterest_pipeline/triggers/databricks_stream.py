@@ -63,7 +63,7 @@ class DatabricksStreamTrigger(PollingTrigger):
 class DatabricksJobTrigger(PollingTrigger):
     """Ready once something can be done about a job's next run: one is active, or it is time to start one.
 
-    :param unpaused_at: When the continuous job was let go, epoch seconds; 0 when it was before.
+    :param unpaused_at: When the continuous job was let go, or was first seen unpaused, epoch seconds.
     :param until_idle: Wait for the end of every active run instead.
     """
 
@@ -104,13 +104,12 @@ class DatabricksJobTrigger(PollingTrigger):
         return await sync_to_async(self._look, thread_sensitive=False)()
 
     def _look(self) -> Look:
-        runs = self._hook.newest_runs(self.job_id)
         if self.until_idle:
-            active = [run for run in runs if not run.state.is_over]
+            active = [run for run in self._hook.newest_runs(self.job_id) if not run.state.is_over]
             return Look(waiting_for=f"the end of run {active[0].run_id}") if active else Look({"active": 0})
         job = self._hook.read_job(self.job_id)
         launch = next_launch(
-            runs,
+            self._hook.newest_runs(self.job_id),
             is_continuous=job.is_continuous,
             is_paused=job.is_paused,
             unpaused_at=self.unpaused_at,
