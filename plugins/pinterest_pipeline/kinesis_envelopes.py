@@ -90,13 +90,16 @@ class Envelopes:
         return self._again[-1].due
 
     def take(self, now: float) -> tuple[Entry, ...]:
-        """Return the records of the next request."""
+        """Return the records of the next request; reads no further than what goes into it."""
         taken: list[Entry] = []
         size = 0
         while self._again and self._again[0].due <= now and self._fits(taken, size, self._again[0]):
             taken.append(self._again.pop(0))
             size += taken[-1].size_bytes
-        while not self._is_held_back and (entry := self._peek()) is not None and self._fits(taken, size, entry):
+        while len(taken) < self.bounds.records and not self._is_held_back:
+            entry = self._peek()
+            if entry is None or not self._fits(taken, size, entry):
+                break
             taken.append(entry)
             size += entry.size_bytes
             self._next = None

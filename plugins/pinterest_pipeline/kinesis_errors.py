@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoRegionError, ParamValidationError
+from botocore.exceptions import ConnectionError as UnconnectedError
 
 from pinterest_pipeline.errors import PermanentError, TransientError, is_retryable_aws_code
 from pinterest_pipeline.kinesis_plan import CREATE_STREAM
@@ -45,7 +46,7 @@ def calling(doing: str, operation: str = "") -> Iterator[None]:
         raise PermanentError(f"Kinesis, {doing}: refused with {code}: {message}: {cure}") from error
     except ParamValidationError as error:
         raise PermanentError(f"Kinesis, {doing}: {' '.join(str(error).split())}: correct the arguments") from error
-    except HTTPClientError as error:
+    except (HTTPClientError, UnconnectedError) as error:
         raise TransientError(f"Kinesis, {doing}: no answer: {error}") from error
     except NoRegionError as error:
         raise PermanentError(

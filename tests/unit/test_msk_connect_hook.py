@@ -190,3 +190,10 @@ def test_a_text_where_a_number_belongs_is_named(hook):
 
     with pytest.raises(PermanentError, match=r"Connector sink: a value in its file has the wrong type: .*'one'"):
         hook.typed_request(request)
+
+
+def test_an_endpoint_that_is_not_there_can_be_asked_again(hook, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KAFKACONNECT", "http://127.0.0.1:9")
+
+    with pytest.raises(TransientError, match="no answer: Could not connect"):
+        MskConnectHook(aws_conn_id=None, config={"retries": {"total_max_attempts": 1}}).find("sink")

@@ -18,6 +18,7 @@ from typing import Any
 import botocore
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError, WaiterError
+from botocore.exceptions import ConnectionError as UnconnectedError
 
 from pinterest_pipeline import connector_api
 from pinterest_pipeline.connector_api import Call, Connector, Conversation, Operation, Response, T, Waited
@@ -211,7 +212,7 @@ def calling(doing: str) -> Iterator[None]:
         raise PermanentError(
             f"MSK Connect, {doing}: {' '.join(str(error).split())}: correct the connector file."
         ) from error
-    except HTTPClientError as error:
+    except (HTTPClientError, UnconnectedError) as error:
         raise TransientError(f"MSK Connect, {doing}: no answer: {error}") from error
     except BotoCoreError as error:
         raise PermanentError(f"MSK Connect, {doing}: {error}: check the AWS connection.") from error

@@ -1,0 +1,248 @@
+"""The operators of streams on a scripted hook: what they wait for, what they repeat, what they refuse."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from pinterest_pipeline.errors import PermanentError, TransientError
+from pinterest_pipeline.kinesis_api import UnreadShard
+from pinterest_pipeline.operators import approval, kinesis, kinesis_base
+from pinterest_pipeline.operators.approval import ApproveOperator
+from pinterest_pipeline.operators.kinesis import (
+    KinesisEnsureStreamOperator,
+    KinesisRetireStreamOperator,
+    KinesisScaleStreamOperator,
+)
+from pinterest_pipeline.operators.kinesis_records import KinesisPutRecordsOperator
+from pinterest_pipeline.stream_management import choose
+from tests.unit.test_kinesis_plan import AS_DECLARED, SPEC
+
+DECLARED = {key: value for key, value in SPEC.arguments().items() if key != "stream_name"}
+UNREAD = UnreadShard("shard-7", "42", datetime(2026, 11, 25, 10, tzinfo=UTC))
+
+
+class Hook:
+    """Shows the stream as scripted, look by look (the last one repeats), and remembers the changes."""
+
+    def __init__(self, *looks, unread=()):
+        self.looks = list(looks)
+        self.changed = []
+        self.found_unread = unread
+        self.asked = None
+
+    def find(self, _name):
+        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+
+    def change(self, operation, _stream, **arguments):
+        self.changed.append((operation, arguments))
+
+    def unread(self, _name, positions, *, arrived_after):
+        self.asked = (positions, arrived_after)
+        return self.found_unread
+
+
+@pytest.fixture
+def operator(monkeypatch):
+    monkeypatch.setattr(kinesis_base.time, "sleep", lambda seconds: None)
+
+    def build(kind, hook, **arguments):
+        built = kind(task_id="t", stream_name="s", **{"deferrable": False, **arguments})
+        built.hook = hook
+        return built
+
+    return build
+
+
+def busy(status="UPDATING"):
+    return replace(AS_DECLARED, status=status)
+
+
+def test_each_change_is_waited_for_before_the_next(operator):
+    old = replace(AS_DECLARED, retention_hours=24, tags={})
+    hook = Hook(old, busy(), replace(AS_DECLARED, tags={}), AS_DECLARED)
+
+    result = operator(KinesisEnsureStreamOperator, hook, **DECLARED).execute({})
+
+    assert [operation for operation, _ in hook.changed] == ["increase_stream_retention_period", "add_tags_to_stream"]
+    assert result["actions"] == ["retention 24 h -> 48 h", "tags a, b"]
+
+
+def test_a_change_that_does_not_show_at_once_is_not_made_twice(operator):
+    old = replace(AS_DECLARED, retention_hours=24)
+    hook = Hook(old, old, old, AS_DECLARED)
+
+    operator(KinesisEnsureStreamOperator, hook, **DECLARED).execute({})
+
+    assert len(hook.changed) == 1
+
+
+def test_a_change_that_never_shows_is_an_error_that_names_it(operator, monkeypatch):
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(kinesis_base.time, "time", lambda: next(clock))
+
+    with pytest.raises(PermanentError, match="Kinesis undid or ignored this: retention 24 h -> 48 h"):
+        operator(KinesisEnsureStreamOperator, Hook(replace(AS_DECLARED, retention_hours=24)), **DECLARED).execute({})
+
+
+def test_what_is_not_done_in_time_lets_another_try_go_on(operator):
+    ensure = operator(KinesisEnsureStreamOperator, Hook(busy("CREATING")), timeout=timedelta(0), **DECLARED)
+
+    with pytest.raises(TransientError, match="Stream s: Kinesis did not finish within 0:00:00"):
+        ensure.execute({})
+
+
+def test_deferred_it_keeps_its_deadline_and_what_it_did(operator):
+    old = replace(AS_DECLARED, retention_hours=24)
+    ensure = operator(KinesisEnsureStreamOperator, Hook(old, busy(), AS_DECLARED), deferrable=True, **DECLARED)
+    with pytest.raises(TaskDeferred) as deferred:
+        ensure.execute({})
+
+    kwargs = deferred.value.kwargs
+    assert kwargs["actions"] == ["retention 24 h -> 48 h"]
+    assert deferred.value.trigger.deadline == kwargs["deadline"]
+    assert ensure.resume({}, {"status": "ready", "result": {}}, **kwargs)["actions"] == ["retention 24 h -> 48 h"]
+
+
+def test_a_failed_wait_is_an_error_and_one_that_took_too_long_too(operator):
+    ensure = operator(KinesisEnsureStreamOperator, Hook(AS_DECLARED), **DECLARED)
+
+    with pytest.raises(PermanentError, match="is being deleted"):
+        ensure.resume({}, {"status": "failed", "message": "is being deleted"}, 0.0, [], 0.0)
+    with pytest.raises(TransientError, match="another try goes on waiting"):
+        ensure.resume({}, {"status": "timed_out", "message": ""}, 0.0, [], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"shard_count": 0}, "t: shard_count is 0"),
+        ({"retention_hours": 1}, "t: retention_hours is 1"),
+        ({"mode": "ON_DEMAND", "shard_count": 1}, "scales itself"),
+        ({"poll_seconds": 0}, "poll_seconds is 0, expected more than 0"),
+    ],
+)
+def test_bad_input_is_refused_when_the_dag_is_read(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        KinesisEnsureStreamOperator(task_id="t", stream_name="s", **arguments)
+
+
+@pytest.mark.parametrize("target", [0, -1, 10_001, "many", "", None, 2.5, True])
+def test_a_bad_shard_count_is_refused_before_any_change(operator, target):
+    hook = Hook(AS_DECLARED)
+
+    with pytest.raises(PermanentError, match=r"Stream s: target_shard_count is .*, expected 1 to 10,000"):
+        operator(KinesisScaleStreamOperator, hook, target_shard_count=target).execute({})
+
+    assert hook.changed == []
+
+
+def test_a_bad_name_is_refused_before_any_call():
+    with pytest.raises(PermanentError, match="Stream name 'a b': expected"):
+        KinesisScaleStreamOperator(task_id="t", stream_name="a b", target_shard_count=1).execute({})
+
+
+def test_retiring_asks_the_query_how_far_readers_are(operator, monkeypatch):
+    asked = []
+    rows = [("shard-0", 7, None), ("shard-1", None, UNREAD.arrived_at), (None, None, None)]
+    database = SimpleNamespace(get_records=lambda sql, parameters: asked.append((sql, parameters)) or rows)
+    monkeypatch.setattr(kinesis, "postgres_hook", lambda conn_id: database)
+    hook = Hook(AS_DECLARED, busy("DELETING"), None)
+
+    operator(KinesisRetireStreamOperator, hook, sql="SELECT 1", parameters={"stream": "s"}).execute({})
+
+    assert asked == [("SELECT 1", {"stream": "s"})]
+    assert hook.asked == ({"shard-0": "7"}, UNREAD.arrived_at)
+    assert hook.changed == [("delete_stream", {"StreamName": "s", "EnforceConsumerDeletion": False})]
+
+
+def test_retiring_refuses_what_is_unread_and_names_the_oldest(operator):
+    hook = Hook(AS_DECLARED, unread=(UNREAD,))
+
+    with pytest.raises(
+        PermanentError, match=r"in 1 shards, the oldest of 2026-11-25T10:00:00\+00:00 in shard-7 \(42\)"
+    ):
+        operator(KinesisRetireStreamOperator, hook).execute({})
+
+    assert hook.changed == []
+
+
+@pytest.mark.parametrize("force", [True, "True", "true"])
+def test_force_deletes_what_is_unread_and_its_consumers(operator, force):
+    hook = Hook(replace(AS_DECLARED, consumer_count=1), None, unread=(UNREAD,))
+
+    result = operator(KinesisRetireStreamOperator, hook, force=force).execute({})
+
+    assert hook.changed == [("delete_stream", {"StreamName": "s", "EnforceConsumerDeletion": True})]
+    assert result["actions"] == ["delete, giving up unread records in 1 shards"]
+
+
+@pytest.mark.parametrize("force", [False, "False", "", "no"])
+def test_registered_consumers_still_want_a_stream(operator, force):
+    with pytest.raises(PermanentError, match="has 1 registered consumers: deregister them"):
+        operator(KinesisRetireStreamOperator, Hook(replace(AS_DECLARED, consumer_count=1)), force=force).execute({})
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        pytest.param(type("UndefinedTable", (Exception,), {}), PermanentError, id="no table"),
+        pytest.param(type("OperationalError", (Exception,), {}), TransientError, id="an outage"),
+    ],
+)
+def test_a_query_that_fails_never_counts_as_read(operator, monkeypatch, error, kind):
+    def fail(*_):
+        raise error("relation does not exist")
+
+    monkeypatch.setattr(kinesis, "postgres_hook", lambda conn_id: SimpleNamespace(get_records=fail))
+
+    with pytest.raises(kind, match="How far the stream has been read could not be asked: relation does not exist"):
+        operator(KinesisRetireStreamOperator, Hook(AS_DECLARED), sql="SELECT 1").execute({})
+
+
+@pytest.mark.parametrize("sql", ["", "  \n"])
+def test_an_empty_query_is_refused(operator, sql):
+    put = KinesisPutRecordsOperator(
+        task_id="t", stream_name="s", sql=sql, key_column="ind", dead_letter_bucket="b", deferrable=False
+    )
+    with pytest.raises(PermanentError, match="the query for stream s is empty: give it as `sql`"):
+        put.execute({})
+    with pytest.raises(PermanentError, match="is empty: give it as `sql`"):
+        operator(KinesisRetireStreamOperator, Hook(AS_DECLARED), sql=sql).execute({})
+
+
+def test_putting_waits_for_a_stream_that_is_being_created_and_not_for_one_that_is_changed():
+    put = KinesisPutRecordsOperator(
+        task_id="t", stream_name="s", sql="SELECT 1", key_column="ind", dead_letter_bucket="b", deferrable=True
+    )
+
+    assert put.next_step(busy("CREATING")) == "ACTIVE"
+    assert put.next_step(busy("UPDATING")) is None
+    with pytest.raises(PermanentError, match="Stream s does not exist"):
+        put.next_step(None)
+
+
+def test_the_run_acts_on_the_streams_that_its_params_name():
+    streams = {table: {"stream_name": f"s-{table}", "shard_count": 2} for table in ("pin", "geo", "user")}
+
+    chosen = choose(streams, {"pin": 4}, ["geo", "geo"])
+
+    assert [each["stream_name"] for each in chosen["ensure"]] == ["s-pin", "s-user"]
+    assert chosen["scale"] == [{"stream_name": "s-pin", "target_shard_count": 4}]
+    assert chosen["retire"] == [{"stream_name": "s-geo", "parameters": {"stream": "s-geo"}}]
+    with pytest.raises(PermanentError, match="No stream is declared for cat, dog, only for pin, geo, user"):
+        choose(streams, {"dog": 1}, ["cat"])
+    with pytest.raises(PermanentError, match="pin cannot be scaled and retired in one run"):
+        choose(streams, {"pin": 1}, ["pin"])
+
+
+def test_an_approval_is_asked_for_unless_it_is_waived(monkeypatch):
+    monkeypatch.setattr(approval.ApprovalOperator, "execute", lambda self, context: "asked")
+
+    def ask(waived):
+        return ApproveOperator(task_id="a", subject="Delete?", waived=waived).execute({})
+
+    assert [ask(waived) for waived in (False, "False", None)] == ["asked"] * 3
+    assert ask("True") == ask(True) == {"chosen_options": ["Approve"], "waived": True}
