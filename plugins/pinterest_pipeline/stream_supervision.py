@@ -26,16 +26,10 @@ class StreamEndedError(PermanentError):
 
 @dataclass(frozen=True)
 class Progress:
-    """The newest micro-batch that a query has committed.
-
-    :param last_arrival: When its newest record arrived at Kinesis.
-    :param lag_ms: How far behind the stream the query was then.
-    """
+    """The newest micro-batch that a query has committed."""
 
     query: str
     batch_id: int
-    last_arrival: datetime | None
-    lag_ms: int | None
     committed_at: datetime
 
 

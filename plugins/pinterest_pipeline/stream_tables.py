@@ -12,21 +12,12 @@ from typing import Any, Protocol
 from pinterest_pipeline.errors import PermanentError, TransientError
 from pinterest_pipeline.stream_supervision import Control, Progress, Request
 
-# A batch of a slow shard holds older records than the one before it: the newest arrival is that of many batches.
-RECENT_BATCHES = 500
 PROGRESS = """
-SELECT wanted.query, newest.batch_id, recent.last_arrival, newest.milliseconds_behind_latest, newest.committed_at
-FROM unnest(%(queries)s::text[]) AS wanted (query)
-CROSS JOIN LATERAL (
-    SELECT batch_id, milliseconds_behind_latest, committed_at FROM stream.progress
+SELECT newest.* FROM unnest(%(queries)s::text[]) AS wanted (query) CROSS JOIN LATERAL (
+    SELECT query, batch_id, committed_at FROM stream.progress
     WHERE query = wanted.query ORDER BY committed_at DESC LIMIT 1
-) AS newest
-CROSS JOIN LATERAL (
-    SELECT max(last_arrival) AS last_arrival FROM (
-        SELECT last_arrival FROM stream.progress
-        WHERE query = wanted.query ORDER BY committed_at DESC LIMIT %(recent)s
-    ) AS batches
-) AS recent"""
+) AS newest"""
+POSITIONS = "SELECT shard_id, sequence_number FROM stream.position WHERE stream = %(stream)s"
 CONTROL = "SELECT paused_at, coalesce(paused_by, ''), stop_requested_at FROM stream.control WHERE query = 'all'"
 ROW = "INSERT INTO stream.control (query) VALUES ('all') ON CONFLICT (query) DO NOTHING"
 PAUSE = (
@@ -58,8 +49,15 @@ class Database(Protocol):
 def read_progress(database: Database, queries: Sequence[str]) -> dict[str, Progress]:
     """Return the newest committed micro-batch of each query that has one; by an index, however many there are."""
     with asking("reading stream.progress"):
-        rows = database.get_records(PROGRESS, {"queries": list(queries), "recent": RECENT_BATCHES})
+        rows = database.get_records(PROGRESS, {"queries": list(queries)})
     return {row[0]: Progress(*row) for row in rows}
+
+
+def read_positions(database: Database, stream: str) -> dict[str, str]:
+    """Return the sequence number of the last committed record, by shard; none where nothing was ever committed."""
+    with asking(f"reading stream.position of {stream}"):
+        rows = database.get_records(POSITIONS, {"stream": stream})
+    return {shard_id: str(int(sequence_number)) for shard_id, sequence_number in rows}
 
 
 def read_control(database: Database) -> Control:

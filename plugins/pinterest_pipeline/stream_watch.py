@@ -19,7 +19,7 @@ from pinterest_pipeline.stream_supervision import (
     judge,
     overdue,
 )
-from pinterest_pipeline.stream_tables import read_control, read_progress, stamp
+from pinterest_pipeline.stream_tables import read_control, read_positions, read_progress, stamp
 
 if TYPE_CHECKING:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -97,7 +97,9 @@ class StreamWatch:
 
     @cached_property
     def warehouse(self) -> "PostgresHook":
-        return postgres_hook(self.watched.postgres_conn_id)
+        hook = postgres_hook(self.watched.postgres_conn_id)
+        hook.log_sql = False  # the same two statements every few seconds
+        return hook
 
     @cached_property
     def kinesis(self) -> "KinesisStreamHook":
@@ -113,7 +115,7 @@ class StreamWatch:
         control = read_control(self.warehouse)
         progress = read_progress(self.warehouse, list(self.watched.streams))
         now = datetime.now(UTC)
-        behind = {query: self._behind_ms(query, progress.get(query)) for query in self._overdue(progress, run, now)}
+        behind = {query: self._behind_ms(query) for query in self._overdue(progress, run, now)}
         waiting = {query: now - timedelta(milliseconds=age) for query, age in behind.items()}
         judgement = judge(
             run,
@@ -124,24 +126,24 @@ class StreamWatch:
             handover=handover,
         )
         is_end = judgement.verdict is not Verdict.FINE
-        return Report(judgement, run, self.watched.job_name, progress, self._lag(progress) if is_end else {})
+        return Report(judgement, run, self.watched.job_name, progress, self._lag() if is_end else {})
 
     def _overdue(self, progress: Mapping[str, Progress], run: Run, now: datetime) -> list[str]:
         if run.state.is_over:
             return []
         return overdue(list(self.watched.streams), progress, run, self.watched.limits, now)
 
-    def _behind_ms(self, query: str, row: Progress | None) -> int:
-        """Return the age of the oldest record that came after the last one read; of any record, where none was."""
-        arrived_after = row.last_arrival if row else None
-        return self.kinesis.milliseconds_behind_latest(self.watched.streams[query], arrived_after=arrived_after)
+    def _behind_ms(self, query: str) -> int:
+        """Return the age of the oldest record that is not committed, by what the sink says of each shard."""
+        stream = self.watched.streams[query]
+        return self.kinesis.milliseconds_behind_latest(stream, read_positions(self.warehouse, stream))
 
-    def _lag(self, progress: Mapping[str, Progress]) -> dict[str, int | None]:
+    def _lag(self) -> dict[str, int | None]:
         """Return how far behind each query is, in milliseconds; None where Kinesis does not say."""
         lag: dict[str, int | None] = {}
         for query in self.watched.streams:
             try:
-                lag[query] = self._behind_ms(query, progress.get(query))
+                lag[query] = self._behind_ms(query)
             except PipelineError as error:  # the alarm must go out all the same
                 log.warning("No lag of %s: %s", query, error)
                 lag[query] = None

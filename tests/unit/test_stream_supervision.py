@@ -39,7 +39,7 @@ def ago(seconds):
 
 
 def progress(committed, query="stream_pin"):
-    return {query: Progress(query, 3, ago(committed + 1), 1000, ago(committed))}
+    return {query: Progress(query, 3, ago(committed))}
 
 
 def verdict(seen=None, control=None, unread=None, *, left=60, handover=False):

@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 
 import psycopg
@@ -27,14 +28,16 @@ STREAMS = {"stream_pin": "streaming-pin", "stream_geo": "streaming-geo"}
 
 
 class Warehouse:
-    """As much of a PostgresHook as is asked: two tables in memory."""
+    """As much of a PostgresHook as is asked: three tables in memory."""
 
     def __init__(self):
-        self.progress, self.control, self.failure, self.ran = [], [], None, []
+        self.progress, self.control, self.positions, self.failure, self.ran = [], [], {}, None, []
 
     def get_records(self, sql, parameters):
         if self.failure:
             raise self.failure
+        if "stream.position" in sql:
+            return self.positions.get(parameters["stream"], [])
         return self.control if "control" in sql else [row for row in self.progress if row[0] in parameters["queries"]]
 
     def run(self, sql, parameters):
@@ -42,17 +45,17 @@ class Warehouse:
 
     def committed(self, query, seconds_ago, batch=3):
         at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
-        self.progress.append((query, batch, at - timedelta(seconds=1), 800, at))
+        self.progress.append((query, batch, at))
 
 
 class Kinesis:
-    """Ages of the oldest unread records by stream; remembers who asked from when on."""
+    """Ages of the oldest unread records by stream; remembers who asked, from which positions on."""
 
     def __init__(self):
         self.ages, self.asked, self.failure = {}, [], None
 
-    def milliseconds_behind_latest(self, name, *, arrived_after):
-        self.asked.append((name, arrived_after))
+    def milliseconds_behind_latest(self, name, positions):
+        self.asked.append((name, positions))
         if self.failure:
             raise self.failure
         return self.ages.get(name, 0)
@@ -143,12 +146,15 @@ def test_the_alarm_goes_out_though_kinesis_does_not_answer(world):
 def test_a_silent_query_with_an_old_unread_record_is_stale_and_its_run_is_cancelled(world):
     silence(world)
     world.kinesis.ages = {"streaming-pin": 61_000}
+    world.warehouse.positions = {
+        "streaming-pin": [("shard-0", Decimal(49600000000000000000000000000000000000000001))]
+    }
 
     with pytest.raises(StreamEndedError, match="is stale: run 1 is RUNNING and commits nothing; unread since: stream_"):
         watch(timeout=60)
 
     assert world.databricks.calls("jobs/runs/cancel") == [{"run_id": 1}]
-    assert world.kinesis.asked[0] == ("streaming-pin", world.warehouse.progress[-1][2])
+    assert world.kinesis.asked[0] == ("streaming-pin", {"shard-0": "49600000000000000000000000000000000000000001"})
 
 
 @pytest.mark.parametrize(
@@ -170,7 +176,7 @@ def test_where_nothing_was_ever_committed_every_record_counts(world):
     with pytest.raises(StreamEndedError, match="unread since: stream_geo"):
         watch(timeout=60)
 
-    assert ("streaming-geo", None) in world.kinesis.asked
+    assert ("streaming-geo", {}) in world.kinesis.asked
 
 
 def test_a_run_that_stopped_as_asked_is_no_alarm(world):

@@ -31,10 +31,9 @@ class DatabricksStreamSensor(BaseSensorOperator):
     The failure is not retried; the DAG's next run launches again. Its alarm names the stream, the last good batch and
     the lag of each query, and the run's page. Returns the same as JSON.
 
-    An unread record is one that arrived after the newest that the query has committed: where shards are read unevenly,
-    older ones in a slower shard are seen only once a newer one waits too. A poll costs one request to Databricks and
-    two short queries; to Kinesis, one or two a shard, and only for a query that has committed nothing for so long.
-    The task's end leaves the run alone.
+    What is unread, the sink says shard by shard (``stream.position``); of a shard that nothing was ever committed of,
+    all is. A poll costs one request to Databricks and two short queries; to Kinesis, about two a shard, and only for a
+    query that has committed nothing for so long. The task's end leaves the run alone.
 
     :param launched: What ``DatabricksLaunchStreamOperator`` returned. (templated)
     :param job_name: The stream's name in the alarm. (templated)
