@@ -16,6 +16,7 @@ BENCHMARKS = (
     ("airflow", "dag_parsing.py"),
     ("airflow", "ingestion.py"),
     ("spark", "batch.py"),
+    ("sandbox", "stream_latency.py"),
 )
 
 

@@ -4,11 +4,14 @@ import json
 import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from pinterest_spark import bronze, silver, stream
+from pinterest_spark.errors import StageError
 from pinterest_spark.schemas import SILVER, TABLES
 from pinterest_spark.stream_settings import StreamSettings
+from pinterest_spark.stream_sink import Committed
 from pinterest_spark.stream_statements import statements_of
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -121,3 +124,76 @@ def test_a_failure_is_told_by_the_line_that_says_what_went_wrong():
 
     assert stream.reason(said) == "psycopg.OperationalError: away"
     assert stream.reason(said[:1]) == "[STREAM_FAILED] Query failed"
+
+
+class Sink:
+    """Takes batches until one that it cannot take."""
+
+    def __init__(self, fails_at=None):
+        self.fails_at = fails_at
+        self.batches = []
+
+    def commit(self, checkpoint_id, batch_id, records):
+        if batch_id == self.fails_at:
+            raise psycopg.errors.DiskFull("no space left")
+        self.batches.append((checkpoint_id, batch_id, records.num_rows))
+        return Committed(records.num_rows, records.num_rows)
+
+    def close(self):
+        pass
+
+
+class Asked:
+    """A control that asks to stop once a condition holds."""
+
+    def __init__(self, condition):
+        self.condition = condition
+
+    def asked_to_stop(self, queries):
+        return queries if self.condition() else []
+
+
+@pytest.fixture
+def writers(spark, tmp_path):
+    """Return a function that starts a query on each sink, over records made by the clock."""
+    started = []
+
+    def start(**sinks):
+        settings = StreamSettings("p", "r", f"file://{tmp_path}", trigger_seconds=0.1)
+        ticks = spark.readStream.format("rate").option("rowsPerSecond", 20).load()
+        kinesis = ticks.selectExpr(
+            "cast(concat('{\"ind\": ', value, '}') AS binary) AS data", "'s' AS stream", "'0' AS shardId",
+            "cast(value AS string) AS sequenceNumber", "timestamp AS approximateArrivalTimestamp",
+        )  # fmt: skip
+        for table, sink in sinks.items():
+            writer = stream.Writer(settings, table, "unused")
+            writer.sink = sink
+            started.append(writer)
+            writer.start(kinesis)
+        return started
+
+    yield start
+    stream.stop(started)
+
+
+def test_queries_run_until_asked_to_stop_and_know_their_checkpoint(writers, spark):
+    sinks = {"geo": Sink(), "user": Sink()}
+    running = writers(**sinks)
+
+    stream.watch(running, Asked(lambda: all(sum(rows for *_, rows in sink.batches) > 5 for sink in sinks.values())))
+
+    assert [writer.query.isActive for writer in running] == [False, False]
+    for writer in running:
+        assert {checkpoint for checkpoint, *_ in writer.sink.batches} == {str(writer.query.id)}
+        assert writer.counts["rows"] == sum(rows for *_, rows in writer.sink.batches)
+    assert len({writer.query.id for writer in running}) == 2
+
+
+def test_a_query_that_fails_ends_the_others_and_is_named_with_its_reason(writers):
+    running = writers(geo=Sink(), user=Sink(fails_at=1))
+
+    with pytest.raises(StageError, match=r"^stream_user failed, .* psycopg.errors.DiskFull: no space left$"):
+        stream.watch(running, Asked(lambda: False))
+    stream.stop(running)
+
+    assert [writer.query.isActive for writer in running] == [False, False]

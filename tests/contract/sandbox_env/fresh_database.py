@@ -17,9 +17,11 @@ def fresh_database(server_url: str) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            yield f"{server_url.rpartition('/')[0]}/{name}"
-        finally:
+    try:
+        yield f"{server_url.rpartition('/')[0]}/{name}"
+    finally:
+        # A connection of its own: a test may have killed the server in between
+        with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 

@@ -32,6 +32,8 @@ class Warehouse:
         self.connection = psycopg.connect(url, autocommit=True)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        if self.connection.closed:
+            self.connection = psycopg.connect(self.url, autocommit=True)
         return self.connection.execute(query, parameters).fetchall()
 
     def one(self, query: str, *parameters: object) -> Any:
