@@ -79,6 +79,16 @@ class LakeHook(S3Hook):
             raise s3_failure(error, f"writing {uri}") from error
         return uri
 
+    def read_json_lines(self, key: str) -> list[dict[str, Any]]:
+        """Return the rows of an object that :meth:`write_json_lines` wrote; none where there is no such object."""
+        try:
+            body = self.get_conn().get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "NoSuchKey":
+                return []
+            raise s3_failure(error, f"reading s3://{self.bucket}/{key}") from error
+        return [json.loads(line) for line in body.splitlines()]
+
 
 def s3_failure(error: ClientError | BotoCoreError, what: str) -> PipelineError:
     """Return the error that a failed S3 call amounts to, with the cure where there is one."""

@@ -1,0 +1,69 @@
+"""Let users post: put posts of the source into the Kinesis streams, at a chosen rate, as the Pinterest API would.
+
+**What.** `emulate_posts` sends posts, each as one record a stream, keyed by its id. Param `mode`: `shuffled` sends
+every post once, in an order that `seed` gives, and ends after the last one; `classic` draws with replacement.
+`duplicates`, `malformed`, `late` (parts of the records, 0 to 1) and `reorder_window` (posts) spoil what is sent on
+request; with `also_kafka` each row goes to its Kafka topic too, once.
+
+**Reads.** Source database (`pinterest_source`): `pinterest_data`, `geolocation_data`, `user_data`.
+
+**Writes.** Streams `streaming-<prefix>-pin|geo|user`; with `also_kafka` topics `<prefix>.pin|geo|user`; a note of a few
+bytes in the lake, `emulation/`, by which a next try goes on.
+
+**Schedule.** None: it stands in for users, so that it runs when somebody asks. It is not for production streams.
+
+**Backfill.** Pointless: it sends now. A run with the `next_position` of an earlier run's result as `start`, and the
+same `mode` and `seed`, goes on where that one ended.
+
+**Triage notes.** Sending again is safe: readers keep one row a key, and count the rest as duplicates.
+- `emulate_posts` failed: its error names the stream, topic or param, and the DAG that makes a missing stream. Its next
+  try goes on where it ended; cleared after a success it begins anew. Its log says how far it is every ten seconds.
+- The pace falls behind: lower `rate`, or give the streams more shards (1,000 records a second and shard).
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param
+
+from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START, setting
+from pinterest_pipeline.operators.emulation import EmulatePostsOperator
+from pinterest_pipeline.paths import include_folder
+
+STREAM_PREFIX = f"streaming-{setting('topic_prefix')}"
+PART = {"type": "number", "minimum": 0, "maximum": 1}
+PLAN_PARAMS = {
+    "rate": Param(10, type="number", exclusiveMinimum=0, maximum=5000, description="Posts a second, 3 records each."),
+    "count": Param(600, type="integer", minimum=1, description="Posts to send at most."),
+    "duration_seconds": Param(None, type=["null", "number"], exclusiveMinimum=0, description="End after so long."),
+    "mode": Param("shuffled", enum=["shuffled", "classic"], description="Each once, or drawn with replacement."),
+    "seed": Param(7, type="integer", minimum=0, description="The same seed sends the same, byte for byte."),
+    "start": Param(0, type="integer", minimum=0, description="Position to go on from."),
+    "duplicates": Param(0, **PART, description="Part of the records sent twice."),
+    "malformed": Param(0, **PART, description="Part of the records followed by a broken copy."),
+    "late": Param(0, **PART, description="Part of the records that come late_seconds late."),
+    "late_seconds": Param(30, type="number", minimum=0),
+    "reorder_window": Param(0, type="integer", minimum=0, description="Posts by which a record may fall behind."),
+}
+
+with DAG(
+    "pinterest_post_emulator",
+    schedule=None,
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=7),
+    default_args=DEFAULT_ARGS,
+    render_template_as_native_obj=True,
+    params={**PLAN_PARAMS, "also_kafka": Param(False, type="boolean", description="Send each row to Kafka too.")},
+    tags=["pinterest", "stream"],
+    doc_md=__doc__,
+):
+    EmulatePostsOperator(
+        task_id="emulate_posts",
+        plan={name: f"{{{{ params.{name} }}}}" for name in PLAN_PARAMS},
+        sql_folder=str(include_folder(__file__) / "sql"),
+        stream_prefix=STREAM_PREFIX,
+        topic_prefix="{{ var.json.pinterest_pipeline.topic_prefix if params.also_kafka else '' }}",
+        bucket=setting("bucket"),
+        execution_timeout=timedelta(hours=6),
+    )
