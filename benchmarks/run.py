@@ -15,6 +15,7 @@ BENCHMARKS = (
     ("sandbox", "generator.py"),
     ("airflow", "dag_parsing.py"),
     ("airflow", "ingestion.py"),
+    ("airflow", "kinesis_packing.py"),
     ("spark", "batch.py"),
     ("sandbox", "stream_latency.py"),
 )
