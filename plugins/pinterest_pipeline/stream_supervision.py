@@ -91,8 +91,8 @@ def judge(
             return Judgement(Verdict.STOPPED, f"run {run.run_id} ended as asked: {run.state}")
         return Judgement(Verdict.DEAD, f"run {run.run_id} ended: {run.state}")
     if unread_since:
-        waits = ", ".join(f"{query} for {since:%Y-%m-%dT%H:%M:%SZ}" for query, since in sorted(unread_since.items()))
-        return Judgement(Verdict.STALE, f"run {run.run_id} is {run.state} and commits nothing; unread since: {waits}")
+        waits = ", ".join(f"{query} since {since:%Y-%m-%dT%H:%M:%SZ}" for query, since in sorted(unread_since.items()))
+        return Judgement(Verdict.STALE, f"run {run.run_id} is {run.state} and commits nothing; records wait: {waits}")
     if handover:
         return Judgement(Verdict.OVER, "another run of this DAG waits with a request")
     if now >= watch_until:

@@ -146,11 +146,9 @@ def test_the_alarm_goes_out_though_kinesis_does_not_answer(world):
 def test_a_silent_query_with_an_old_unread_record_is_stale_and_its_run_is_cancelled(world):
     silence(world)
     world.kinesis.ages = {"streaming-pin": 61_000}
-    world.warehouse.positions = {
-        "streaming-pin": [("shard-0", Decimal(49600000000000000000000000000000000000000001))]
-    }
+    world.warehouse.positions = {"streaming-pin": [("shard-0", Decimal(49600000000000000000000000000000000000000001))]}
 
-    with pytest.raises(StreamEndedError, match="is stale: run 1 is RUNNING and commits nothing; unread since: stream_"):
+    with pytest.raises(StreamEndedError, match="is stale: run 1 is RUNNING and commits nothing; records wait: stream_"):
         watch(timeout=60)
 
     assert world.databricks.calls("jobs/runs/cancel") == [{"run_id": 1}]
@@ -173,7 +171,7 @@ def test_where_nothing_was_ever_committed_every_record_counts(world):
     world.warehouse.progress.clear()
     world.kinesis.ages = {"streaming-geo": 61_000}
 
-    with pytest.raises(StreamEndedError, match="unread since: stream_geo"):
+    with pytest.raises(StreamEndedError, match="records wait: stream_geo"):
         watch(timeout=60)
 
     assert ("streaming-geo", {}) in world.kinesis.asked

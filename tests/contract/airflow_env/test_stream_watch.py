@@ -1,0 +1,161 @@
+"""One look at a stream through a real warehouse and real Kinesis: the SQL, the shards, and what they amount to."""
+
+import json
+import time
+import uuid
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import boto3
+import psycopg
+import pytest
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+from pinterest_pipeline import stream_tables, stream_watch
+from pinterest_pipeline.databricks_runs import Run, State
+from pinterest_pipeline.errors import TransientError
+from pinterest_pipeline.stream_supervision import Request, Verdict
+from pinterest_pipeline.stream_watch import StreamWatch, Watched
+
+DDL = Path(__file__).resolve().parents[3] / "include" / "sql" / "ddl"
+BATCH = """INSERT INTO stream.progress
+(query, checkpoint_id, batch_id, record_count, row_count, duplicate_count, quarantined_count, content_key, committed_at)
+VALUES (%s, %s, %s, 1, 1, 0, 0, 'k', now() - make_interval(secs => %s))"""
+
+
+class World:
+    """A stream, its query's rows in the warehouse, and the run that is said to make them."""
+
+    def __init__(self, variables):
+        self.name = f"watch-{uuid.uuid4().hex[:8]}"
+        self.url = variables["PINTEREST_WAREHOUSE_URL"]
+        self.kinesis = boto3.client("kinesis")
+        self.state = State("RUNNING")
+        self.checkpoint = uuid.uuid4()
+
+    def create_stream(self):
+        self.kinesis.create_stream(StreamName=self.name, ShardCount=2)
+        self.kinesis.get_waiter("stream_exists").wait(StreamName=self.name, WaiterConfig={"Delay": 1})
+
+    def run(self, run_id):
+        return Run(run_id, "r", self.state, "http://page", {}, start_time=time.time() - 100)
+
+    def sql(self, statement, *values):
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement, values)
+
+    def commit(self, put, *, batch=0, seconds_ago=0.0):
+        """Write what the sink writes of a committed record."""
+        self.sql(BATCH, self.name, self.checkpoint, batch, seconds_ago)
+        position = "INSERT INTO stream.position VALUES (%s, %s, %s) ON CONFLICT (stream, shard_id) DO UPDATE SET "
+        position += "sequence_number = excluded.sequence_number"
+        self.sql(position, self.name, put["ShardId"], put["SequenceNumber"])
+
+    def put(self, key="1"):
+        return self.kinesis.put_record(StreamName=self.name, PartitionKey=key, Data=b"{}")
+
+    def look(self, stale_after=1.0):
+        watched = Watched(1, "job", {self.name: self.name}, stale_after, 10, "d", "pinterest_warehouse", None, None)
+        return StreamWatch(watched).look(watch_until=time.time() + 60)
+
+
+@pytest.fixture
+def world(stand_ins, monkeypatch):
+    variables = stand_ins("kinesis", "postgres")
+    for name, value in variables.items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    url = urlsplit(variables["PINTEREST_WAREHOUSE_URL"])
+    connection = {
+        "conn_type": "postgres", "host": url.hostname, "port": url.port, "login": url.username,
+        "password": url.password, "schema": url.path[1:],
+    }  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_WAREHOUSE", json.dumps(connection))
+    found = World(variables)
+    for file in sorted(DDL.glob("*_stream*.sql")):
+        found.sql(file.read_text())
+    monkeypatch.setattr(stream_watch, "databricks_hook", lambda *_: SimpleNamespace(run=found.run))
+    yield found
+    with suppress(found.kinesis.exceptions.ResourceNotFoundException):
+        found.kinesis.delete_stream(StreamName=found.name)
+    found.sql("DELETE FROM stream.progress WHERE query = %s", found.name)
+    found.sql("DELETE FROM stream.position WHERE stream = %s", found.name)
+    found.sql("DELETE FROM stream.control WHERE query = 'all'")
+
+
+def test_a_record_that_waits_before_a_silent_query_is_stale_and_its_age_the_lag(world):
+    world.create_stream()
+    world.commit(world.put("1"), seconds_ago=30)
+    world.put("2")
+    time.sleep(1.5)
+
+    report = world.look()
+
+    assert report.judgement.verdict is Verdict.STALE
+    assert 1000 < report.lag_ms[world.name] < 20_000
+    assert report.progress[world.name].batch_id == 0
+
+
+def test_a_quiet_stream_whose_shards_are_all_read_is_fine_however_long(world):
+    world.create_stream()
+    for batch, key in enumerate(("1", "2", "3", "4")):
+        world.commit(world.put(key), batch=batch, seconds_ago=9999)
+
+    assert world.look(stale_after=0).judgement.verdict is Verdict.FINE
+
+
+def test_where_nothing_was_ever_committed_the_oldest_record_counts(world):
+    world.create_stream()
+    assert world.look().judgement.verdict is Verdict.FINE
+    world.put()
+    time.sleep(1.5)
+
+    assert world.look().judgement.verdict is Verdict.STALE
+
+
+def test_the_newest_batch_is_the_one_committed_last_also_of_a_new_checkpoint(world):
+    put = {"ShardId": "shard-0", "SequenceNumber": "1"}
+    world.commit(put, batch=900, seconds_ago=500)
+    world.checkpoint = uuid.uuid4()
+    world.commit(put, batch=3)
+
+    row = world.look(stale_after=60).progress[world.name]
+
+    assert row.batch_id == 3
+    assert abs((datetime.now(UTC) - row.committed_at).total_seconds()) < 20
+
+
+def test_requests_are_remembered_and_taken_back(world):
+    database = PostgresHook("pinterest_warehouse")
+    assert stream_tables.read_control(database) == stream_tables.Control()
+
+    stream_tables.obey(database, Request.STOP, by="ann", reason="r")
+    stopped = stream_tables.read_control(database)
+    stream_tables.obey(database, Request.PAUSE, by="bob", reason="r")
+    paused = stream_tables.read_control(database)
+    stream_tables.obey(database, Request.RESTART, by="bob", reason="r")
+    restarted = stream_tables.read_control(database)
+
+    assert (stopped.paused_by, stopped.stop_requested_at is None) == ("ann", False)
+    assert (paused.paused_at, paused.paused_by) == (stopped.paused_at, "bob")
+    assert restarted.paused_at is None
+    assert restarted.stop_requested_at > stopped.stop_requested_at
+
+
+def test_an_end_that_was_asked_for_is_no_death(world):
+    world.state = State("TERMINATED", "SUCCESS")
+    assert world.look().judgement.verdict is Verdict.DEAD
+
+    stream_tables.obey(PostgresHook("pinterest_warehouse"), Request.RESTART, by="ann", reason="r")
+
+    assert world.look().judgement.verdict is Verdict.STOPPED
+
+
+def test_a_warehouse_that_is_away_is_a_passing_trouble(world, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_WAREHOUSE", "postgres://u:p@127.0.0.1:1/x")
+
+    with pytest.raises(TransientError, match=r"reading stream\.control"):
+        world.look()
