@@ -12,13 +12,12 @@ PROJECT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(PROJECT / "include" / "spark"))
 
 from pinterest_spark.session import build_session  # noqa: E402 - the package is beside the notebooks, not installed
-
-from tests.contract.spark_env.kinesis_lab import KinesisLab  # noqa: E402 - as above
+from tests.contract.spark_env.kinesis_lab import KinesisLab, SourceLab  # noqa: E402 - as above
 
 
 @pytest.fixture(scope="session")
 def kinesis_environment(stand_ins: Callable[..., dict[str, str]]) -> dict[str, str]:
-    """Return what ``sandbox env`` prints, and have the AWS part of it in this process, which Spark's workers inherit."""
+    """Return what ``sandbox env`` prints, with the AWS part of it in this process, which Spark's workers inherit."""
     environment = stand_ins("kinesis")
     os.environ.update({name: value for name, value in environment.items() if name.startswith("AWS_")})
     return environment
@@ -37,3 +36,11 @@ def kinesis(kinesis_environment: dict[str, str]) -> Iterator[KinesisLab]:
     lab = KinesisLab(kinesis_environment["AWS_ENDPOINT_URL_KINESIS"])
     yield lab
     lab.delete()
+
+
+@pytest.fixture
+def source(spark: Any, kinesis: KinesisLab, tmp_path: Path) -> Iterator[SourceLab]:
+    """Return what reads that stream through the source, from one checkpoint."""
+    lab = SourceLab(spark, kinesis, tmp_path / "checkpoint")
+    yield lab
+    lab.stop()
