@@ -1,0 +1,65 @@
+"""Prove that stream and batch agree: the tables of schema `stream` hold what silver holds for the same posts.
+
+**What.** `submit_comparison` starts a Databricks run that compares each column of each row;
+`compare_stream_with_silver` follows it; `agree` fails where a value differs, and names the columns and some posts.
+Param `since` (ISO 8601, UTC) leaves out rows whose record arrived at Kinesis earlier: an old row may rightly be older
+than the batch's.
+
+**Reads.** Silver in the lake; warehouse (`pinterest_warehouse`) tables `stream.pin`, `stream.geo`, `stream.user`.
+
+**Writes.** Nothing.
+
+**Schedule.** None: run it after a batch, when a change to the cleaning has been deployed, or when in doubt.
+
+**Backfill.** Pointless: it compares what there is now.
+
+**Triage notes.** A post that is in one place only is no difference; `agree` warns of those that silver has not got.
+- `agree` failed: was the post changed between batch and stream? Then run the batch, or give `since`. Else cluster and
+  stream run different versions of `pinterest_spark`: restart the stream (`pinterest_stream_supervisor`, `restart`).
+- `submit_comparison`, `compare_stream_with_silver`: as in `pinterest_daily_batch`; they wait for a batch that runs.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.operators.databricks import DatabricksBatchRunOperator
+from pinterest_pipeline.sensors.databricks import DatabricksTaskRunSensor
+from pinterest_pipeline.stream_comparison import PARAMS, TASK_KEY, TASKS, agree
+
+LIMIT = timedelta(hours=1)
+
+with DAG(
+    "pinterest_stream_comparison",
+    schedule=None,
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=6),
+    default_args=DEFAULT_ARGS,
+    render_template_as_native_obj=True,
+    params=PARAMS,
+    tags=["pinterest", "stream"],
+    doc_md=__doc__,
+):
+    submit_comparison = DatabricksBatchRunOperator(
+        task_id="submit_comparison",
+        run_name="pinterest_stream_comparison",
+        tasks=TASKS,
+        pool="pinterest_lakehouse",
+        poll_seconds=5,
+        execution_timeout=timedelta(hours=3),
+        deferrable=True,
+    )
+    compared = DatabricksTaskRunSensor(
+        task_id=TASK_KEY,
+        run_id=submit_comparison.output,
+        task_key=TASK_KEY,
+        pool="pinterest_lakehouse",
+        deferrable=True,
+        poke_interval=2,
+        timeout=LIMIT,
+        execution_timeout=LIMIT,
+    )
+    agree(compared.output)

@@ -1,0 +1,41 @@
+"""The comparison's notebook gets what it needs from the Variable, and the run's time as text."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+
+VARIABLE = {
+    "lake_uri": "s3a://a-lake",
+    "databricks": {
+        "notebook_root": "/Workspace/notebooks", "cluster": {"num_workers": 2}, "secret_scope": "s", "secret_key": "k",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("since", [None, "2026-11-25T09:00:00+00:00"])
+def test_the_notebook_is_given_the_lake_the_warehouse_and_the_time(dags, since):
+    dag = dags["pinterest_stream_comparison"]
+    task = copy.copy(dag.get_task("submit_comparison"))
+    variable = SimpleNamespace(json=SimpleNamespace(pinterest_pipeline=VARIABLE))
+
+    task.render_template_fields({"params": {"since": since}, "var": variable, "task": task, "dag": dag})
+
+    (submitted,) = task.tasks
+    assert submitted["new_cluster"] == {"num_workers": 2}
+    assert submitted["notebook_task"] == {
+        "notebook_path": "/Workspace/notebooks/compare_stream_with_silver",
+        "base_parameters": {
+            "lake_uri": "s3a://a-lake", "secret_scope": "s", "secret_key": "k", "since": since or "",
+        },
+    }  # fmt: skip
+
+
+def test_the_stages_follow_each_other_and_never_beside_a_batch(dags):
+    dag = dags["pinterest_stream_comparison"]
+
+    assert dag.get_task("compare_stream_with_silver").upstream_task_ids == {"submit_comparison"}
+    assert dag.get_task("agree").upstream_task_ids == {"compare_stream_with_silver"}
+    assert {dag.get_task(name).pool for name in ("submit_comparison", "compare_stream_with_silver")} == {
+        "pinterest_lakehouse"
+    }
