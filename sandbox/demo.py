@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sandbox import report
+from sandbox import demo_stream, report
 from sandbox.airflow_api import AirflowApi
 from sandbox.settings import SandboxError, Settings
 
@@ -28,16 +28,21 @@ def run(settings: Settings, seconds: dict[str, float]) -> int:
     with AirflowApi(settings) as api:
         began = time.monotonic()
         wait_for_dags(api)
+        demo_stream.begin(settings, api)
         ensure_connector(api)
         seconds["connector"] = time.monotonic() - began
         api.unpause(BATCH_DAG)
         run_id = api.trigger(BATCH_DAG, WHOLE_HISTORY)
         say(f"Airflow runs {BATCH_DAG} ({run_id}): {settings.url('airflow')}")
-        state = follow(api, BATCH_DAG, run_id, BATCH_WITHIN_SECONDS)
+        pool, emulated = demo_stream.emulate_meanwhile(settings)
+        with pool:
+            state = follow(api, BATCH_DAG, run_id, BATCH_WITHIN_SECONDS)
         if state != "success":
             raise SandboxError(f"{BATCH_DAG} ended {state}.\n{failures(api, BATCH_DAG, run_id)}")
         seconds.update(report.stage_seconds(api.task_instances(BATCH_DAG, run_id)))
-    collected = report.collect(settings, run_id=run_id, seconds=seconds)
+        stream = demo_stream.finish(settings, api, emulated.result())
+    seconds["demo"] = time.monotonic() - began
+    collected = report.collect(settings, run_id=run_id, seconds=seconds) | {"stream": stream}
     report.save(settings, collected)
     report.show(settings, collected)
     return 0 if report.adds_up(collected) else 1
@@ -47,7 +52,7 @@ def wait_for_dags(api: AirflowApi) -> None:
     def parsed() -> bool:
         if errors := api.import_errors():
             raise SandboxError("A DAG file cannot be imported:\n" + "\n".join(errors))
-        return api.has_dag(BATCH_DAG) and api.has_dag(CONNECTOR_DAG)
+        return all(api.has_dag(dag_id) for dag_id in (BATCH_DAG, CONNECTOR_DAG, *demo_stream.DAGS))
 
     wait("Airflow to parse the DAGs", parsed, PARSED_WITHIN_SECONDS)
 

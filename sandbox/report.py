@@ -16,6 +16,7 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
+from sandbox import report_stream
 from sandbox.ministack import client
 from sandbox.settings import BUCKET, TOPIC_PREFIX, SandboxError, Settings, write_private
 
@@ -119,11 +120,11 @@ def stage_seconds(tasks: Iterable[dict[str, Any]]) -> dict[str, float]:
 
 
 def adds_up(report: dict[str, Any]) -> bool:
-    """Whether no row is missing: everything acknowledged landed, and everything landed has one fate."""
+    """Whether no row is missing in batch or stream: everything sent arrived, and everything that arrived has a fate."""
     return all(
         row["acknowledged"] <= row["landed"] == row["bronze"] == row["silver"] + row["duplicates"] + row["quarantined"]
         for row in report["rows"].values()
-    )
+    ) and ("stream" not in report or report_stream.adds_up(report["stream"]))
 
 
 def save(settings: Settings, report: dict[str, Any]) -> None:
@@ -152,6 +153,8 @@ def show(settings: Settings, report: dict[str, Any]) -> None:
         if adds_up(report)
         else "[bold red]Rows are missing: landed is not silver + duplicates + quarantined.[/]"
     )
+    if "stream" in report:
+        report_stream.show(console, report["stream"])
     refused = Table(title="Quarantine and defects", title_justify="left")
     for column in ("table", "why", "rows"):
         refused.add_column(column, justify="right" if column == "rows" else "left")
@@ -162,13 +165,7 @@ def show(settings: Settings, report: dict[str, Any]) -> None:
                     name, reason if kind == "quarantine_reasons" else f"kept, {reason} unreadable", f"{count:,}"
                 )
     console.print(refused if refused.row_count else "Nothing was quarantined.")
-    answers = Table(title="Answers in schema gold", title_justify="left")
-    for column in ("table", "rows", "first rows"):
-        answers.add_column(column, justify="right" if column == "rows" else "left", no_wrap=column != "first rows")
-    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=10) as warehouse:
-        for table, count in report["gold"].items():
-            answers.add_row(table, f"{count:,}", first_rows(warehouse, table))
-    console.print(answers)
+    show_answers(console, settings, report)
     spent = Table(title="Seconds", title_justify="left")
     for stage in report["seconds"]:
         spent.add_column(stage, justify="right")
@@ -176,6 +173,16 @@ def show(settings: Settings, report: dict[str, Any]) -> None:
     console.print(spent)
     console.print(f"Airflow: {report['airflow']} (user admin; password: make -s env | grep AIRFLOW_PASSWORD)")
     console.print(f"Report:  {settings.home / 'report.json'}")
+
+
+def show_answers(console: Console, settings: Settings, report: dict[str, Any]) -> None:
+    answers = Table(title="Answers in schema gold", title_justify="left")
+    for column in ("table", "rows", "first rows"):
+        answers.add_column(column, justify="right" if column == "rows" else "left", no_wrap=column != "first rows")
+    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=10) as warehouse:
+        for table, count in report["gold"].items():
+            answers.add_row(table, f"{count:,}", first_rows(warehouse, table))
+    console.print(answers)
 
 
 def first_rows(warehouse: psycopg.Connection[Any], table: str, limit: int = 2) -> str:
