@@ -96,7 +96,7 @@ def test_what_is_not_done_in_time_lets_another_try_go_on(operator):
 
 def test_deferred_it_keeps_its_deadline_and_what_it_did(operator):
     old = replace(AS_DECLARED, retention_hours=24)
-    ensure = operator(KinesisEnsureStreamOperator, Hook(old, busy(), AS_DECLARED), deferrable=True, **DECLARED)
+    ensure = operator(KinesisEnsureStreamOperator, Hook(old, busy(), busy(), AS_DECLARED), deferrable=True, **DECLARED)
     with pytest.raises(TaskDeferred) as deferred:
         ensure.execute({})
 
@@ -104,6 +104,15 @@ def test_deferred_it_keeps_its_deadline_and_what_it_did(operator):
     assert kwargs["actions"] == ["retention 24 h -> 48 h"]
     assert deferred.value.trigger.deadline == kwargs["deadline"]
     assert ensure.resume({}, {"status": "ready", "result": {}}, **kwargs)["actions"] == ["retention 24 h -> 48 h"]
+
+
+def test_what_is_done_within_a_second_needs_no_deferral(operator):
+    old = replace(AS_DECLARED, retention_hours=24, tags={})
+    hook = Hook(old, busy(), replace(AS_DECLARED, tags={}), busy(), AS_DECLARED)
+
+    result = operator(KinesisEnsureStreamOperator, hook, deferrable=True, **DECLARED).execute({})
+
+    assert len(result["actions"]) == 2
 
 
 def test_a_failed_wait_is_an_error_and_one_that_took_too_long_too(operator):

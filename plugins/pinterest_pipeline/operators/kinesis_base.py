@@ -20,6 +20,7 @@ from pinterest_pipeline.waiting import Status
 if TYPE_CHECKING:
     from pinterest_pipeline.hooks.kinesis import KinesisStreamHook
 
+SHORT_WAIT_SECONDS = 1  # many a change is made by then, and a deferral costs about three
 SETTLING_SECONDS = 60  # until then a change that does not show yet may still come
 
 
@@ -89,6 +90,7 @@ class KinesisStreamOperator(BaseOperator):
         return self._converge(context, deadline, actions, changed_at)
 
     def _converge(self, context: Any, deadline: float, actions: list[str], changed_at: float) -> dict[str, Any]:
+        is_first_look = True
         while True:
             stream = self.hook.find(self.stream_name)
             step = self.next_step(stream)
@@ -104,11 +106,15 @@ class KinesisStreamOperator(BaseOperator):
                     )
                 step = Await.ACTIVE
             if isinstance(step, Await):
-                self._wait(step, deadline, actions, changed_at)
+                if is_first_look:
+                    time.sleep(min(SHORT_WAIT_SECONDS, self.poll_seconds))
+                else:
+                    self._wait(step, deadline, actions, changed_at)
+                is_first_look = False
                 continue
             self.hook.change(step.operation, self.stream_name, **step.arguments)
             actions.append(step.says)
-            changed_at = time.time()
+            changed_at, is_first_look = time.time(), True
 
     def _wait(self, until: Await, deadline: float, actions: list[str], changed_at: float) -> None:
         """Wait a little here, or defer until it is so and come back in :meth:`resume`."""
