@@ -20,6 +20,11 @@ def supervisor(dags):
     return dags["pinterest_stream_supervisor"]
 
 
+@pytest.fixture
+def streams(dags):
+    return dags["pinterest_kinesis_streams"]
+
+
 def after(dag, task_id):
     return {task.task_id for task in dag.get_task(task_id).get_flat_relatives(upstream=False)}
 
@@ -91,3 +96,15 @@ def test_the_supervisor_creates_only_the_streams_tables(supervisor):
 
     assert "stream.control" in statements or "_stream_control" in statements
     assert "gold" not in statements
+
+
+def test_streams_are_scaled_only_after_they_are_ensured_and_retired_only_after_a_person_approved(streams):
+    assert "scale_stream" in after(streams, "ensure_stream")
+    assert streams.get_task("retire_stream").upstream_task_ids >= {"approve_retiring"}
+    assert not streams.get_task("streams_to_retire").ignore_downstream_trigger_rules
+    assert {"approve_retiring", "retire_stream"} == streams.get_task("streams_to_retire").downstream_task_ids
+    assert all(task.trigger_rule == "all_success" for task in streams.tasks)
+
+
+def test_nothing_is_scaled_or_retired_unless_a_run_is_told_to(streams):
+    assert streams.params.dump() == {"scale_to": {}, "retire": [], "force": False, "retire_without_approval": False}

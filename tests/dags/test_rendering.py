@@ -65,6 +65,7 @@ def rendered(dags):
             "run_id": "r",
             "var": {"json": SimpleNamespace(pinterest_pipeline=VARIABLE)},
             "expanded_ti_count": None,
+            "params": {"retire": ["geo", "pin"], "force": True, "retire_without_approval": False},
         }
         task.render_template_fields(context)
         return context["task"]
@@ -167,3 +168,23 @@ def test_the_stream_is_watched_and_halted_as_launched_and_asked(rendered):
     assert watch.watched.streams == {f"stream_{table}": f"streaming-prefix-{table}" for table in ("pin", "geo", "user")}
     assert (watch.watched.stale_after_seconds, watch.watched.start_within_seconds) == (30, 60)
     assert rendered("pinterest_stream_supervisor", "halt_stream").request == "stop"
+
+
+def test_the_streams_are_named_with_the_prefix_of_the_variable(rendered):
+    task = rendered("pinterest_kinesis_streams", "streams_to_ensure")
+
+    (streams,) = task.op_args
+    assert {table: stream["stream_name"] for table, stream in streams.items()} == {
+        table: f"streaming-prefix-{table}" for table in ("pin", "geo", "user")
+    }
+    assert {type(stream["shard_count"]) for stream in streams.values()} == {int}
+
+
+def test_a_question_before_retiring_names_what_is_lost(rendered):
+    task = rendered("pinterest_kinesis_streams", "approve_retiring")
+
+    assert task.subject.endswith("and all that is in them: geo, pin?")
+    assert (task.body, task.waived) == (
+        "Param `force` is True: with it, records that nobody has read are lost, too.",
+        False,
+    )
