@@ -120,11 +120,16 @@ def stage_seconds(tasks: Iterable[dict[str, Any]]) -> dict[str, float]:
 
 
 def adds_up(report: dict[str, Any]) -> bool:
-    """Whether no row is missing in batch or stream: everything sent arrived, and everything that arrived has a fate."""
+    """Whether no row is missing, in the batch or in the stream."""
+    return batch_adds_up(report) and ("stream" not in report or report_stream.adds_up(report["stream"]))
+
+
+def batch_adds_up(report: dict[str, Any]) -> bool:
+    """Whether everything acknowledged landed, and everything landed has one fate."""
     return all(
         row["acknowledged"] <= row["landed"] == row["bronze"] == row["silver"] + row["duplicates"] + row["quarantined"]
         for row in report["rows"].values()
-    ) and ("stream" not in report or report_stream.adds_up(report["stream"]))
+    )
 
 
 def save(settings: Settings, report: dict[str, Any]) -> None:
@@ -141,7 +146,7 @@ def load(settings: Settings) -> dict[str, Any]:
 
 def show(settings: Settings, report: dict[str, Any]) -> None:
     console = Console(width=110)
-    rows = Table(title="Rows", title_justify="left")
+    rows = Table(title="Batch: rows", title_justify="left")
     rows.add_column("table")
     for stage in ROW_STAGES:
         rows.add_column(stage, justify="right")
@@ -150,21 +155,12 @@ def show(settings: Settings, report: dict[str, Any]) -> None:
     console.print(rows)
     console.print(
         "Every row has one fate: landed = silver + duplicates + quarantined."
-        if adds_up(report)
+        if batch_adds_up(report)
         else "[bold red]Rows are missing: landed is not silver + duplicates + quarantined.[/]"
     )
     if "stream" in report:
         report_stream.show(console, report["stream"])
-    refused = Table(title="Quarantine and defects", title_justify="left")
-    for column in ("table", "why", "rows"):
-        refused.add_column(column, justify="right" if column == "rows" else "left")
-    for kind in ("quarantine_reasons", "defects"):
-        for name, reasons in report[kind].items():
-            for reason, count in sorted((reasons or {}).items()):
-                refused.add_row(
-                    name, reason if kind == "quarantine_reasons" else f"kept, {reason} unreadable", f"{count:,}"
-                )
-    console.print(refused if refused.row_count else "Nothing was quarantined.")
+    show_refused(console, report)
     show_answers(console, settings, report)
     spent = Table(title="Seconds", title_justify="left")
     for stage in report["seconds"]:
@@ -173,6 +169,22 @@ def show(settings: Settings, report: dict[str, Any]) -> None:
     console.print(spent)
     console.print(f"Airflow: {report['airflow']} (user admin; password: make -s env | grep AIRFLOW_PASSWORD)")
     console.print(f"Report:  {settings.home / 'report.json'}")
+
+
+def show_refused(console: Console, report: dict[str, Any]) -> None:
+    refused = Table(title="Quarantine and defects", title_justify="left")
+    for column in ("table", "why", "rows"):
+        refused.add_column(column, justify="right" if column == "rows" else "left")
+    streamed = {f"stream.{t}": report["stream"][t]["quarantine_reasons"] for t in SOURCE_TABLES if "stream" in report}
+    for reasons_of, form in (
+        (report["quarantine_reasons"], "{}"),
+        (report["defects"], "kept, {} unreadable"),
+        (streamed, "{}"),
+    ):
+        for name, reasons in reasons_of.items():
+            for reason, count in sorted((reasons or {}).items()):
+                refused.add_row(name, form.format(reason), f"{count:,}")
+    console.print(refused if refused.row_count else "Nothing was quarantined.")
 
 
 def show_answers(console: Console, settings: Settings, report: dict[str, Any]) -> None:

@@ -33,8 +33,9 @@ def collect(
 ) -> dict[str, Any]:
     """Return the part ``stream`` of ``report.json``.
 
-    Keys: ``pin``, ``geo``, ``user`` with ``COUNTS``; ``latency_ms`` (``p50``, ``p95`` in milliseconds, ``rows``);
-    ``emulated``, the summary of the run; ``same_as_silver``, by table what the comparison found.
+    Keys: ``pin``, ``geo``, ``user`` with ``COUNTS`` and ``quarantine_reasons``; ``latency_ms`` (``p50``, ``p95`` in
+    milliseconds, ``rows``); ``emulated``, the summary of the run; ``same_as_silver``, by table what the comparison
+    found.
     """
     put = records_put(settings)
     with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=10) as warehouse:
@@ -79,18 +80,21 @@ def records_committed(settings: Settings) -> dict[str, int]:
         return dict(warehouse.execute(query).fetchall())
 
 
-def fate(warehouse: psycopg.Connection[Any], table: str) -> dict[str, int]:
+def fate(warehouse: psycopg.Connection[Any], table: str) -> dict[str, Any]:
     """Return what became of the records of a table's stream."""
 
     def number(query: sql.Composed | str, *parameters: str) -> int:
         row = warehouse.execute(query, parameters).fetchone()
         return int(row[0]) if row else 0
 
+    why = "SELECT reject_reason, count(*) FROM stream.quarantine WHERE stream = %s GROUP BY reject_reason"
+    reasons = dict(warehouse.execute(why, [stream_name(table)]).fetchall())
     duplicates = "SELECT coalesce(sum(duplicate_count), 0) FROM stream.progress WHERE query = %s"
     return {
         "committed": number(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("stream", table))),
         "duplicates": number(duplicates, f"stream_{table}"),
-        "quarantined": number("SELECT count(*) FROM stream.quarantine WHERE stream = %s", stream_name(table)),
+        "quarantined": sum(reasons.values()),
+        "quarantine_reasons": reasons,
     }
 
 

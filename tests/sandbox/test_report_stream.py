@@ -111,8 +111,10 @@ def test_counts_and_latency_are_read_from_the_tables_and_the_streams(settings, m
         for table in report_stream.TABLES:
             kinesis.delete_stream(StreamName=emulate_senders.stream_name(table), EnforceConsumerDeletion=True)
 
-    assert found["pin"] == {"put": 3, "committed": 2, "duplicates": 0, "quarantined": 1}
-    assert found["geo"] == {"put": 0, "committed": 0, "duplicates": 0, "quarantined": 0}
+    reasons = {"quarantine_reasons": {"broken": 1}}
+    assert found["pin"] == {"put": 3, "committed": 2, "duplicates": 0, "quarantined": 1, **reasons}
+    reasons = {"quarantine_reasons": {}}
+    assert found["geo"] == {"put": 0, "committed": 0, "duplicates": 0, "quarantined": 0, **reasons}
     assert found["latency_ms"] == {"p50": 1500.0, "p95": 2000.0, "rows": 2}
 
 
