@@ -15,6 +15,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 
 from sandbox.demo import failures
+from sandbox.supervision import members
 from tests.e2e.conftest import Pipeline, eventually
 
 SUPERVISOR = "pinterest_stream_supervisor"
@@ -74,6 +75,11 @@ class Stream:
         ((duplicate,),) = query("pinterest_warehouse", duplicates)
         return rows, int(duplicate), quarantined
 
+    def next_post(self) -> int:
+        """Return an id that no post has yet."""
+        ((newest,),) = self.pipeline.query("pinterest_warehouse", "SELECT coalesce(max(ind), 0) FROM stream.post")
+        return int(max(newest + 1, FIRST_POST))
+
     def whole_posts(self, first: int, count: int) -> int:
         where = f"ind >= {first} AND ind < {first + count}"
         return int(self.pipeline.query("pinterest_warehouse", f"SELECT count(*) FROM stream.post WHERE {where}")[0][0])
@@ -85,13 +91,13 @@ class Stream:
         return [run.run_id for run in runs if run.state.result_state is None]
 
     def driver(self, run_id: int) -> psutil.Process:
-        """The driver process of a run's cluster."""
+        """The driver process of a run's cluster, in this sandbox: another's may have a cluster of the same name."""
         task = self.databricks.jobs.get_run(run_id).tasks[0]
         name = f"job-cluster-{task.cluster_instance.cluster_id}"
         return next(
             process
-            for process in psutil.process_iter(["cmdline"])
-            if "sandbox.databricks.driver" in " ".join(process.info["cmdline"] or [])
+            for process in members(self.pipeline.settings.home)
+            if "sandbox.databricks.driver" in process.cmdline()
             and process.environ().get("DATABRICKS_CLUSTER_NAME") == name
         )
 
@@ -136,6 +142,7 @@ def stream(pipeline: Pipeline) -> Iterator[Stream]:
     pipeline.api.unpause(STREAMS_DAG)
     eventually(lambda: all(is_active(seen, table) for table in TABLES), f"{STREAMS_DAG} made the streams", seconds=240)
     pipeline.api.unpause(SUPERVISOR)
+    seen.request(pause=False)  # an earlier run of this module has left it stopped
     yield seen
     seen.request(stop=True)
     pipeline.api.call("PATCH", f"dags/{SUPERVISOR}", params={"update_mask": "is_paused"}, json={"is_paused": True})
@@ -151,11 +158,12 @@ def is_active(stream: Stream, table: str) -> bool:
 
 
 def test_a_killed_stream_is_replaced_by_exactly_one_and_every_record_is_accounted_for(stream: Stream) -> None:
-    stream.put(FIRST_POST, POSTS)
-    eventually(lambda: stream.whole_posts(FIRST_POST, POSTS) == POSTS, "the first posts are committed", seconds=240)
+    first = stream.next_post()
+    stream.put(first, POSTS)
+    eventually(lambda: stream.whole_posts(first, POSTS) == POSTS, "the first posts are committed", seconds=240)
     (before,) = stream.active_runs()
 
-    stream.put(FIRST_POST + POSTS, POSTS)
+    stream.put(first + POSTS, POSTS)
     stream.driver(before).kill()
     killed = time.monotonic()
     (after,) = eventually(
@@ -167,7 +175,7 @@ def test_a_killed_stream_is_replaced_by_exactly_one_and_every_record_is_accounte
     eventually(lambda: watches(stream, after), "the supervisor watches it", seconds=2 * REPLACED_WITHIN_SECONDS)
     print(f"replaced after {replaced:.1f} s, watched after {time.monotonic() - killed:.1f} s")
 
-    eventually(lambda: stream.whole_posts(FIRST_POST, 2 * POSTS) == 2 * POSTS, "all posts are committed", seconds=240)
+    eventually(lambda: stream.whole_posts(first, 2 * POSTS) == 2 * POSTS, "all posts are committed", seconds=240)
     eventually(lambda: all(adds_up(stream, table) for table in TABLES), "the books balance", seconds=60)
     assert stream.active_runs() == [after]
     assert len(stream.supervisor_runs("running")) == 1
