@@ -4,15 +4,16 @@ import asyncio
 import json
 import time
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk.exceptions import TaskDeferred
 
 from pinterest_pipeline.errors import PermanentError
 from pinterest_pipeline.hooks.kinesis import KinesisStreamHook
 from pinterest_pipeline.kinesis_api import StreamRecord
-from pinterest_pipeline.operators import kinesis as operators
 from pinterest_pipeline.operators.kinesis import (
     KinesisEnsureStreamOperator,
     KinesisRetireStreamOperator,
@@ -22,12 +23,24 @@ from pinterest_pipeline.sensors.kinesis import KinesisStreamSensor
 from pinterest_pipeline.triggers import polling
 from tests.contract.airflow_env.kinesis_lab import KinesisLab
 
+SQL = Path(__file__).resolve().parents[3] / "include" / "sql"
+COMMITTED = """
+INSERT INTO stream.position (stream, shard_id, sequence_number) VALUES (%s, %s, %s)
+ON CONFLICT (stream, shard_id) DO UPDATE SET sequence_number = excluded.sequence_number"""
 QUICKLY = {"poll_seconds": 0.1, "timeout": timedelta(seconds=60), "deferrable": False}
 
 
 @pytest.fixture(scope="module")
 def environment(stand_ins):
-    return stand_ins("kinesis", "ministack")
+    return stand_ins("kinesis", "ministack", "postgres")
+
+
+@pytest.fixture
+def warehouse(environment, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_WAREHOUSE", environment["PINTEREST_WAREHOUSE_URL"])
+    hook = PostgresHook("pinterest_warehouse")
+    hook.run([(SQL / "ddl" / f"{name}.sql").read_text() for name in ("012_schema_stream", "307_stream_position")])
+    return hook
 
 
 @pytest.fixture
@@ -108,22 +121,36 @@ def test_five_shards_from_one_take_the_calls_that_kinesis_needs(lab):
     assert scale(lab, 5)["actions"] == []
 
 
-def test_a_stream_with_unread_records_is_kept_and_one_that_is_read_is_retired(lab, monkeypatch):
+def test_a_stream_is_kept_while_a_record_is_unread_and_retired_by_what_was_committed(lab, warehouse):
     lab.create(shards=2)
     hook = KinesisStreamHook()
-    hook.put_records(lab.name, [StreamRecord(str(n), b"x") for n in range(20)])
-    last_arrival = max(record["ApproximateArrivalTimestamp"] for record in lab.records())
-    time.sleep(0.01)
+    read = hook.put_records(lab.name, [StreamRecord(str(n), b"x") for n in range(20)])
+    for shard in read.shards:
+        warehouse.run(COMMITTED, parameters=(lab.name, shard.shard_id, shard.last_sequence_number))
     late = hook.put_records(lab.name, [StreamRecord("late", b"x")]).shards[0]
-    rows = [(None, None, last_arrival)]
-    monkeypatch.setattr(operators, "postgres_hook", lambda _: SimpleNamespace(get_records=lambda *_: rows))
+    asked = {"sql": (SQL / "stream" / "read_up_to.sql").read_text(), "parameters": {"stream": lab.name}}
 
     with pytest.raises(PermanentError, match=rf"in {late.shard_id} \({late.last_sequence_number}\): let the readers"):
-        retire(lab, sql="SELECT")
+        retire(lab, **asked)
     assert lab.summary()["StreamStatus"] == "ACTIVE"
-    rows[:] = [(None, None, last_arrival), (late.shard_id, late.last_sequence_number, None)]
-    assert retire(lab, sql="SELECT") == {"stream": lab.name, "retired": True, "actions": ["delete"]}
-    assert retire(lab, sql="SELECT") == {"stream": lab.name, "retired": False, "actions": []}
+    warehouse.run(COMMITTED, parameters=(lab.name, late.shard_id, late.last_sequence_number))
+    assert retire(lab, **asked) == {"stream": lab.name, "retired": True, "actions": ["delete"]}
+    assert retire(lab, **asked) == {"stream": lab.name, "retired": False, "actions": []}
+
+
+def test_positions_of_an_earlier_stream_of_the_name_do_not_count(lab):
+    hook = KinesisStreamHook()
+    lab.create(shards=1)
+    [old] = hook.put_records(lab.name, [StreamRecord("a", b"x")]).shards
+    read = {old.shard_id: old.last_sequence_number}
+    assert hook.unread(lab.name, read) == ()
+    retire(lab, force=True)
+    time.sleep(1.1)  # the numbers of a shard begin with the second in which it was made
+
+    lab.create(shards=1)
+    [new] = hook.put_records(lab.name, [StreamRecord("a", b"x")]).shards
+
+    assert [one.sequence_number for one in hook.unread(lab.name, read)] == [new.first_sequence_number]
 
 
 def test_without_records_it_is_retired_freely_and_by_force_with_them(lab):
