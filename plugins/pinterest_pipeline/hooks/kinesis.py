@@ -4,6 +4,7 @@ Limits, beside those in ``kinesis_api.py``: 20 DescribeStreamSummary, 10 UpdateS
 second and account; 1,000 records/s or 1 MiB/s into a shard; 5 GetRecords a second and shard, shared by all readers.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -183,6 +184,7 @@ class KinesisStreamHook(AwsBaseHook):
         max_attempts: int = 10,
         bounds: Bounds | None = None,
         on_failed: Callable[[FailedRecord], None] | None = None,
+        log_level: int = logging.INFO,
     ) -> PutResult:
         """Put records, in requests as full as the service allows, and send again those that fail in passing.
 
@@ -197,13 +199,14 @@ class KinesisStreamHook(AwsBaseHook):
             or does not answer is sent again in smaller ones, down to 1 MiB.
         :param on_failed: Told of each record that is not delivered (too large, or no attempt left) as it happens,
             instead of ``PutResult.failed``.
+        :param log_level: Of the one line that a call logs; ``logging.DEBUG`` for a caller with many small ones.
         :raises PermanentError: missing stream, refused access.
         :raises TransientError: no answer, or none of a request's records taken, in all attempts; or :meth:`stop`.
         """
         if not 1 <= max_in_flight <= MAX_IN_FLIGHT:
             raise ValueError(f"max_in_flight is {max_in_flight}, expected 1 to {MAX_IN_FLIGHT}.")
         with calling(f"connecting to put into stream {name}"):
-            client = self.get_client_type(region_name=self.region_name, config=self.config.merge(PUTTING))
+            client = self._putting
         putting = Putting(
             partial(self._put_request, client, name),
             name,
@@ -214,7 +217,8 @@ class KinesisStreamHook(AwsBaseHook):
             stopped=self._stopped,
         )
         result = putting.run(records)
-        self.log.info(
+        self.log.log(
+            log_level,
             "Stream %s: %d records, %d failed, %d requests, %d records sent again, %d bytes in %d ms",
             name,
             result.records,
@@ -225,6 +229,11 @@ class KinesisStreamHook(AwsBaseHook):
             result.milliseconds,
         )
         return result
+
+    @cached_property
+    def _putting(self) -> Any:
+        """One client for all calls: making one costs 50 ms of CPU and a look at the connection."""
+        return self.get_client_type(region_name=self.region_name, config=self.config.merge(PUTTING))
 
     def stop(self) -> None:
         """Let requests in flight end, and end a running :meth:`put_records` with an error."""

@@ -1,5 +1,6 @@
 """Let users post: put posts of the source into the Kinesis streams at a chosen rate, and into Kafka if asked."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -178,7 +179,8 @@ class EmulatePostsOperator(BaseOperator):
 
         def send(table: str, emissions: Sequence[Emission]) -> None:
             stream = f"{self.stream_prefix}-{table}"
-            put = kinesis.put_records(stream, [StreamRecord(e.key, e.data) for e in emissions], max_in_flight=1)
+            records = [StreamRecord(e.key, e.data) for e in emissions]
+            put = kinesis.put_records(stream, records, max_in_flight=1, log_level=logging.DEBUG)
             if put.failed:
                 said = f"stream {stream} did not take {put.failed_count} records: {put.failed[0].reason}"
                 raise (TransientError if put.failed[0].error_code else PermanentError)(said)
