@@ -120,6 +120,7 @@ def connections(settings: Settings) -> dict[str, Mapping[str, object]]:
             "login": "pinterest",
             "password": settings.secrets["postgres_password"],
             "schema": database,
+            "extra": {"connect_timeout": 10},
         }
 
     return {

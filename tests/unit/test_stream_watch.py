@@ -190,6 +190,17 @@ def test_a_queued_run_of_the_dag_ends_the_watch(world):
     assert watch(timeout=60)["reason"] == "another run of this DAG waits with a request"
 
 
+def test_an_airflow_that_does_not_count_its_runs_does_not_blind_the_watch(world, monkeypatch):
+    def refuse(*_):
+        raise AttributeError("'ErrorResponse' object has no attribute 'count'")
+
+    monkeypatch.setattr(triggers, "count_dag_runs", refuse)
+    world.databricks.end(1, "FAILED")
+
+    with pytest.raises(StreamEndedError, match="is dead"):
+        watch(timeout=60)
+
+
 def test_a_look_that_fails_in_passing_is_no_death(world):
     world.warehouse.failure = psycopg2.OperationalError("server closed the connection")
     deferred = defer(timeout=60)

@@ -71,7 +71,7 @@ def world(stand_ins, monkeypatch):
     url = urlsplit(variables["PINTEREST_WAREHOUSE_URL"])
     connection = {
         "conn_type": "postgres", "host": url.hostname, "port": url.port, "login": url.username,
-        "password": url.password, "schema": url.path[1:],
+        "password": url.password, "schema": url.path[1:], "extra": {"connect_timeout": 10},
     }  # fmt: skip
     monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_WAREHOUSE", json.dumps(connection))
     found = World(variables)
