@@ -94,12 +94,7 @@ class Stream:
         """The driver process of a run's cluster, in this sandbox: another's may have a cluster of the same name."""
         task = self.databricks.jobs.get_run(run_id).tasks[0]
         name = f"job-cluster-{task.cluster_instance.cluster_id}"
-        return next(
-            process
-            for process in members(self.pipeline.settings.home)
-            if "sandbox.databricks.driver" in process.cmdline()
-            and process.environ().get("DATABRICKS_CLUSTER_NAME") == name
-        )
+        return next(process for process in members(self.pipeline.settings.home) if is_driver(process, name))
 
     def supervisor_runs(self, *states: str) -> list[dict[str, Any]]:
         return [run for run in self.pipeline.api.runs(SUPERVISOR) if run["state"] in states]
@@ -116,6 +111,14 @@ class Stream:
 
         state = eventually(launched, f"{run_id} of {SUPERVISOR} has taken {params}", seconds=150)
         assert state != "failed", failures(self.pipeline.api, SUPERVISOR, run_id)
+
+
+def is_driver(process: psutil.Process, cluster_name: str) -> bool:
+    try:
+        arguments, environment = process.cmdline(), process.environ()
+    except psutil.Error:  # it has just ended
+        return False
+    return "sandbox.databricks.driver" in arguments and environment.get("DATABRICKS_CLUSTER_NAME") == cluster_name
 
 
 def name_of(table: str) -> str:

@@ -8,16 +8,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
-import psycopg
 import psycopg2
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline import alerts, stream_tables, stream_watch
+from pinterest_pipeline import alerts, stream_watch
 from pinterest_pipeline.errors import PermanentError, TransientError
 from pinterest_pipeline.sensors import databricks_stream as sensors
 from pinterest_pipeline.sensors.databricks_stream import DatabricksStreamSensor
-from pinterest_pipeline.stream_supervision import Control, Request, StreamEndedError
+from pinterest_pipeline.stream_supervision import StreamEndedError
 from pinterest_pipeline.stream_watch import Watched
 from pinterest_pipeline.triggers import databricks_stream as triggers
 from pinterest_pipeline.triggers import polling
@@ -31,7 +30,7 @@ class Warehouse:
     """As much of a PostgresHook as is asked: three tables in memory."""
 
     def __init__(self):
-        self.progress, self.control, self.positions, self.failure, self.ran = [], [], {}, None, []
+        self.progress, self.control, self.positions, self.failure = [], [], {}, None
 
     def get_records(self, sql, parameters):
         if self.failure:
@@ -39,9 +38,6 @@ class Warehouse:
         if "stream.position" in sql:
             return self.positions.get(parameters["stream"], [])
         return self.control if "control" in sql else [row for row in self.progress if row[0] in parameters["queries"]]
-
-    def run(self, sql, parameters):
-        self.ran.append((sql, parameters))
 
     def committed(self, query, seconds_ago, batch=3):
         at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
@@ -264,33 +260,6 @@ def test_the_job_trigger_fires_when_something_can_be_done(world, life, idle, exp
     seen = asyncio.run(trigger.look())
 
     assert seen.result == (expected and {"step": expected})
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "said"),
-    [
-        (psycopg2.OperationalError("gone"), TransientError, "reading stream.control: gone"),
-        (psycopg.OperationalError("gone"), TransientError, "reading stream.control: gone"),
-        (psycopg.errors.UndefinedTable("no table"), PermanentError, "apply include/sql/ddl"),
-        (type("Missing", (psycopg2.Error,), {"pgcode": "42P01"})("no table"), PermanentError, "apply include/sql/ddl"),
-        (KeyError("ours"), KeyError, "ours"),
-    ],
-)
-def test_a_database_error_says_whether_trying_again_helps(error, kind, said):
-    warehouse = Warehouse()
-    warehouse.failure = error
-
-    with pytest.raises(kind, match=said):
-        stream_tables.read_control(warehouse)
-
-
-def test_nothing_asked_writes_nothing_and_no_row_means_nothing_asked():
-    warehouse = Warehouse()
-
-    stream_tables.obey(warehouse, Request.NOTHING, by="me", reason="r")
-
-    assert not warehouse.ran
-    assert stream_tables.read_control(warehouse) == Control()
 
 
 def test_the_watched_is_json():
