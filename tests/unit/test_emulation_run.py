@@ -1,53 +1,13 @@
 """The pace of emulated posts: the rate is kept, and nothing is left out or counted wrong over any interruption."""
 
-import json
 from collections import Counter
 
 import pytest
 
-from pinterest_pipeline.emulation import TABLES, Plan
-from pinterest_pipeline.emulation_defects import DEFECTS, KEYS
-from pinterest_pipeline.emulation_run import MOST_RECORDS_PER_SEND, Emulation, added
-
-
-def row(table, post_id):
-    return json.dumps({KEYS[table]: post_id, "text": f"Grüße 😀 {table}"}, ensure_ascii=False).encode()
-
-
-class World:
-    """A clock that only waiting moves, a source of ``size`` posts, and streams that remember all."""
-
-    def __init__(self, size=300, send_seconds=0.0):
-        self.ids = [10 * n for n in range(size)]
-        self.now = 1000.0
-        self.sent = []
-        self.calls = []
-        self.reads = []
-        self.send_seconds = send_seconds
-        self.stop_at = None
-        self.fail_at = None
-
-    def wait(self, seconds):
-        self.now += seconds
-        return self.stop_at is not None and self.now >= self.stop_at
-
-    def read_rows(self, ids):
-        self.reads.append(len(ids))
-        return {table: {post_id: row(table, post_id) for post_id in ids} for table in TABLES}
-
-    def send(self, table, emissions):
-        self.now += self.send_seconds
-        if self.fail_at is not None and len(self.calls) >= self.fail_at:
-            raise ConnectionError("the stream is away")
-        self.calls.append((self.now, table, len(emissions)))
-        self.sent += emissions
-
-    def emulation(self, **plan):
-        plan = Plan(**{"rate": 10, "count": 1_000_000, **plan})
-        return Emulation(plan, self.ids, self.read_rows, self.send, wait=self.wait, clock=lambda: self.now)
-
-    def rows(self):
-        return Counter((e.table, int(e.key)) for e in self.sent if e.kind == "row")
+from pinterest_pipeline.emulation import TABLES
+from pinterest_pipeline.emulation_defects import DEFECTS
+from pinterest_pipeline.emulation_run import MOST_RECORDS_PER_SEND, added
+from tests.unit.emulated_world import World
 
 
 def each_once(world):
@@ -122,6 +82,26 @@ def test_posts_come_at_the_rate_each_at_a_moment_of_its_own(rate):
     assert all(k / rate <= at < (k + 1) / rate for k, at in enumerate(moments))
     assert len({round(at * rate % 1, 3) for at in moments}) > 50
     assert result["most_behind_seconds"] == 0
+
+
+def test_a_run_that_goes_on_keeps_the_rate_from_its_own_start():
+    world = World()
+
+    result = world.emulation(rate=10, start=200, count=50).run()
+
+    assert 4.9 <= result["seconds"] < 5
+    assert world.calls[0][0] < 1000.1
+
+
+def test_a_record_that_was_not_acknowledged_is_where_to_resume():
+    world = World()
+    world.fail_at = 4  # the second post's geo
+    emulation = world.emulation(rate=10)
+
+    with pytest.raises(ConnectionError):
+        emulation.run()
+
+    assert (emulation.next_position, emulation.resume_position) == (2, 1)
 
 
 def test_slow_sending_gathers_posts_instead_of_losing_the_rate():
