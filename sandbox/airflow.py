@@ -161,8 +161,8 @@ def pipeline_variable(settings: Settings) -> dict[str, object]:
         "databricks": {
             "notebook_root": "/Workspace/Shared/pinterest/notebooks",
             "cluster": databricks.CLUSTER,
-            "secret_scope": "pinterest",
-            "secret_key": "warehouse_url",
+            "warehouse_url_scope": "pinterest",
+            "warehouse_url_key": "warehouse_url",
         },
         "stream": {
             "job_name": "pinterest-stream-posts",

@@ -20,8 +20,8 @@ def batch_tasks(
     notebook_root: str = setting("databricks.notebook_root"),
     lake_uri: str = setting("lake_uri"),
     topic_prefix: str = setting("topic_prefix"),
-    secret_scope: str = setting("databricks.secret_scope"),
-    secret_key: str = setting("databricks.secret_key"),
+    secret_scope: str = setting("databricks.warehouse_url_scope"),
+    secret_key: str = setting("databricks.warehouse_url_key"),
 ) -> list[dict[str, Any]]:
     """Return the tasks of a Jobs API 2.1/2.2 run: one per stage, each after the one before, each its own notebook.
 

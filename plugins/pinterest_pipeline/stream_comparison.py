@@ -23,8 +23,8 @@ TASKS = [
             "notebook_path": f"{setting('databricks.notebook_root')}/{TASK_KEY}",
             "base_parameters": {
                 "lake_uri": setting("lake_uri"),
-                "secret_scope": setting("databricks.secret_scope"),
-                "secret_key": setting("databricks.secret_key"),
+                "secret_scope": setting("databricks.warehouse_url_scope"),
+                "secret_key": setting("databricks.warehouse_url_key"),
                 "since": "{{ params.since or '' }}",
             },
         },

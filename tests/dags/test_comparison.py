@@ -8,7 +8,8 @@ import pytest
 VARIABLE = {
     "lake_uri": "s3a://a-lake",
     "databricks": {
-        "notebook_root": "/Workspace/notebooks", "cluster": {"num_workers": 2}, "secret_scope": "s", "secret_key": "k",
+        "notebook_root": "/Workspace/notebooks", "cluster": {"num_workers": 2}, "warehouse_url_scope": "s",
+        "warehouse_url_key": "k",
     },
 }  # fmt: skip
 

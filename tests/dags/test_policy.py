@@ -132,3 +132,20 @@ def sql_names(task):
         text for value in given for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)
     ]
     return [name if name.endswith(".sql") else texts[name] for name in flat]
+
+
+def keys_of(value):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from keys_of(inner)
+
+
+def test_airflow_masks_no_setting_of_the_pipeline_in_the_logs():
+    from airflow.sdk._shared.secrets_masker import should_hide_value_for_key
+
+    variable = next(v for v in example()["variables"] if v["variable_name"] == "pinterest_pipeline")
+    keys = list(keys_of(variable["variable_value"]))
+
+    assert "warehouse_url_scope" in keys
+    assert [key for key in keys if should_hide_value_for_key(key)] == []

@@ -22,8 +22,8 @@ VARIABLE = {
     "databricks": {
         "notebook_root": "/Workspace/notebooks",
         "cluster": {"num_workers": 2, "spark_version": "18.x"},
-        "secret_scope": "scope",
-        "secret_key": "key",
+        "warehouse_url_scope": "scope",
+        "warehouse_url_key": "key",
     },
     "stream": {
         "job_name": "a-stream",
