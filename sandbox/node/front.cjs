@@ -11,6 +11,8 @@ const IDLE_MILLISECONDS = 120_000;
 const AGENT_IDLE_MILLISECONDS = 20_000; // less than the minute after which kinesis-local closes a quiet connection
 const MAX_BODY_BYTES = 32 * 1024 * 1024; // PutRecords takes 10 MiB, a third more in base64
 const JSON_TYPE = 'application/x-amz-json-1.1'; // boto3 speaks nothing else to Kinesis
+const MAX_RECORDS = 500; // PutRecords' own limits, which kinesis-local does not know
+const MAX_REQUEST_BYTES = 10 * 1024 * 1024; // of data and partition keys
 const READS = /^(Describe|Get|List|Subscribe)/;
 const PUTS = new Set(['PutRecord', 'PutRecords']);
 const ACCOUNT = '000000000000'; // kinesis-local's, unless the access key is an account's twelve digits
@@ -42,9 +44,14 @@ function serve({ folder, publicPort, port }) {
   }
 
   async function put(request, body) {
+    const asked = JSON.parse(body);
+    const refused = refusal(asked.Records ?? []);
+    if (refused) {
+      return refused;
+    }
     const answer = await whole(await forward(request, body));
     if (answer.status === 200) {
-      appendPut(journal, putOf(request, JSON.parse(body), JSON.parse(answer.body)));
+      appendPut(journal, putOf(request, asked, JSON.parse(answer.body)));
       await Promise.allSettled(changes); // a shard that a record went to may be newer than the snapshot
     }
     return answer;
@@ -101,6 +108,22 @@ async function whole(answer) {
 function endToEnd(headers) {
   const { connection, 'keep-alive': keepAlive, 'transfer-encoding': encoding, ...rest } = headers;
   return rest;
+}
+
+/** Return the answer to a PutRecords that is too large, as the service gives it. */
+function refusal(records) {
+  const bytes = records.reduce((sum, { Data: data, PartitionKey: key }) => {
+    return sum + Buffer.byteLength(data, 'base64') + Buffer.byteLength(key);
+  }, 0);
+  if (records.length <= MAX_RECORDS && bytes <= MAX_REQUEST_BYTES) {
+    return undefined;
+  }
+  const [code, message] =
+    records.length > MAX_RECORDS
+      ? ['ValidationException', `Value at 'records' failed to satisfy constraint: Member must have length less than or equal to ${MAX_RECORDS}`]
+      : ['InvalidArgumentException', `Records size exceeds ${MAX_REQUEST_BYTES} bytes`];
+  const body = Buffer.from(JSON.stringify({ __type: code, message }));
+  return { status: 400, headers: { 'content-type': JSON_TYPE }, body };
 }
 
 /** Return what the journal keeps of a put: the stream's ARN, the time, the encryption, and the accepted records. */
