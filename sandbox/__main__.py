@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from sandbox import airflow_api, api_gateway, demo, emulate, report
-from sandbox.servers import every_server, start_in_order, wanted
+from sandbox.servers import GROUPS, every_server, ports_of, start_in_order, wanted
 from sandbox.settings import BUCKET, SandboxError, Settings, default_home
 from sandbox.source import command as seed
 from sandbox.supervision import Supervision
@@ -52,7 +52,7 @@ def existing() -> Settings:
 
 
 def up(options: argparse.Namespace) -> int:
-    settings = Settings.load_or_create(default_home())
+    settings = with_own_ports(Settings.load_or_create(default_home()))
     known = every_server(settings)
     chosen = wanted(known, [name for name in options.only.split(",") if name])
     supervision = Supervision(settings)
@@ -65,6 +65,24 @@ def up(options: argparse.Namespace) -> int:
 
     start_in_order(chosen, start)
     return 0
+
+
+def with_own_ports(settings: Settings) -> Settings:
+    """Give a stopped server another port where a program that is not ours has taken its own in the meantime.
+
+    Not while Airflow runs: it was told where the others are when it was started.
+    """
+    supervision = Supervision(settings)
+    supervision.end_orphans()
+    running = {name for name in every_server(settings) if supervision.is_running(name)}
+    if not running.isdisjoint(GROUPS["airflow"]):
+        return settings
+    moved = settings.on_free_ports({port for name in running for port in ports_of(name)})
+    for name, port in moved.ports.items():
+        if port != settings.ports[name]:
+            print(f"  port {settings.ports[name]} is taken: {name} moves to {port}", flush=True)
+            moved.save()
+    return moved
 
 
 def demonstrate(options: argparse.Namespace) -> int:

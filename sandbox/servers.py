@@ -9,6 +9,7 @@ from sandbox.settings import SandboxError, Settings
 
 MODULES = ("postgres", "ministack", "kinesis", "kafka", "kafka_connect", "kafka_rest", "msk_connect", "databricks")
 GROUPS = {"airflow": ("airflow_api_server", "airflow_scheduler", "airflow_dag_processor", "airflow_triggerer")}
+PORTS = {"kafka": ("kafka", "kafka_controller"), "airflow_api_server": ("airflow",)}  # the others' is named like them
 AT_ONCE = 3  # on two cores more would only make each look slow
 
 
@@ -17,6 +18,11 @@ def every_server(settings: Settings) -> dict[str, Server]:
     made = [import_module(f"sandbox.{module}").server(settings) for module in MODULES]
     made.extend(import_module("sandbox.airflow").servers(settings))
     return {server.name: server for server in made}
+
+
+def ports_of(server: str) -> tuple[str, ...]:
+    """Return the names in ``Settings.ports`` of what a server listens on."""
+    return PORTS.get(server, (server,))
 
 
 def wanted(known: dict[str, Server], names: Iterable[str]) -> list[Server]:

@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -85,6 +85,11 @@ class Settings:
         """Return these settings with a port and a credential for whatever has none yet, such as a newer server."""
         new_secrets = {name: secrets.token_hex(20) for name in SECRETS if name not in self.secrets}
         return replace(self, ports=choose_ports(self.ports), secrets={**self.secrets, **new_secrets})
+
+    def on_free_ports(self, kept: Collection[str]) -> "Settings":
+        """Return these settings with another port wherever a port is taken, save for the names in ``kept``."""
+        free = {name: port for name, port in self.ports.items() if name in kept or is_free(port)}
+        return replace(self, ports=choose_ports(free))
 
     def save(self) -> None:
         write_private(self.home / "settings.json", json.dumps({"ports": self.ports, "secrets": self.secrets}))

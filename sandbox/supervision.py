@@ -81,13 +81,17 @@ class Supervision:
         return True
 
     def ensure_alive(self, servers: Iterable[Server]) -> None:
-        """Start supervisord unless it runs; what an earlier, killed one left behind is ended first."""
+        """Start supervisord unless it runs, or teach the running one the servers that are new to it."""
+        file = self.settings.home / "supervisord.conf"
         if self.is_alive():
+            write_private(file, self.configuration(servers))
+            [[added, _, _]] = self.rpc.supervisor.reloadConfig()
+            for name in added:
+                self.rpc.supervisor.addProcessGroup(name)
             return
-        end_processes(self.settings.home)
+        self.end_orphans()
         self.settings.runtime.mkdir(mode=0o700, exist_ok=True)
         self.socket.unlink(missing_ok=True)
-        file = self.settings.home / "supervisord.conf"
         write_private(file, self.configuration(servers))
         subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(file)],
@@ -98,6 +102,11 @@ class Supervision:
             timeout=60,
         )
         wait_until(self.is_alive, 30, "supervisord answers on its socket")
+
+    def end_orphans(self) -> None:
+        """End what a supervisord that was killed left behind."""
+        if not self.is_alive():
+            end_processes(self.settings.home)
 
     def configuration(self, servers: Iterable[Server]) -> str:
         def escaped(value: object) -> str:
@@ -205,7 +214,15 @@ def members(home: Path) -> set[psutil.Process]:
     for process in tuple(found):
         with contextlib.suppress(psutil.Error):
             found.update(process.children(recursive=True))
-    return {process for process in found if process.pid != os.getpid()}
+    return {process for process in found if process.pid != os.getpid() and not has_ended(process)}
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Say whether nothing is left but a process number: in a container process 1 may never fetch the exit code."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
 
 
 def is_marked(process: psutil.Process, home: Path) -> bool:

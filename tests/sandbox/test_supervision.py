@@ -1,0 +1,102 @@
+"""Ports that others take, servers that are new, processes that nobody fetches: without starting a real stand-in."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from sandbox import __main__ as command
+from sandbox.server import Server
+from sandbox.settings import SandboxError, Settings, free_port
+from sandbox.supervision import MARK, Supervision, members
+
+
+@pytest.fixture
+def settings(tmp_path):
+    settings = Settings.load_or_create(tmp_path / "home")
+    yield settings
+    Supervision(settings).stop_all()
+
+
+def sleeper(name):
+    return Server(name=name, command=(sys.executable, "-c", "import time; time.sleep(600)"), is_ready=lambda: True)
+
+
+@pytest.fixture
+def taken_port():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def on_port(settings, name, port):
+    moved = Settings(settings.home, {**settings.ports, name: port}, settings.secrets)
+    moved.save()
+    return moved
+
+
+def test_a_stopped_server_moves_from_a_port_that_another_program_took(settings, taken_port, capsys):
+    moved = command.with_own_ports(on_port(settings, "kafka_rest", taken_port))
+
+    assert moved.ports["kafka_rest"] != taken_port
+    assert {k: v for k, v in moved.ports.items() if k != "kafka_rest"} == {
+        k: v for k, v in settings.ports.items() if k != "kafka_rest"
+    }
+    assert Settings.load(settings.home).ports == moved.ports
+    assert f"port {taken_port} is taken: kafka_rest moves to {moved.ports['kafka_rest']}" in capsys.readouterr().out
+
+
+def test_a_port_that_was_asked_for_by_name_is_not_exchanged(settings, taken_port, monkeypatch):
+    monkeypatch.setenv("PINTEREST_SANDBOX_PORT_KAFKA_REST", str(taken_port))
+
+    with pytest.raises(SandboxError, match=f"Port {taken_port} for kafka_rest is taken"):
+        command.with_own_ports(on_port(settings, "kafka_rest", taken_port))
+
+
+def test_a_running_server_keeps_its_port(settings):
+    supervision = Supervision(settings)
+    supervision.ensure_alive([sleeper("kafka_rest")])
+    supervision.start(sleeper("kafka_rest"))
+
+    with socket.socket() as own:
+        port = free_port()
+        own.bind(("127.0.0.1", port))
+        own.listen()
+        moved = command.with_own_ports(on_port(settings, "kafka_rest", port))
+
+    assert moved.ports["kafka_rest"] == port
+
+
+def test_a_running_supervisor_learns_of_a_new_server(settings):
+    supervision = Supervision(settings)
+    supervision.ensure_alive([sleeper("old")])
+    supervision.start(sleeper("old"))
+    old = (supervision.pids / "old.pid").read_text()
+
+    supervision.ensure_alive([sleeper("old"), sleeper("new")])
+
+    assert supervision.start(sleeper("new"))
+    assert supervision.is_running("new")
+    assert (supervision.pids / "old.pid").read_text() == old
+
+
+def test_a_process_that_ended_and_was_not_fetched_is_no_member(settings):
+    mark = {**os.environ, MARK: str(settings.home)}
+    child = subprocess.Popen([sys.executable, "-c", "input()"], env=mark, stdin=subprocess.PIPE)
+    pid_file = settings.folder("pids") / "child.pid"
+    pid_file.write_text(str(child.pid))
+    assert psutil.Process(child.pid) in members(settings.home)
+
+    child.kill()
+    deadline = time.monotonic() + 20
+    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    assert members(settings.home) == set()
+    child.communicate()
