@@ -17,6 +17,7 @@ BENCHMARKS = (
     ("airflow", "ingestion.py"),
     ("airflow", "kinesis_packing.py"),
     ("spark", "batch.py"),
+    ("spark", "stream_sink.py"),
     ("sandbox", "stream_latency.py"),
 )
 

@@ -11,7 +11,6 @@ sandbox's Python: ``python benchmarks/stream_latency.py [--minutes 1] [--rate 50
 import argparse
 import json
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -25,9 +24,9 @@ if "--in-driver" not in sys.argv:  # the driver runs in Spark's environment, whi
     import boto3
     import psutil
     import psycopg
+    from stream_warehouse import fresh_warehouse, start_sandbox
 
 SPARK_PYTHON = str(PROJECT / ".venv" / "spark" / "bin" / "python")
-SANDBOX = [sys.executable, "-m", "sandbox"]
 TABLES = ("pin", "geo", "user")
 TICK_SECONDS = 0.1
 WARM_SECONDS = 20  # the JVM compiles; not counted
@@ -43,7 +42,9 @@ def main() -> int:
     given = options.parse_args()
     if given.in_driver:
         return in_driver(json.loads(given.in_driver))
-    environment = start_sandbox()
+    environment = start_sandbox("postgres,kinesis")
+    os.environ.setdefault("PINTEREST_SPARK_JARS", str(PROJECT / ".jars" / "spark"))
+    os.environ["PYTHONPATH"] = str(PROJECT / "include" / "spark")  # of the driver and of its Python workers
     with tempfile.TemporaryDirectory(prefix="pinterest-stream-") as folder:
         return measure(given, environment, Path(folder))
 
@@ -64,8 +65,9 @@ def measure(given: argparse.Namespace, environment: dict[str, str], folder: Path
     with (folder / "driver.log").open("wb") as log:
         driver = subprocess.Popen([SPARK_PYTHON, __file__, "--in-driver", argument], stderr=log)
     try:
+        wake(kinesis, prefix, url)
         put_at, memory = produce(kinesis, prefix, given, psutil.Process(driver.pid))
-        late = wait_for(url, len(put_at) * len(TABLES))
+        late = wait_for(url, "sum(row_count)", len(put_at) * len(TABLES))
         ask_to_stop(url)
         driver.wait(60)
     finally:
@@ -73,6 +75,13 @@ def measure(given: argparse.Namespace, environment: dict[str, str], folder: Path
         for table in TABLES:
             kinesis.delete_stream(StreamName=f"{prefix}-{table}")
     return report(url, put_at, memory, late)
+
+
+def wake(kinesis: Any, prefix: str, url: str) -> None:
+    """Wait until each query has committed a record that no table takes: the session is there, the plan compiled."""
+    for table in TABLES:
+        kinesis.put_record(StreamName=f"{prefix}-{table}", Data=b"{}", PartitionKey="0")
+    wait_for(url, "sum(quarantined_count)", len(TABLES))
 
 
 def produce(
@@ -122,7 +131,7 @@ def report(url: str, put_at: dict[int, float], memory: list[float], late: float)
         for table in TABLES:
             rows = connection.execute(f'SELECT ind, extract(epoch FROM committed_at) FROM stream."{table}"').fetchall()  # noqa: S608
             found = [(float(at) - put_at[ind]) * 1000 for ind, at in rows if put_at[ind] >= first]
-            print(f"{table:5} {shown(found)}, {len(found):,} rows after the warm-up")
+            print(f"{table:5} {shown(found)}, {len(found):,} rows after the warm-up", flush=True)
             everything += found
         sums = "SELECT sum(record_count), sum(row_count), count(*), avg(record_count) FROM stream.progress"
         records, rows, batches, size = connection.execute(sums).fetchone() or (0, 0, 0, 0)
@@ -153,12 +162,11 @@ def resident_mib(driver: "psutil.Process") -> float:
     return sum(one.memory_info().rss for one in family if one.is_running()) / 2**20
 
 
-def wait_for(url: str, rows: int) -> float:
+def wait_for(url: str, what: str, count: int) -> float:
     began = time.monotonic()
     with psycopg.connect(url, autocommit=True) as connection:
-        while time.monotonic() - began < 120:
-            found = connection.execute("SELECT coalesce(sum(row_count), 0) FROM stream.progress").fetchone() or (0,)
-            if found[0] >= rows:
+        while time.monotonic() - began < 180:
+            if (connection.execute(f"SELECT {what} FROM stream.progress").fetchone() or (0,))[0] == count:  # noqa: S608
                 break
             time.sleep(0.1)
     return time.monotonic() - began
@@ -167,29 +175,6 @@ def wait_for(url: str, rows: int) -> float:
 def ask_to_stop(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("INSERT INTO stream.control (query, stop_requested_at) VALUES ('all', now())")
-
-
-def fresh_warehouse(server_url: str) -> str:
-    name = f"bench_{uuid.uuid4().hex[:8]}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    url = f"{server_url.rpartition('/')[0]}/{name}"
-    with psycopg.connect(url) as connection:
-        for file in sorted((PROJECT / "include" / "sql" / "ddl").glob("*.sql")):
-            connection.execute(file.read_text())
-    return url
-
-
-def start_sandbox() -> dict[str, str]:
-    """Start what the stream needs and take over the variables of ``sandbox env``."""
-    subprocess.run([*SANDBOX, "up", "--only", "postgres,kinesis"], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
-    printed = subprocess.run([*SANDBOX, "env"], cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    lines = (shlex.split(line) for line in printed.splitlines() if line.startswith("export "))
-    environment = dict(assignment.split("=", 1) for _, assignment in lines)
-    os.environ.update(environment)
-    os.environ.setdefault("PINTEREST_SPARK_JARS", str(PROJECT / ".jars" / "spark"))
-    os.environ["PYTHONPATH"] = str(PROJECT / "include" / "spark")  # of the driver and of its Python workers
-    return environment
 
 
 def in_driver(given: dict[str, Any]) -> int:
