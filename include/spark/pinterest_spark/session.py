@@ -31,6 +31,7 @@ CODE_CACHE = "-XX:ReservedCodeCacheSize=512m"  # generated classes fill the defa
 # Spark generates methods of more than 8,000 bytes for a wide table; interpreted, they took half as long again
 HUGE_METHODS = "-XX:-DontCompileHugeMethods"
 COLLECTOR = "-XX:+UseParallelGC"  # throughput is what a batch wants: a tenth off at 100 times the rows
+CHECKPOINTING = "org.apache.spark.sql.execution.streaming.checkpointing"
 SIZES = {
     # C1 only: a test run is over before the optimising compiler pays (70 s -> 26 s for ten Delta tests)
     "test": Size(
@@ -50,6 +51,9 @@ SIZES = {
             "spark.driver.maxResultSize": "256m",
             "spark.sql.streaming.minBatchesToRetain": "10",
             "spark.sql.streaming.numRecentProgressUpdates": "5",
+            # The default writes a checksum beside each file of a local checkpoint and forks a process for each mode:
+            # 50 ms a file instead of 8, two files a micro-batch
+            "spark.sql.streaming.checkpointFileManagerClass": f"{CHECKPOINTING}.FileSystemBasedCheckpointFileManager",
         },
     ),
 }  # fmt: skip
