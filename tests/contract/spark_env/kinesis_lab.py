@@ -115,11 +115,12 @@ class SourceLab:
         self.wait_for(is_so, query)
         query.stop()
 
-    def wait_for(self, is_so: Callable[[], bool], query: Any) -> None:
+    def wait_for(self, is_so: Callable[[], bool], query: Any = None) -> None:
+        """Wait until it is so, which the query, if there is one, must live to see."""
         deadline = time.monotonic() + 60
         while not is_so():
-            assert query.isActive, query.exception()
-            assert time.monotonic() < deadline, f"{len(self.rows)} rows: {query.lastProgress}"
+            assert query is None or query.isActive, query.exception()
+            assert time.monotonic() < deadline, f"{len(self.rows)} rows: {query and query.lastProgress}"
             time.sleep(0.05)
 
     def stop(self) -> None:
