@@ -12,19 +12,19 @@ PROJECT = Path(__file__).resolve().parent.parent
 HOME = PROJECT / ".sandbox-bench"
 PATHS = {"airflow": "plugins", "spark": "include/spark", "sandbox": "."}
 BENCHMARKS = (
-    ("sandbox", "generator.py"),
-    ("airflow", "dag_parsing.py"),
-    ("airflow", "ingestion.py"),
-    ("airflow", "kinesis_packing.py"),
-    ("spark", "batch.py"),
-    ("spark", "stream_sink.py"),
-    ("sandbox", "stream_latency.py"),
+    ("sandbox", "generator.py", ()),
+    ("airflow", "dag_parsing.py", ()),
+    ("airflow", "ingestion.py", ()),
+    ("airflow", "kinesis_packing.py", ()),
+    ("spark", "batch.py", ("--scale", "100")),
+    ("spark", "stream_sink.py", ()),
+    ("sandbox", "stream_latency.py", ()),
 )
 
 
 def main(chosen: list[str]) -> int:
     failed = []
-    for environment, name in BENCHMARKS:
+    for environment, name, options in BENCHMARKS:
         if chosen and name not in chosen:
             continue
         print(f"\n=== {name}", flush=True)
@@ -34,7 +34,8 @@ def main(chosen: list[str]) -> int:
             "PINTEREST_SANDBOX_HOME": str(HOME),
             "PINTEREST_SPARK_JARS": str(PROJECT / ".jars" / "spark"),
         }
-        command = [str(PROJECT / ".venv" / environment / "bin" / "python"), str(PROJECT / "benchmarks" / name)]
+        python = PROJECT / ".venv" / environment / "bin" / "python"
+        command = [str(python), str(PROJECT / "benchmarks" / name), *options]
         if subprocess.run(command, cwd=PROJECT, env=variables, check=False).returncode:
             failed.append(name)
     down = [str(PROJECT / ".venv" / "sandbox" / "bin" / "python"), "-m", "sandbox", "down"]
