@@ -41,7 +41,7 @@ def main(chosen: list[str]) -> int:
     down = [str(PROJECT / ".venv" / "sandbox" / "bin" / "python"), "-m", "sandbox", "down"]
     subprocess.run(down, cwd=PROJECT, env={**os.environ, "PINTEREST_SANDBOX_HOME": str(HOME)}, check=False)
     if failed:
-        print(f"\nDid not finish: {', '.join(failed)}", file=sys.stderr)
+        print(f"\nFailed, or missed a goal: {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed))
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 import boto3
 import psycopg
 import pytest
+from botocore.exceptions import BotoCoreError
 
 from tests.contract.spark_env.stream_lab import warehouse_of, wire
 
 PROJECT = Path(__file__).resolve().parents[3]
+KINESIS_PID = PROJECT / ".sandbox-test" / "pids" / "kinesis.pid"
 TABLES = ("pin", "geo", "user")
 POSTS = 120
 BAD = {
@@ -68,6 +70,11 @@ class Streams:
                     break
                 iterator = answer["NextShardIterator"]
         return found
+
+    def answers(self):
+        with suppress(BotoCoreError):
+            return bool(self.kinesis.list_streams()["StreamNames"])
+        return False
 
     def delete(self):
         for table in TABLES:
@@ -198,24 +205,37 @@ def test_bad_records_are_in_quarantine_with_shard_and_sequence_number(survivor, 
         assert record["Data"].decode() == payload
 
 
-def test_postgresql_killed_mid_stream_costs_no_row_and_a_stop_ends_the_run_well(survivor, streams, warehouse, until):
+def test_kinesis_killed_mid_stream_costs_no_record(survivor, streams, warehouse, until):
     put_posts(streams, POSTS, 2 * POSTS)
-    os.kill(postmaster(warehouse), signal.SIGKILL)
+    os.kill(int(KINESIS_PID.read_text()), signal.SIGKILL)
+    until(streams.answers, bool, seconds=60)
     put_posts(streams, 2 * POSTS, 3 * POSTS)
 
-    sums = until(
-        lambda: counted(warehouse),
-        lambda found: len(found) == 3 and all(one[1] >= 3 * POSTS for one in found.values()),
-        seconds=120,
-    )
-    assert sums["stream_pin"] == [3 * POSTS + 7, 3 * POSTS, 1, 6]
-    assert warehouse.one("SELECT count(*) FROM stream.post") == 3 * POSTS
+    sums = until(lambda: counted(warehouse), arrived(3 * POSTS), seconds=120)
 
+    assert sums["stream_pin"] == [streams.count("pin"), 3 * POSTS, 1, 6]
+    assert sums["stream_user"] == [streams.count("user"), 3 * POSTS, 0, 0]
+
+
+def test_postgresql_killed_mid_stream_costs_no_row_and_a_stop_ends_the_run_well(survivor, streams, warehouse, until):
+    put_posts(streams, 3 * POSTS, 4 * POSTS)
+    os.kill(postmaster(warehouse), signal.SIGKILL)
+    put_posts(streams, 4 * POSTS, 5 * POSTS)
+
+    sums = until(lambda: counted(warehouse), arrived(5 * POSTS), seconds=120)
+
+    assert sums["stream_pin"] == [5 * POSTS + 7, 5 * POSTS, 1, 6]
+    assert warehouse.one("SELECT count(*) FROM stream.post") == 5 * POSTS
     warehouse.rows("INSERT INTO stream.control (query, stop_requested_at) VALUES ('all', now()) RETURNING query")
     code, result = survivor.wait()
     assert code == 0, survivor.log.read_text()[-3000:]
     assert result["stage"] == "stream"
-    assert result["tables"]["geo"]["records"] >= 2 * POSTS
+    assert result["tables"]["geo"]["records"] >= 4 * POSTS
+
+
+def arrived(posts):
+    """Return a predicate on the sums: each query has written so many rows."""
+    return lambda found: len(found) == len(TABLES) and all(rows >= posts for _, rows, _, _ in found.values())
 
 
 def postmaster(warehouse):
