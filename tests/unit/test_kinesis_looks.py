@@ -134,7 +134,7 @@ def sensor(monkeypatch):
 
     def build(hook, **arguments):
         monkeypatch.setattr(triggers, "kinesis_hook", lambda **_: hook)
-        defaults = {"task_id": "w", "stream_name": "s", "poke_interval": 0.01, "deferrable": False}
+        defaults = {"task_id": "w", "stream_name": "s", "poke_interval": 0.01, "timeout": 30, "deferrable": False}
         built = KinesisStreamSensor(**{**defaults, **arguments})
         built.hook = hook
         return built
