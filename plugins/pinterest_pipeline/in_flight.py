@@ -6,6 +6,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 MAX_IN_FLIGHT = 16  # requests at a time: beyond a few a proxy only queues them
 
 
+def require_between(name: str, value: int, most: int) -> None:
+    """Refuse a number that is not between 1 and ``most``."""
+    if not 1 <= value <= most:
+        raise ValueError(f"{name} is {value}, expected 1 to {most:,}.")
+
+
 def map_in_flight[Item, Result](
     function: Callable[[Item], Result], items: Iterable[Item], *, limit: int, stop: Callable[[], None]
 ) -> Generator[Result]:

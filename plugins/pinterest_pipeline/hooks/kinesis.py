@@ -16,6 +16,7 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from pinterest_pipeline.errors import PermanentError, PipelineError
+from pinterest_pipeline.in_flight import MAX_IN_FLIGHT, require_between
 from pinterest_pipeline.kinesis_api import (
     OLD_MAX_PUT_BYTES,
     FailedRecord,
@@ -41,7 +42,6 @@ from pinterest_pipeline.kinesis_reading import (
     utc_now,
 )
 
-MAX_IN_FLIGHT = 16
 SHARDS_AT_ONCE = 8
 CLIENT = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
 PUTTING = Config(retries={"total_max_attempts": 1}, max_pool_connections=MAX_IN_FLIGHT)  # we count our own attempts
@@ -203,8 +203,7 @@ class KinesisStreamHook(AwsBaseHook):
         :raises PermanentError: missing stream, refused access.
         :raises TransientError: no answer, or none of a request's records taken, in all attempts; or :meth:`stop`.
         """
-        if not 1 <= max_in_flight <= MAX_IN_FLIGHT:
-            raise ValueError(f"max_in_flight is {max_in_flight}, expected 1 to {MAX_IN_FLIGHT}.")
+        require_between("max_in_flight", max_in_flight, MAX_IN_FLIGHT)
         with calling(f"connecting to put into stream {name}"):
             client = self._putting
         putting = Putting(

@@ -11,7 +11,7 @@ from pinterest_pipeline.batching import Batch, in_batches
 from pinterest_pipeline.dead_letters import DeadLetterBox
 from pinterest_pipeline.delivery import ProduceResult
 from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.in_flight import MAX_IN_FLIGHT, map_in_flight
+from pinterest_pipeline.in_flight import MAX_IN_FLIGHT, map_in_flight, require_between
 from pinterest_pipeline.lazy_hooks import kafka_rest_hook, lake_hook, postgres_hook
 from pinterest_pipeline.records import DeadLetter, Record, UnsupportedColumnError, row_encoder
 from pinterest_pipeline.sending import Sending
@@ -134,9 +134,3 @@ class KafkaRestProduceOperator(BaseOperator):
             day=context.get("ds") or started_at.date().isoformat(),
             run=f"{ti.dag_id}.{ti.run_id}.{ti.task_id}{mapped}.try{ti.try_number}",
         )
-
-
-def require_between(name: str, value: int, most: int) -> None:
-    """Refuse a number that is not between 1 and ``most``."""
-    if not 1 <= value <= most:
-        raise ValueError(f"{name} is {value}, expected 1 to {most:,}.")

@@ -8,7 +8,7 @@ from typing import Any, override
 
 from pinterest_pipeline.dead_letters import DeadLetterBox
 from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.in_flight import MAX_IN_FLIGHT
+from pinterest_pipeline.in_flight import MAX_IN_FLIGHT, require_between
 from pinterest_pipeline.kinesis_api import FailedRecord, PutResult, StreamDescription, StreamRecord
 from pinterest_pipeline.kinesis_plan import Await, Change, missing_stream, still_busy
 from pinterest_pipeline.lazy_hooks import lake_hook, postgres_hook
@@ -63,8 +63,7 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not 1 <= concurrency <= MAX_IN_FLIGHT:
-            raise ValueError(f"concurrency is {concurrency}, expected 1 to {MAX_IN_FLIGHT}.")
+        require_between("concurrency", concurrency, MAX_IN_FLIGHT)
         self.sql = sql
         self.parameters = parameters
         self.key_column = key_column
