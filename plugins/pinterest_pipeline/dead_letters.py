@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Protocol, Self
 
 from pinterest_pipeline.records import DeadLetter
 
@@ -39,6 +40,21 @@ class DeadLetterBox:
         self._letters: list[DeadLetter] = []
         self._characters = 0
         self._objects = 0
+
+    @classmethod
+    def of_task(
+        cls, store: JsonLinesStore, context: Mapping[str, Any], *, prefix: str, topic: str, started_at: datetime
+    ) -> Self:
+        """Return the box of a task's try, under the day of its run, or the day it started where that has none."""
+        ti = context["ti"]
+        mapped = f".{ti.map_index}" if ti.map_index >= 0 else ""
+        return cls(
+            store,
+            prefix=prefix,
+            topic=topic,
+            day=context.get("ds") or started_at.date().isoformat(),
+            run=f"{ti.dag_id}.{ti.run_id}.{ti.task_id}{mapped}.try{ti.try_number}",
+        )
 
     @property
     def uri(self) -> str | None:

@@ -125,12 +125,7 @@ class KafkaRestProduceOperator(BaseOperator):
             raise PermanentError(f"the query for topic {self.topic}: {error}") from error
 
     def _dead_letter_box(self, context: Any, started_at: datetime) -> DeadLetterBox:
-        ti = context["ti"]
-        mapped = f".{ti.map_index}" if ti.map_index >= 0 else ""
-        return DeadLetterBox(
-            lake_hook(self.dead_letter_bucket, self.aws_conn_id),
-            prefix=self.dead_letter_prefix,
-            topic=self.topic,
-            day=context.get("ds") or started_at.date().isoformat(),
-            run=f"{ti.dag_id}.{ti.run_id}.{ti.task_id}{mapped}.try{ti.try_number}",
+        lake = lake_hook(self.dead_letter_bucket, self.aws_conn_id)
+        return DeadLetterBox.of_task(
+            lake, context, prefix=self.dead_letter_prefix, topic=self.topic, started_at=started_at
         )
