@@ -26,7 +26,6 @@ GET_OUTPUT = ("GET", "2.2/jobs/runs/get-output")
 SUBMIT = ("POST", "2.2/jobs/runs/submit")
 CANCEL = ("POST", "2.2/jobs/runs/cancel")
 REPAIR = ("POST", "2.2/jobs/runs/repair")
-GET_JOB = ("GET", "2.2/jobs/get")
 WORKSPACE_STATUS = ("GET", "2.0/workspace/get-status")
 RUNS_PER_PAGE = 25
 STATUS_CODE = re.compile(r"Status Code: (\d{3})")
@@ -138,10 +137,6 @@ class DatabricksRunHook(DatabricksHook):
             error=answer.get("error") or "",
             trace=answer.get("error_trace") or "",
         )
-
-    def job(self, job_id: int) -> Mapping[str, Any]:
-        """Return a job's settings as the service words them."""
-        return self._call(f"reading job {job_id}", GET_JOB, {"job_id": job_id})
 
     def check_notebook(self, path: str) -> None:
         """Raise :class:`PermanentError` when the workspace has no notebook of that path.
