@@ -1,7 +1,6 @@
 """Requests to a Kafka REST proxy, apart from sending them: where, as whom, what a refusal means, when to retry."""
 
 import json
-import random
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pinterest_pipeline.backoff import pause_seconds
 from pinterest_pipeline.errors import PermanentError, PipelineError, TransientError, is_retryable_status
 from pinterest_pipeline.waiting import Look
 
@@ -134,9 +134,8 @@ def retry_after_seconds(header: str | None, now: datetime) -> float:
 
 
 def wait_seconds(state: "tenacity.RetryCallState", *, first: float, longest: float) -> float:
-    """Return the wait before the next attempt: half fixed, half random, doubling; never less than was asked for."""
-    ceiling: float = min(longest, first * 2 ** (state.attempt_number - 1))
-    wait = ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 - spreads load, hides nothing
+    """Return the wait before the next attempt, never less than was asked for."""
+    wait = pause_seconds(state.attempt_number, first=first, longest=longest)
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after_seconds if isinstance(error, UnansweredError) else 0
     return max(wait, min(asked, LONGEST_RETRY_AFTER_SECONDS))

@@ -1,11 +1,11 @@
 """Which records go into the next PutRecords request: full envelopes, also while some records must be sent again."""
 
-import random
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
+from pinterest_pipeline.backoff import pause_seconds
 from pinterest_pipeline.kinesis_api import (
     DEFAULT_MAX_RECORD_BYTES,
     MAX_PARTITION_KEY_CHARACTERS,
@@ -136,6 +136,5 @@ class Envelopes:
 
 
 def wait_seconds(attempts: int) -> float:
-    """Return how long to wait after so many attempts: half fixed, half random, doubling up to five seconds."""
-    ceiling: float = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (attempts - 1))
-    return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 - spreads load, hides nothing
+    """Return how long to wait after so many attempts."""
+    return pause_seconds(attempts, first=FIRST_WAIT_SECONDS, longest=LONGEST_WAIT_SECONDS)
