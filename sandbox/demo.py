@@ -1,12 +1,12 @@
 """``sandbox demo``: start everything, load posts, run the pipeline under Airflow, and show what came of it."""
 
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from sandbox import demo_stream, report
 from sandbox.airflow_api import AirflowApi
+from sandbox.demo_progress import say, wait
 from sandbox.settings import SandboxError, Settings
 
 BATCH_DAG = "pinterest_daily_batch"
@@ -67,15 +67,6 @@ def ensure_connector(api: AirflowApi) -> None:
     )
 
 
-def wait(what: str, condition: Callable[[], bool], seconds: float) -> None:
-    say(f"waiting for {what}")
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SandboxError(f"Waited {seconds:.0f} s in vain for {what}; the logs are in .sandbox/logs.")
-        time.sleep(POLL_SECONDS)
-
-
 def follow(api: AirflowApi, dag_id: str, run_id: str, seconds: float) -> str:
     """Print each task once as it ends, and return the run's final state."""
     told: set[tuple[str, int]] = set()
@@ -104,7 +95,3 @@ def failures(api: AirflowApi, dag_id: str, run_id: str) -> str:
     """Return the end of the log of every task that failed, for a person who has only the terminal."""
     failed = [task for task in api.task_instances(dag_id, run_id) if task["state"] == "failed"]
     return "\n".join(f"--- {task['task_id']}\n{api.log_tail(dag_id, run_id, task)}" for task in failed)
-
-
-def say(text: str) -> None:
-    print(f"demo: {text}", flush=True)

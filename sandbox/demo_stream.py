@@ -11,6 +11,7 @@ import psycopg
 
 from sandbox import report_stream
 from sandbox.airflow_api import AirflowApi
+from sandbox.demo_progress import say, wait
 from sandbox.emulate import Plan, emulate
 from sandbox.emulate_senders import STREAM_DAG, KinesisSender, Put
 from sandbox.settings import SandboxError, Settings
@@ -22,7 +23,6 @@ STREAMS_WITHIN_SECONDS = 300
 STREAM_WITHIN_SECONDS = 300
 CAUGHT_UP_WITHIN_SECONDS = 180
 COMPARED_WITHIN_SECONDS = 600
-POLL_SECONDS = 0.5
 # One record in twenty comes twice, one in fifty with a broken copy: the report shows what became of both
 PLAN = Plan(rate=10, count=600, duplicates=0.05, malformed=0.02)
 LEAD_IN_POSTS = 20  # sent and committed first, so that the latency is the stream's and not its start's
@@ -40,7 +40,7 @@ def begin(settings: Settings, api: AirflowApi) -> None:
     """Let Airflow make the streams, and then launch the notebook that reads them."""
     api.unpause(STREAM_DAG)
     sender = KinesisSender(settings)
-    wait_for(f"{STREAM_DAG} to make the streams", lambda: streams_exist(sender), STREAMS_WITHIN_SECONDS)
+    wait(f"{STREAM_DAG} to make the streams", lambda: streams_exist(sender), STREAMS_WITHIN_SECONDS)
     api.unpause(SUPERVISOR_DAG)
 
 
@@ -56,7 +56,7 @@ def emulate_posts(settings: Settings) -> Emulated:
     began_at = datetime.now(UTC).isoformat()
     never = threading.Event()
     emulate(settings, replace(PLAN, count=LEAD_IN_POSTS), never, kinesis=sender)
-    wait_for("the stream to commit its first posts", lambda: is_caught_up(settings), STREAM_WITHIN_SECONDS)
+    wait("the stream to commit its first posts", lambda: is_caught_up(settings), STREAM_WITHIN_SECONDS)
     measured = len(sender.acknowledged)
     say(f"users post at {PLAN.rate:.0f} posts/s through Kinesis")
     emulation = emulate(settings, replace(PLAN, start=LEAD_IN_POSTS), never, kinesis=sender)
@@ -84,11 +84,11 @@ def is_caught_up(settings: Settings) -> bool:
 def finish(settings: Settings, api: AirflowApi, emulated: Emulated) -> dict[str, Any]:
     """Wait until all is committed, have stream and silver compared, and return the report's part ``stream``."""
     began = time.monotonic()
-    wait_for("the stream to catch up", lambda: is_caught_up(settings), CAUGHT_UP_WITHIN_SECONDS)
+    wait("the stream to catch up", lambda: is_caught_up(settings), CAUGHT_UP_WITHIN_SECONDS)
     caught_up = time.monotonic() - began
     api.unpause(COMPARISON_DAG)
     run_id = api.trigger(COMPARISON_DAG, {"since": emulated.began_at})
-    wait_for(
+    wait(
         "the comparison of stream and silver",
         lambda: api.run_state(COMPARISON_DAG, run_id) in {"success", "failed"},
         COMPARED_WITHIN_SECONDS,
@@ -96,16 +96,3 @@ def finish(settings: Settings, api: AirflowApi, emulated: Emulated) -> dict[str,
     compared = api.xcom(COMPARISON_DAG, run_id, "compare_stream_with_silver")
     collected = report_stream.collect(settings, emulated.summary, emulated.acknowledged, compared)
     return {**collected, "seconds": {"caught_up": round(caught_up, 1), "all": round(time.monotonic() - began, 1)}}
-
-
-def wait_for(what: str, condition: Any, seconds: float) -> None:
-    say(f"waiting for {what}")
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SandboxError(f"Waited {seconds:.0f} s in vain for {what}; the logs are in .sandbox/logs.")
-        time.sleep(POLL_SECONDS)
-
-
-def say(text: str) -> None:
-    print(f"demo: {text}", flush=True)
