@@ -7,18 +7,14 @@ the other, from a server-side cursor. Best of several alternating rounds. Goals:
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from itertools import islice
-from pathlib import Path
 from types import SimpleNamespace
 
-PROJECT = Path(__file__).resolve().parent.parent
-SANDBOX_PYTHON = str(PROJECT / ".venv" / "sandbox" / "bin" / "python")
 SERVERS = "postgres,ministack,kafka,kafka_rest"
 ONE_BY_ONE_ROWS = 300  # of each table: enough for a rate that takes half a minute for all
 GOAL_OVER_ONE_BY_ONE = 20
@@ -30,6 +26,7 @@ os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
 from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: E402 - after its settings
 
 from benchmarks.ingestion_tables import KEYS, QUERIES  # noqa: E402
+from benchmarks.own_sandbox import PROJECT, PYTHON, sandbox, start  # noqa: E402
 from pinterest_pipeline.hooks.kafka_rest import KafkaRestHook  # noqa: E402
 from pinterest_pipeline.operators.kafka_rest import KafkaRestProduceOperator  # noqa: E402
 from pinterest_pipeline.records import row_encoder  # noqa: E402
@@ -37,7 +34,7 @@ from pinterest_pipeline.source import open_query  # noqa: E402
 
 
 def main(rounds: int = 3) -> int:
-    sandbox("up", "--only", SERVERS)
+    start(SERVERS)
     sandbox("seed")
     connect()
     prefix = f"bench-{uuid.uuid4().hex[:8]}"
@@ -96,21 +93,12 @@ def by_native(prefix: str) -> tuple[int, float]:
 
 
 def native(verb: str, prefix: str) -> str:
-    command = [SANDBOX_PYTHON, "-m", "benchmarks.native_producer", verb, prefix]
-    return subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def sandbox(*arguments: str) -> str:
-    command = [SANDBOX_PYTHON, "-m", "sandbox", *arguments]
+    command = [PYTHON, "-m", "benchmarks.native_producer", verb, prefix]
     return subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def connect() -> None:
     """Point the connections of the pipeline at the sandbox."""
-    for line in sandbox("env").splitlines():
-        _, assignment = shlex.split(line)
-        name, value = assignment.split("=", 1)
-        os.environ[name] = value
     rest = {"conn_type": "http", "host": os.environ["KAFKA_REST_URL"], "password": os.environ["KAFKA_REST_API_KEY"]}
     os.environ["AIRFLOW_CONN_PINTEREST_KAFKA_REST"] = json.dumps(rest)
     os.environ["AIRFLOW_CONN_PINTEREST_SOURCE"] = os.environ["PINTEREST_SOURCE_URL"]

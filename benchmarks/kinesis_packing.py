@@ -9,7 +9,6 @@ slots of all requests used, and >= 10 x the rows/s of a PutRecord loop. Run with
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -18,11 +17,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import batched
-from pathlib import Path
 from urllib.request import Request, urlopen
 
-PROJECT = Path(__file__).resolve().parent.parent
-SANDBOX_PYTHON = str(PROJECT / ".venv" / "sandbox" / "bin" / "python")
 ROWS = 10_000
 ONE_BY_ONE_ROWS = 400
 ENVELOPE_ROWS = (
@@ -35,13 +31,14 @@ GOAL_OVER_LOOP = 10
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="pinterest-bench-"))
 os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
 
-from pinterest_pipeline.hooks.kinesis import KinesisStreamHook  # noqa: E402 - after its settings
+from benchmarks.own_sandbox import PROJECT, PYTHON, start  # noqa: E402 - after Airflow's settings
+from pinterest_pipeline.hooks.kinesis import KinesisStreamHook  # noqa: E402
 from pinterest_pipeline.kinesis_api import MAX_RECORDS_PER_PUT, StreamRecord  # noqa: E402
 
 
 def main(rounds: int = 3) -> int:
-    sandbox("up", "--only", "kinesis")
-    connect()
+    start("kinesis")
+    os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = "aws://"
     stream = create()
     rates: dict[str, float] = {}
     for _ in range(rounds):
@@ -115,7 +112,7 @@ def create() -> str:
 def failing() -> Iterator[str]:
     """Yield the endpoint of a proxy that refuses every tenth record of a request."""
     upstream = ["--upstream", os.environ["AWS_ENDPOINT_URL_KINESIS"]]
-    command = [SANDBOX_PYTHON, "-m", "sandbox.kinesis_faults", *upstream]
+    command = [PYTHON, "-m", "sandbox.kinesis_faults", *upstream]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         try:
             url = process.stdout.readline().strip() if process.stdout else ""
@@ -134,19 +131,6 @@ def environment(name: str, value: str) -> Iterator[None]:
         yield
     finally:
         os.environ[name] = before
-
-
-def sandbox(*arguments: str) -> str:
-    command = [SANDBOX_PYTHON, "-m", "sandbox", *arguments]
-    return subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def connect() -> None:
-    for line in sandbox("env").splitlines():
-        _, assignment = shlex.split(line)
-        name, value = assignment.split("=", 1)
-        os.environ[name] = value
-    os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = "aws://"
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ if "--in-driver" not in sys.argv:  # the driver runs in Spark's environment, whi
     import boto3
     import psutil
     import psycopg
-    from stream_warehouse import fresh_warehouse, start_sandbox
+
+    from benchmarks.own_sandbox import start
+    from benchmarks.stream_warehouse import fresh_warehouse
 
 SPARK_PYTHON = str(PROJECT / ".venv" / "spark" / "bin" / "python")
 TABLES = ("pin", "geo", "user")
@@ -42,7 +44,7 @@ def main() -> int:
     given = options.parse_args()
     if given.in_driver:
         return in_driver(json.loads(given.in_driver))
-    environment = start_sandbox("postgres,kinesis")
+    environment = start("postgres,kinesis")
     os.environ.setdefault("PINTEREST_SPARK_JARS", str(PROJECT / ".jars" / "spark"))
     os.environ["PYTHONPATH"] = str(PROJECT / "include" / "spark")  # of the driver and of its Python workers
     with tempfile.TemporaryDirectory(prefix="pinterest-stream-") as folder:

@@ -15,8 +15,9 @@ from pathlib import Path
 import psycopg
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
-from stream_warehouse import fresh_warehouse, start_sandbox
 
+from benchmarks.own_sandbox import start
+from benchmarks.stream_warehouse import fresh_warehouse
 from pinterest_spark.session import build_session
 from pinterest_spark.stream import DRIVER_ROWS, judge
 from pinterest_spark.stream_sink import StreamSink
@@ -29,7 +30,7 @@ DRIVER = "org.postgresql.Driver"
 
 
 def main() -> int:
-    url = fresh_warehouse(start_sandbox("postgres")["PINTEREST_WAREHOUSE_URL"])
+    url = fresh_warehouse(start("postgres")["PINTEREST_WAREHOUSE_URL"])
     spark = build_session("stream-sink-benchmark", size="stream")
     spark.sparkContext.setLogLevel("OFF")  # JDBC's refusal, which is to be seen, is logged at length
     return max(measure(spark, url, rows) for rows in ROWS)
