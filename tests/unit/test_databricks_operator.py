@@ -9,19 +9,8 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from pinterest_pipeline.errors import PermanentError, TransientError
 from pinterest_pipeline.operators.databricks import MAX_SUBMISSIONS, DatabricksBatchRunOperator
-from tests.unit.scripted_databricks import ScriptedDatabricks
 
 NAME = "batch (manual__1)"
-
-
-@pytest.fixture
-def databricks(monkeypatch):
-    scripted = ScriptedDatabricks()
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DATABRICKS", scripted.connection)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    scripted.notebooks["/n"] = {"object_type": "NOTEBOOK", "path": "/n"}
-    yield scripted
-    scripted.close()
 
 
 class TaskInstance(SimpleNamespace):

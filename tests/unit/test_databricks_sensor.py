@@ -13,19 +13,15 @@ from pinterest_pipeline.errors import PermanentError, TransientError
 from pinterest_pipeline.sensors.databricks import DatabricksTaskRunSensor
 from pinterest_pipeline.triggers import databricks as triggers
 from pinterest_pipeline.triggers.databricks import DatabricksRunTrigger
-from tests.unit.scripted_databricks import ScriptedDatabricks, task
+from tests.unit.scripted_databricks import task
 
 
 @pytest.fixture
-def databricks(monkeypatch):
-    scripted = ScriptedDatabricks()
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DATABRICKS", scripted.connection)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def databricks(databricks, monkeypatch):
     monkeypatch.setattr(triggers, "FIRST_POLL_SECONDS", 0)
-    scripted.add_run("batch", task("bronze", "TERMINATED", "SUCCESS"), task("silver", run_id=200))
-    scripted.outputs[200] = {"notebook_output": {"result": json.dumps({"stage": "silver"})}}
-    yield scripted
-    scripted.close()
+    databricks.add_run("batch", task("bronze", "TERMINATED", "SUCCESS"), task("silver", run_id=200))
+    databricks.outputs[200] = {"notebook_output": {"result": json.dumps({"stage": "silver"})}}
+    return databricks
 
 
 class TaskInstance:

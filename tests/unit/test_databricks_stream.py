@@ -11,19 +11,8 @@ from airflow.sdk.exceptions import TaskDeferred
 from pinterest_pipeline.compat import AirflowSkipException
 from pinterest_pipeline.errors import PermanentError, TransientError
 from pinterest_pipeline.operators.databricks_stream import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
-from tests.unit.scripted_databricks import ScriptedDatabricks
 
 TASKS = [{"task_key": "a", "notebook_task": {"notebook_path": "/n", "base_parameters": {"x": "1"}}}]
-
-
-@pytest.fixture
-def databricks(monkeypatch):
-    scripted = ScriptedDatabricks()
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_DATABRICKS", scripted.connection)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    scripted.notebooks["/n"] = {"object_type": "NOTEBOOK", "path": "/n"}
-    yield scripted
-    scripted.close()
 
 
 @pytest.fixture
