@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -56,7 +57,7 @@ def emulate_posts(settings: Settings) -> Emulated:
     began_at = datetime.now(UTC).isoformat()
     never = threading.Event()
     emulate(settings, replace(PLAN, count=LEAD_IN_POSTS), never, kinesis=sender)
-    wait("the stream to commit its first posts", lambda: is_caught_up(settings), STREAM_WITHIN_SECONDS)
+    wait_until_caught_up("the stream to commit its first posts", settings, STREAM_WITHIN_SECONDS)
     measured = len(sender.acknowledged)
     say(f"users post at {PLAN.rate:.0f} posts/s through Kinesis")
     emulation = emulate(settings, replace(PLAN, start=LEAD_IN_POSTS), never, kinesis=sender)
@@ -71,9 +72,13 @@ def streams_exist(sender: KinesisSender) -> bool:
     return True
 
 
-def is_caught_up(settings: Settings) -> bool:
-    """Whether every record of the streams has been committed, by the streams' word and the warehouse's."""
-    put = report_stream.records_put(settings)
+def wait_until_caught_up(what: str, settings: Settings, seconds: float) -> None:
+    """Wait until every record that the streams hold now has been committed, by the warehouse's word."""
+    put = report_stream.records_put(settings)  # once: it reads the streams whole
+    wait(what, lambda: has_committed(settings, put), seconds)
+
+
+def has_committed(settings: Settings, put: Mapping[str, int]) -> bool:
     try:
         committed = report_stream.records_committed(settings)
     except psycopg.errors.UndefinedTable:
@@ -84,7 +89,7 @@ def is_caught_up(settings: Settings) -> bool:
 def finish(settings: Settings, api: AirflowApi, emulated: Emulated) -> dict[str, Any]:
     """Wait until all is committed, have stream and silver compared, and return the report's part ``stream``."""
     began = time.monotonic()
-    wait("the stream to catch up", lambda: is_caught_up(settings), CAUGHT_UP_WITHIN_SECONDS)
+    wait_until_caught_up("the stream to catch up", settings, CAUGHT_UP_WITHIN_SECONDS)
     caught_up = time.monotonic() - began
     api.unpause(COMPARISON_DAG)
     run_id = api.trigger(COMPARISON_DAG, {"since": emulated.began_at})

@@ -18,6 +18,7 @@ from pinterest_spark.schemas import SILVER, TABLES, silver_table
 
 log = logging.getLogger(__name__)
 
+# Not those of pinterest_spark.postgres: the session idles in its transaction while Spark compares a table
 TIMEOUTS = "-c statement_timeout=60s -c lock_timeout=30s"
 ROWS_PER_FETCH = 10_000
 EXAMPLES = 5
