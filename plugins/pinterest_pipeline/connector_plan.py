@@ -1,6 +1,5 @@
 """What to do so that a connector is as its file says: pure decisions over the file and the service's report."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +8,7 @@ from typing import Any
 
 from pinterest_pipeline.connector_api import Connector
 from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.placeholders import check_placeholders, filled
+from pinterest_pipeline.placeholders import check_placeholders, filled, read_json
 
 NOT_DESCRIBED = frozenset({"tags"})  # DescribeConnector does not return them
 
@@ -20,12 +19,7 @@ def read_connector_file(file: Path, values: Mapping[str, Any]) -> dict[str, Any]
     A text that is one placeholder and nothing else takes the value as it is (a list stays a list).
     Every missing and every unused name is listed at once.
     """
-    try:
-        request = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise PermanentError(f"Connector file {file} does not exist: correct connector_file.") from error
-    except ValueError as error:
-        raise PermanentError(f"Connector file {file} is not JSON ({error}): correct it.") from error
+    request = read_json(file, "Connector file", argument="connector_file")
     if not isinstance(request, dict) or not request.get("connectorName"):
         raise PermanentError(f"Connector file {file} has no connectorName: write a CreateConnector request into it.")
     if not isinstance(values, Mapping):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.placeholders import check_placeholders, filled
+from pinterest_pipeline.placeholders import check_placeholders, filled, read_json
 
 RUN_STATE = frozenset({"pause_status"})  # of `continuous`: what people and supervisors switch, not what the file says
 EXACT = frozenset({"base_parameters"})  # a parameter that the file dropped must go; elsewhere the service adds defaults
@@ -42,12 +42,7 @@ def read_job_file(file: Path, values: Mapping[str, Any], may_be_empty: Collectio
     :param may_be_empty: Values that may be empty text, e.g. the address of an endpoint that AWS knows itself.
     :raises PermanentError: no file, no JSON, no name, or names that do not match its placeholders.
     """
-    try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise PermanentError(f"Job file {file} does not exist: correct job_file.") from error
-    except ValueError as error:
-        raise PermanentError(f"Job file {file} is not JSON ({error}): correct it.") from error
+    settings = read_json(file, "Job file", argument="job_file")
     if not isinstance(settings, dict) or not settings.get("name") or not settings.get("tasks"):
         raise PermanentError(f"Job file {file} has no name or no tasks: write the settings of a job into it.")
     cure = "correct job_values, or the Variable that they come from"

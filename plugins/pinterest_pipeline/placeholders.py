@@ -1,13 +1,28 @@
-"""JSON files with ``${placeholders}``: what the files of ``include/`` leave to the Variable. No I/O."""
+"""JSON files with ``${placeholders}``: what the files of ``include/`` leave to the Variable. No I/O but the file."""
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from string import Template
 from typing import Any
 
 from pinterest_pipeline.errors import PermanentError
 
 WHOLE_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+
+
+def read_json(file: Path, what: str, *, argument: str) -> Any:
+    """Return a file's document.
+
+    :raises PermanentError: no file, or no JSON, naming the file after ``what``, and ``argument`` as what to correct.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PermanentError(f"{what} {file} does not exist: correct {argument}.") from error
+    except ValueError as error:
+        raise PermanentError(f"{what} {file} is not JSON ({error}): correct it.") from error
 
 
 def check_placeholders(
