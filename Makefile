@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` runs the whole pipeline, `make test` proves it. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status env report seed test lint format bench
+.PHONY: help setup demo up down status env report seed test lint format bench docs
 
 SANDBOX := .venv/sandbox/bin/python -m sandbox
 RUFF := .venv/airflow/bin/ruff
@@ -45,3 +45,8 @@ format: setup    ## Let ruff mend what it can
 
 bench: setup     ## Print the numbers of benchmarks/, each a ratio from one run
 	@.venv/sandbox/bin/python benchmarks/run.py
+
+docs:            ## Build the site of docs/ into dist/docs; any warning or broken link fails
+	@PYTHON="$(PYTHON)" sh sandbox/setup.sh docs
+	@rm -rf dist/docs && .venv/docs/bin/python -m sphinx -W --keep-going -q -b html -d dist/.doctrees -E docs dist/docs
+	@echo "docs: open dist/docs/index.html"

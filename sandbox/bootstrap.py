@@ -35,20 +35,23 @@ class SetupError(Exception):
     """Something to install or to mend; the message says what."""
 
 
-def main() -> int:
+def main(alone: list[str]) -> int:
+    """Set up everything, or ``alone`` the environments of these names, which need no Java and no jars."""
     began = time.monotonic()
     ENVIRONMENTS.mkdir(exist_ok=True)
     JARS.mkdir(exist_ok=True)
     with (ENVIRONMENTS / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second `make` in the same folder waits instead of tearing this one's files
         try:
-            check_java()
+            if not alone:
+                check_java()
             install_tools()
-            for name in ENVIRONMENT_NAMES:
+            for name in alone or ENVIRONMENT_NAMES:
                 install_environment(name)
-            install_node_packages()
-            fetch_jars()
-            build_sink_plugin()
+            if not alone:
+                install_node_packages()
+                fetch_jars()
+                build_sink_plugin()
         except SetupError as error:
             print(f"setup: {error}", file=sys.stderr)
             return 1
@@ -234,4 +237,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
