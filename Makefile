@@ -1,8 +1,9 @@
 # Two commands matter: `make demo` runs the whole pipeline, `make test` proves it. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status env report seed test lint format bench docs
+.PHONY: help setup demo up down status env report seed test lint format bench mwaa docs
 
 SANDBOX := .venv/sandbox/bin/python -m sandbox
+DEPLOY := .venv/sandbox/bin/python -m deploy
 RUFF := .venv/airflow/bin/ruff
 
 help:            ## Say what can be made
@@ -42,6 +43,12 @@ lint: setup      ## ruff, and mypy strict on plugins/ and include/spark/
 
 format: setup    ## Let ruff mend what it can
 	@$(RUFF) check --fix . ; $(RUFF) format .
+
+# `make X NAME=value` becomes an option; a variable of that name in the caller's environment does not.
+option = $(if $(filter command,$(origin $(1))),$(2) "$($(1))")
+
+mwaa: setup      ## Build the bundle for Amazon MWAA: [AIRFLOW=3.0.6] [CONSTRAINTS=public] [WHEELS=1]
+	@$(DEPLOY) mwaa $(call option,AIRFLOW,--airflow) $(call option,CONSTRAINTS,--packages) $(if $(WHEELS),--packages wheels)
 
 bench: setup     ## Print the numbers of benchmarks/, each a ratio from one run
 	@.venv/sandbox/bin/python benchmarks/run.py

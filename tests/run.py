@@ -18,6 +18,7 @@ GROUPS = (
     ("airflow", "tests/unit"),
     ("sandbox", "tests/sandbox"),
     ("airflow", "tests/dags"),
+    ("sandbox", "tests/bundle"),
     ("spark", "tests/spark"),
     ("sandbox", "tests/contract/sandbox_env"),
     ("spark", "tests/contract/spark_env"),
