@@ -124,6 +124,7 @@ def test_a_failure_is_told_by_the_line_that_says_what_went_wrong():
 
     assert stream.reason(said) == "psycopg.OperationalError: away"
     assert stream.reason(said[:1]) == "[STREAM_FAILED] Query failed"
+    assert "Python processes was killed" in stream.reason(["null", "== Query =="])
 
 
 class Sink:

@@ -24,7 +24,7 @@ from pinterest_spark.stream_sink import Committed, StreamSink, check_tables
 
 log = logging.getLogger(__name__)
 
-DRIVER_ROWS = 20_000  # of judged records, about 1 KB each: what the driver may hold at once
+DRIVER_ROWS = 100_000  # of judged records, below 1 KB each: what the driver may hold at once for each of three queries
 WATCH_SECONDS = 0.5
 START_SECONDS = 120.0  # the id of a checkpoint is known once its query has started
 
@@ -178,6 +178,8 @@ class Writer:
 def reason(said: list[str]) -> str:
     """Return the line of a Python traceback that says what went wrong, the first line where there is none."""
     raised = [line.strip() for line in said if line.strip().startswith(("pinterest_spark.", "psycopg.", "botocore."))]
+    if not raised and said[0] in {"", "null"}:  # the JVM read from a process that was no longer there
+        return "Spark gives no reason: one of its Python processes was killed, perhaps for want of memory."
     return (raised or said)[-1 if raised else 0]
 
 

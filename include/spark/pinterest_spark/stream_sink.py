@@ -35,7 +35,7 @@ NEEDED = {
     "position": ("sequence_number",),
     "post": ("ind",),
     **dict.fromkeys(TABLES, ("stream_sequence",)),
-    **{f"staged_{table}": ("reject_reason",) for table in TABLES},
+    **{f"copied_{table}": ("reject_reason",) for table in TABLES},
 }
 
 
@@ -70,17 +70,17 @@ class StreamSink:
         """Write judged records, in ``statements_of(table).columns``, from the driver's memory."""
 
         def stage(cursor: psycopg.Cursor, _key: dict[str, Any]) -> None:
-            copy_rows(cursor, psycopg.sql.Identifier("staged"), self.statements.columns, records.to_batches())
+            copy_rows(cursor, psycopg.sql.Identifier("copied"), records.to_batches())
 
         return self._settle(checkpoint_id, batch_id, stage)
 
     def commit_by_executors(self, checkpoint_id: str, batch_id: int, records: "DataFrame") -> Committed:
         """Write judged records without bringing them to the driver.
 
-        :raises StageError: when the staged rows are not all there: unlogged, they are gone after a crash of the server.
+        :raises StageError: when the copied rows are not all there: unlogged, they are gone after a crash of the server.
         """
         key = {"checkpoint_id": checkpoint_id, "batch_id": batch_id}
-        again(lambda: self._do(self.statements.clear, key), attempts=self.attempts, what=f"stream.staged_{self.table}")
+        again(lambda: self._do(self.statements.clear, key), attempts=self.attempts, what=f"stream.copied_{self.table}")
         part = copier(self.url, self.table, checkpoint_id, batch_id)
         copied = sum(row.row_count for row in records.mapInArrow(part, "row_count bigint").collect())
 
@@ -88,7 +88,7 @@ class StreamSink:
             cursor.execute(self.statements.fetch, key)
             if cursor.rowcount != copied:
                 raise StageError(
-                    f"{self.query}, micro-batch {batch_id}: {cursor.rowcount} staged rows in stream.staged_{self.table}"
+                    f"{self.query}, micro-batch {batch_id}: {cursor.rowcount} rows in stream.copied_{self.table}"
                     f", the executors copied {copied}. PostgreSQL was restarted in between; start the stream again."
                 )
             cursor.execute(self.statements.clear, key)

@@ -1,8 +1,9 @@
 """The SQL of one stream table: what a micro-batch does between its COPY and its COMMIT.
 
-The statements read ``staged``, a temporary table of the connection with the judged records of the batch, and leave in
-``touched`` the keys that they wrote. Temporary tables are made once a connection and emptied by each commit: made anew
-for each batch they would fill the catalogue. Keys are written in order, so that two writers cannot deadlock.
+The judged records of the batch are copied into ``copied``, a temporary table of the connection; the statements read
+them as ``staged``, with sequence numbers that compare as numbers, and leave in ``touched`` the keys that they wrote.
+Temporary tables are made once a connection and emptied by each commit: made anew for each batch they would fill the
+catalogue. Keys are written in order, so that two writers cannot deadlock.
 """
 
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ ON CONFLICT (query, checkpoint_id, batch_id) DO UPDATE SET
 class Statements:
     """The statements that differ from table to table.
 
-    - ``stage``: make ``staged``, with ``columns`` (silver's, then ``LINEAGE``).
+    - ``stage``: make ``copied``, with ``columns`` (silver's, then ``LINEAGE``), and ``staged``.
     - ``fetch``, ``clear``: move on, and remove, what the executors copied; by checkpoint_id and batch_id.
     - ``upsert``: the newest record of each key, if it is newer than the table's.
     - ``join``: the posts that were touched, once all three tables have them.
@@ -105,24 +106,25 @@ def assignments(columns: list[str]) -> sql.Composed:
     return sql.SQL(", ").join(one.format(sql.Identifier(name)) for name in columns)
 
 
-def staging_table(table: str) -> sql.Identifier:
-    return sql.Identifier("stream", f"staged_{table}")
+def copied_table(table: str) -> sql.Identifier:
+    return sql.Identifier("stream", f"copied_{table}")
 
 
 def statements_of(table: str) -> Statements:
     columns = (*SILVER[table].names, *LINEAGE)
-    parts = {"staging": staging_table(table), "columns": names(columns)}
+    others = [name for name in columns if name != "stream_sequence"]
+    parts = {"copied": copied_table(table), "columns": names(columns), "others": names(others)}
     of_batch = sql.SQL("WHERE checkpoint_id = %(checkpoint_id)s AND batch_id = %(batch_id)s")
     return Statements(
         columns=columns,
-        stage=sql.SQL(
-            "CREATE TEMP TABLE IF NOT EXISTS staged ON COMMIT DELETE ROWS AS "
-            "SELECT {columns} FROM {staging} WITH NO DATA"
-        ).format(**parts),
-        fetch=sql.SQL("INSERT INTO staged SELECT {columns} FROM {staging} {of_batch}").format(
+        stage=sql.SQL("""
+            CREATE TEMP TABLE IF NOT EXISTS copied ON COMMIT DELETE ROWS AS SELECT {columns} FROM {copied} WITH NO DATA;
+            CREATE OR REPLACE TEMP VIEW staged AS
+            SELECT {others}, stream_sequence::numeric AS stream_sequence FROM copied""").format(**parts),
+        fetch=sql.SQL("INSERT INTO copied ({columns}) SELECT {columns} FROM {copied} {of_batch}").format(
             **parts, of_batch=of_batch
         ),
-        clear=sql.SQL("DELETE FROM {staging} {of_batch}").format(**parts, of_batch=of_batch),
+        clear=sql.SQL("DELETE FROM {copied} {of_batch}").format(**parts, of_batch=of_batch),
         upsert=upsert(table),
         join=join(),
     )

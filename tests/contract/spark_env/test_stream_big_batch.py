@@ -41,14 +41,14 @@ def check(warehouse):
         (0, "name 40\t\\", 40)
     ]
     assert warehouse.one("SELECT count(*) FROM stream.quarantine WHERE payload = E'{\\uFFFD'") == 10
-    assert warehouse.one("SELECT count(*) FROM stream.staged_user") == 0
+    assert warehouse.one("SELECT count(*) FROM stream.copied_user") == 0
     assert warehouse.one("SELECT defects FROM stream.progress") == {"age": 80}
 
 
 def test_executors_copy_it_once_whatever_an_earlier_attempt_left(warehouse, batch):
     one = checkpoint()
     warehouse.connection.execute(
-        "INSERT INTO stream.staged_user (checkpoint_id, batch_id, part, ind, stream, shard_id, stream_sequence,"
+        "INSERT INTO stream.copied_user (checkpoint_id, batch_id, part, ind, stream, shard_id, stream_sequence,"
         " ingested_at) SELECT %s, 0, part, 999, 's', 'x', 1, now() FROM generate_series(0, 5) AS part",
         [one],
     )
@@ -61,17 +61,17 @@ def test_executors_copy_it_once_whatever_an_earlier_attempt_left(warehouse, batc
     check(warehouse)
 
 
-def test_staged_rows_that_a_crash_of_the_server_took_are_missed(warehouse, batch, monkeypatch):
+def test_copied_rows_that_a_crash_of_the_server_took_are_missed(warehouse, batch, monkeypatch):
     sink = warehouse.sink("user")
     settle = sink._settle
 
     def lose_then_settle(*given):
-        warehouse.connection.execute("TRUNCATE stream.staged_user")
+        warehouse.connection.execute("TRUNCATE stream.copied_user")
         return settle(*given)
 
     monkeypatch.setattr(sink, "_settle", lose_then_settle)
 
-    with pytest.raises(StageError, match=r"0 staged rows in stream\.staged_user, the executors copied 90"):
+    with pytest.raises(StageError, match=r"0 rows in stream\.copied_user, the executors copied 90"):
         sink.commit_by_executors(checkpoint(), 0, batch)
     assert warehouse.rows(SUMS) == [(None, None, None, None)]
 

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import uuid
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
 import psycopg
@@ -103,6 +105,15 @@ class Driver:
             raise AssertionError(f"the driver is still there:\n{self.log.read_text()[-3000:]}") from None
         return self.process.returncode, json.loads(printed) if printed else None
 
+    def workers(self):
+        """Return the process ids of the Pythons that Spark has started: what reads Kinesis, and what runs tasks."""
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True)
+        found = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
+        family = {self.process.pid}
+        while more := {int(pid) for pid, parent, _ in found if int(parent) in family} - family:
+            family |= more
+        return [int(pid) for pid, _, command in found if int(pid) in family and " -m pyspark." in command]
+
     def kill(self):
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -169,7 +180,7 @@ def survivor(start, streams, warehouse):
     code, _ = first.wait()
     assert code == -signal.SIGKILL, first.log.read_text()[-3000:]
     assert counted(warehouse)["stream_pin"][0] < streams.count("pin")
-    return start()
+    return SimpleNamespace(start=start, driver=start())
 
 
 def test_a_driver_killed_between_the_two_commits_loses_and_doubles_nothing(survivor, streams, warehouse, until):
@@ -217,20 +228,39 @@ def test_kinesis_killed_mid_stream_costs_no_record(survivor, streams, warehouse,
     assert sums["stream_user"] == [streams.count("user"), 3 * POSTS, 0, 0]
 
 
-def test_postgresql_killed_mid_stream_costs_no_row_and_a_stop_ends_the_run_well(survivor, streams, warehouse, until):
+def test_the_python_workers_of_spark_killed_mid_stream_cost_no_record(survivor, streams, warehouse, until):
     put_posts(streams, 3 * POSTS, 4 * POSTS)
-    os.kill(postmaster(warehouse), signal.SIGKILL)
+    workers = survivor.driver.workers()
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
     put_posts(streams, 4 * POSTS, 5 * POSTS)
 
+    died = survivor.driver
+    code, _ = died.wait()  # it ends, for whoever watches it to start it again
+    survivor.driver = survivor.start()
     sums = until(lambda: counted(warehouse), arrived(5 * POSTS), seconds=120)
 
-    assert sums["stream_pin"] == [5 * POSTS + 7, 5 * POSTS, 1, 6]
-    assert warehouse.one("SELECT count(*) FROM stream.post") == 5 * POSTS
+    assert len(workers) >= len(TABLES)
+    assert code == 1
+    assert re.search(r"stream_\w+ failed, the other queries were stopped\. \w{5}", died.log.read_text())
+    assert sums["stream_pin"] == [streams.count("pin"), 5 * POSTS, 1, 6]
+    assert sums["stream_geo"] == [streams.count("geo"), 5 * POSTS, 0, 0]
+
+
+def test_postgresql_killed_mid_stream_costs_no_row_and_a_stop_ends_the_run_well(survivor, streams, warehouse, until):
+    put_posts(streams, 5 * POSTS, 6 * POSTS)
+    os.kill(postmaster(warehouse), signal.SIGKILL)
+    put_posts(streams, 6 * POSTS, 7 * POSTS)
+
+    sums = until(lambda: counted(warehouse), arrived(7 * POSTS), seconds=120)
+
+    assert sums["stream_pin"] == [7 * POSTS + 7, 7 * POSTS, 1, 6]
+    assert warehouse.one("SELECT count(*) FROM stream.post") == 7 * POSTS
     warehouse.rows("INSERT INTO stream.control (query, stop_requested_at) VALUES ('all', now()) RETURNING query")
-    code, result = survivor.wait()
-    assert code == 0, survivor.log.read_text()[-3000:]
+    code, result = survivor.driver.wait()
+    assert code == 0, survivor.driver.log.read_text()[-3000:]
     assert result["stage"] == "stream"
-    assert result["tables"]["geo"]["records"] >= 4 * POSTS
+    assert result["tables"]["geo"]["records"] >= 2 * POSTS
 
 
 def arrived(posts):
