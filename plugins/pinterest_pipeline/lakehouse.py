@@ -10,6 +10,8 @@ from typing import Any
 from pinterest_pipeline.dag_defaults import setting
 
 STAGES = ("bronze", "silver", "gold")
+# What pinterest_spark needs and a Databricks Runtime lacks; the stream's job names the same in include/databricks
+LIBRARIES = [{"pypi": {"package": package}} for package in ("psycopg[binary]==3.3.9", "pgpq==0.12.0")]
 
 
 def batch_tasks(
@@ -41,6 +43,7 @@ def batch_tasks(
         task: dict[str, Any] = {
             "task_key": stage,
             "new_cluster": new_cluster,
+            "libraries": LIBRARIES,
             "notebook_task": {"notebook_path": f"{notebook_root}/{stage}", "base_parameters": widgets[stage]},
             "timeout_seconds": int(stage_limit.total_seconds()),
         }

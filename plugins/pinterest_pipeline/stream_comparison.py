@@ -8,6 +8,7 @@ from airflow.sdk import Param, task
 
 from pinterest_pipeline.dag_defaults import setting
 from pinterest_pipeline.errors import PermanentError
+from pinterest_pipeline.lakehouse import LIBRARIES
 
 PARAMS = {
     "since": Param(
@@ -19,6 +20,7 @@ TASKS = [
     {
         "task_key": TASK_KEY,
         "new_cluster": setting("databricks.cluster"),
+        "libraries": LIBRARIES,
         "notebook_task": {
             "notebook_path": f"{setting('databricks.notebook_root')}/{TASK_KEY}",
             "base_parameters": {

@@ -1,8 +1,14 @@
 """The Databricks run of one batch."""
 
+import json
 from datetime import timedelta
+from pathlib import Path
 
-from pinterest_pipeline.lakehouse import batch_tasks
+from pinterest_pipeline import stream_comparison
+from pinterest_pipeline.lakehouse import LIBRARIES, batch_tasks
+
+PROJECT = Path(__file__).resolve().parents[2]
+OF_THE_RUNTIME = ("pyspark", "delta-spark", "pyarrow", "pandas", "boto3")
 
 TASKS = batch_tasks(
     {"pin": []},
@@ -39,3 +45,12 @@ def test_values_come_from_the_variable_unless_given():
     (bronze, *_) = batch_tasks({}, stage_limit=timedelta(hours=1))
 
     assert bronze["notebook_task"]["base_parameters"]["lake_uri"] == "{{ var.json.pinterest_pipeline.lake_uri }}"
+
+
+def test_every_task_brings_the_packages_that_a_databricks_runtime_lacks_in_the_versions_that_are_tested():
+    declared = (PROJECT / "requirements" / "spark.in").read_text().split("# checks")[0].splitlines()
+    needed = [line for line in declared if not line.startswith(("#", *OF_THE_RUNTIME))]
+    stream_job = json.loads((PROJECT / "include" / "databricks" / "stream_posts_job.json").read_text())
+
+    assert [library["pypi"]["package"] for library in LIBRARIES] == needed
+    assert all(task["libraries"] == LIBRARIES for task in [*TASKS, *stream_comparison.TASKS, *stream_job["tasks"]])
