@@ -17,6 +17,7 @@ TEST_HOME = PROJECT / ".sandbox-test"
 GROUPS = (
     ("airflow", "tests/unit"),
     ("sandbox", "tests/sandbox"),
+    ("sandbox", "tests/docs"),
     ("airflow", "tests/dags"),
     ("sandbox", "tests/bundle"),
     ("spark", "tests/spark"),

@@ -1,0 +1,171 @@
+"""How each program that documents show is checked; what a table leaves open is run elsewhere, by the test it names."""
+
+import argparse
+import ast
+import importlib
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+from tests.conftest import PROJECT
+from tests.docs import aws_model
+
+MAKEFILE = (PROJECT / "Makefile").read_text()
+# Targets of the Makefile that documents name: what runs them. A new one is added here with the test that covers it.
+MAKE_RUN_BY = {
+    "help": "tests/docs/test_site.py",
+    "docs": "tests/docs/test_site.py",
+    "demo": "the CI, after make test",
+    "test": "the CI",
+    "lint": "make test",
+    "format": "by hand: it changes files",
+    "bench": "by hand: it takes minutes",
+    "up": "every group with stand-ins, tests/conftest.py",
+    "env": "every group with stand-ins, tests/conftest.py",
+    "down": "tests/run.py, at its end",
+    "status": "tests/sandbox",
+    "report": "make demo, at its end",
+    "seed": "tests/e2e/conftest.py",
+    "setup": "make test",
+    "mwaa": "tests/bundle",
+    "deploy": "tests/bundle",
+}
+ASTRO = {
+    "dev": [
+        "init",
+        "start",
+        "stop",
+        "restart",
+        "kill",
+        "ps",
+        "logs",
+        "run",
+        "bash",
+        "pytest",
+        "parse",
+        "build",
+        "upgrade-test",
+        "object",
+    ],
+    "config": ["set", "get"],
+    "deploy": [],
+    "login": [],
+    "version": [],
+}
+KAFKA_TOPICS = {
+    "--bootstrap-server",
+    "--command-config",
+    "--create",
+    "--if-not-exists",
+    "--topic",
+    "--partitions",
+    "--config",
+}
+BY_HAND = {"pip": "sets up a reader's own machine", "git": "the reader's own clone", "cp": "copies an example"}
+
+
+class ParsedError(Exception):
+    """Carries what a real argument parser made of its words, before anything is done with it."""
+
+
+def make(words: list[str], is_mention: bool) -> str | None:
+    goals = [word for word in words if not word.startswith("-") and "=" not in word]
+    if is_mention and not goals:
+        return None
+    if unknown := [goal for goal in goals if not re.search(rf"^{re.escape(goal)}:", MAKEFILE, re.MULTILINE)]:
+        return f"the Makefile has no target {', '.join(unknown)}"
+    variables = [word.partition("=")[0] for word in words if "=" in word]
+    if unread := [name for name in variables if f"$({name})" not in MAKEFILE and f"${{{name}}}" not in MAKEFILE]:
+        return f"the Makefile does not read {', '.join(unread)}"
+    if uncovered := [goal for goal in goals if goal not in MAKE_RUN_BY]:
+        return f"nothing is known to run `make {uncovered[0]}`: add it to MAKE_RUN_BY with the test that does"
+    dry = subprocess.run(["make", "-n", *words], cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60)
+    return dry.stderr.strip() or None if dry.returncode else None
+
+
+def module(words: list[str], is_mention: bool) -> str | None:
+    """Let the module's own argument parser read its words: ``sandbox`` and ``deploy``."""
+    name, *arguments = words
+    if name not in {"sandbox", "deploy"}:
+        return f"`python -m {name}` is no command of this project"
+    main = importlib.import_module(f"{name}.__main__").main
+    real = argparse.ArgumentParser.parse_args
+
+    def stop(parser: argparse.ArgumentParser, args: list[str] | None = None, namespace: object = None) -> None:
+        raise ParsedError(real(parser, args, namespace))
+
+    def complain(_: argparse.ArgumentParser, message: str) -> None:
+        raise ValueError(message)
+
+    with mock.patch.object(argparse.ArgumentParser, "parse_args", stop), \
+            mock.patch.object(argparse.ArgumentParser, "error", complain):  # fmt: skip
+        try:
+            main(arguments)
+        except ParsedError:
+            return None
+        except ValueError as error:
+            return None if is_mention and "required" in str(error) else str(error)
+    return "its parser was not asked"
+
+
+def python(words: list[str], is_mention: bool) -> str | None:
+    if words[:1] == ["-m"]:
+        return module(words[1:], is_mention)
+    if words[:1] == ["-c"]:
+        try:
+            ast.parse(words[1])
+        except SyntaxError as error:
+            return f"Python cannot read it: {error}"
+        return None  # tests/e2e/test_documented_commands.py runs it
+    return None if words and (PROJECT / words[0]).is_file() else f"there is no file {words[:1]}"
+
+
+def astro(words: list[str], is_mention: bool) -> str | None:
+    """Compare with the commands of the Astro CLI, which no package registry has."""
+    command, *rest = words
+    if command not in ASTRO:
+        return f"the Astro CLI has no command {command}"
+    verb = next((word for word in rest if not word.startswith("-")), None)
+    is_known = verb is None or not ASTRO[command] or verb in ASTRO[command]
+    return None if is_known else f"`astro {command}` has no command {verb}"
+
+
+def kafka_topics(words: list[str], is_mention: bool) -> str | None:
+    unknown = [word for word in words if word.startswith("--") and word not in KAFKA_TOPICS]
+    return f"kafka-topics.sh has no {', '.join(unknown)}" if unknown else None
+
+
+def aws(words: list[str], is_mention: bool) -> str | None:
+    return aws_model.problem(words)
+
+
+def uv(words: list[str], is_mention: bool) -> str | None:
+    """Run it on empty requirements in a folder of its own, for which uv asks no registry."""
+    program = str(PROJECT / ".venv" / "tools" / "bin" / "uv")
+    with tempfile.TemporaryDirectory() as folder:
+        for word in words:
+            if word.endswith(".in"):
+                (Path(folder) / word).parent.mkdir(exist_ok=True)
+                (Path(folder) / word).touch()
+        command = [program, *words, "--python", sys.executable]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return done.stderr.strip() if done.returncode else None
+
+
+def by_hand(words: list[str], is_mention: bool) -> str | None:
+    return None
+
+
+CHECKS: dict[str, Callable[[list[str], bool], str | None]] = {
+    "make": make,
+    "python": python,
+    "astro": astro,
+    "aws": aws,
+    "uv": uv,
+    "kafka-topics.sh": kafka_topics,
+    **dict.fromkeys(BY_HAND, by_hand),
+}
