@@ -13,10 +13,10 @@ from tests.docs.shell import is_whole
 SHELL = frozenset({"sh", "bash", "shell"})
 PROMPT = "$ "
 PROGRAMS = (
-    "make", "airflow", "aws", "astro", "docker", "databricks", "python", "python3", "eval", "export", "cp", "curl", "git",
-    "pip", "uv", "unzip", "zip", "kafka-topics.sh", "psql", r"\.venv/\S+", "pre-commit", "sh", "npm", "openssl",
-)  # fmt: skip
-COMMAND = re.compile(rf"(\$ )?(?:[A-Z_]+=\S* )*(?:{'|'.join(PROGRAMS)}) \S")
+    "make|airflow|aws|astro|docker|databricks|python3?|eval|export|cp|curl|git|pip|uv|unzip|zip|psql|npm|sh|openssl|"
+    r"pre-commit|kafka-topics\.sh|\.venv/\S+"
+)
+COMMAND = re.compile(rf"(\$ )?(?:[A-Z_]+=\S* )*(?:{PROGRAMS}) \S")
 INLINE = re.compile(
     r"(?:[A-Z_]+=\S* )*(?:make|airflow|aws|astro|\.venv/\S+|python -m (?:sandbox|deploy)|eval|docker compose) "
 )
@@ -54,7 +54,7 @@ def commands(page: Path) -> Iterator[Command]:
 
 
 def lines(block: str, *, every_line: bool) -> Iterator[tuple[int, str]]:
-    """Yield the commands of a block with their line; a command goes on while a quote is open or a line ends in ``\\``."""
+    """Yield the commands of a block with their line; one goes on while a quote is open or a line ends in ``\\``."""
     pending, began = "", 0
     for number, line in enumerate(block.splitlines(), start=1):
         if pending:

@@ -59,7 +59,7 @@ def problem(command: Command, name: str, arguments: list[str]) -> str | None:
 
 @pytest.fixture(scope="module")
 def airflow_problems(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], str | None]:
-    """What Airflow said to each of its commands; those that only write into its database were run, in one of its own."""
+    """What Airflow said to each of its commands; those that only write into its database ran, on a new one."""
     asked = {tuple(a): is_mention(c) for c in FOUND for name, a in calls(c) if name == AIRFLOW}
     asked |= dict.fromkeys(BROKEN.values(), False)
     home = tmp_path_factory.mktemp("airflow")
