@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` runs the whole pipeline, `make test` proves it. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status env report seed test lint format bench mwaa docs
+.PHONY: help setup demo up down status env report seed test lint format bench mwaa deploy docs
 
 SANDBOX := .venv/sandbox/bin/python -m sandbox
 DEPLOY := .venv/sandbox/bin/python -m deploy
@@ -49,6 +49,11 @@ option = $(if $(filter command,$(origin $(1))),$(2) "$($(1))")
 
 mwaa: setup      ## Build the bundle for Amazon MWAA: [AIRFLOW=3.0.6] [CONSTRAINTS=public] [WHEELS=1]
 	@$(DEPLOY) mwaa $(call option,AIRFLOW,--airflow) $(call option,CONSTRAINTS,--packages) $(if $(WHEELS),--packages wheels)
+
+deploy: mwaa     ## Upload the bundle: BUCKET=… [PREFIX=…] [ENVIRONMENT=…] [ONLY=environment|dags] [DRY_RUN=1]
+	@$(if $(BUCKET),,echo "deploy: say which bucket: make deploy BUCKET=…" >&2; exit 1;) \
+	$(DEPLOY) upload "$(BUCKET)" $(call option,PREFIX,--prefix) $(call option,ENVIRONMENT,--environment) \
+	    $(call option,ONLY,--only) $(if $(DRY_RUN),--dry-run)
 
 bench: setup     ## Print the numbers of benchmarks/, each a ratio from one run
 	@.venv/sandbox/bin/python benchmarks/run.py

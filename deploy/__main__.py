@@ -9,6 +9,7 @@ from deploy.bundle import build
 from deploy.environment import environment_for
 from deploy.errors import DeployError
 from deploy.requirements import Source
+from deploy.upload import PARTS, Target, upload
 from deploy.versions import DEFAULT_AIRFLOW, PROJECT, version
 
 BUNDLE = PROJECT / "dist" / "mwaa"
@@ -24,8 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
     environment_parser = commands.add_parser("environment", help="make what MWAA installs, and print its Python")
     for with_version in (mwaa_parser, environment_parser):
         with_version.add_argument("--airflow", default=DEFAULT_AIRFLOW, help=f"MWAA's version ({DEFAULT_AIRFLOW})")
+    upload_parser = commands.add_parser("upload", help="put the bundle into an environment's bucket")
+    upload_parser.add_argument("bucket", help="a bucket that keeps versions")
+    upload_parser.add_argument("--bundle", type=Path, default=BUNDLE)
+    upload_parser.add_argument("--prefix", default="", help="a folder in the bucket")
+    upload_parser.add_argument("--environment", default="", help="the environment's name, for the printed call")
+    upload_parser.add_argument("--only", choices=list(PARTS), default="all")
+    upload_parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     options = parser.parse_args(arguments)
-    actions: dict[str, Callable[[argparse.Namespace], int]] = {"mwaa": mwaa, "environment": environment}
+    actions: dict[str, Callable[[argparse.Namespace], int]] = {"mwaa": mwaa, "environment": environment, "upload": send}
     try:
         return actions[options.command](options)
     except DeployError as error:
@@ -41,6 +49,12 @@ def mwaa(options: argparse.Namespace) -> int:
 
 def environment(options: argparse.Namespace) -> int:
     print(environment_for(version(options.airflow)))
+    return 0
+
+
+def send(options: argparse.Namespace) -> int:
+    target = Target(options.bucket, options.prefix, options.environment, options.only, options.dry_run)
+    upload(options.bundle, target)
     return 0
 
 

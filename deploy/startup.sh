@@ -4,7 +4,7 @@
 wanted="@AIRFLOW_VERSION@"
 found=$(python3 -c 'from importlib.metadata import version; print(version("apache-airflow-core"))' 2>/dev/null)
 if [ "$found" = "$wanted" ]; then
-    echo "pinterest: bundle @COMMIT@ for Airflow $wanted"
+    echo "pinterest: this bundle is for Airflow $wanted, and so is this environment"
 else
     echo "pinterest: this bundle is for Airflow $wanted, this environment has ${found:-none}:" \
         "run make mwaa AIRFLOW=${found:-its version} and deploy again"

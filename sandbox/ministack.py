@@ -14,6 +14,7 @@ from sandbox.server import Server
 from sandbox.settings import BUCKET, REGION, Settings
 
 BESIDE_MINISTACK = {"kafkaconnect": "msk_connect", "kinesis": "kinesis"}  # services with a server of their own
+DEPLOY_BUCKET = "demo"  # as MWAA's: it keeps versions; `make deploy BUCKET=demo`
 WAREHOUSE_URL_NAME = "pinterest/warehouse_url"  # in Secrets Manager
 
 
@@ -70,10 +71,11 @@ def client(settings: Settings, service: str) -> Any:
 
 
 def create_resources(settings: Settings) -> None:
-    """The lake's bucket, and the warehouse's URL as a secret for whoever reads it from Secrets Manager."""
+    """The lake's bucket, one to deploy to, and the warehouse's URL as a secret for whoever reads it from there."""
     s3 = client(settings, "s3")
-    if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets().get("Buckets", [])}:
-        s3.create_bucket(Bucket=BUCKET)
+    for bucket in {BUCKET, DEPLOY_BUCKET} - {bucket["Name"] for bucket in s3.list_buckets().get("Buckets", [])}:
+        s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=DEPLOY_BUCKET, VersioningConfiguration={"Status": "Enabled"})
     secrets_manager = client(settings, "secretsmanager")
     value = json.dumps({"url": settings.postgres_url("pinterest_warehouse")})
     try:

@@ -92,5 +92,5 @@ def test_the_startup_script_says_whether_the_environment_is_the_right_one(loaded
         timeout=60,
     )  # fmt: skip
 
-    assert (f"for Airflow {airflow}\n" in done.stdout) is not wrong
+    assert ("and so is this environment" in done.stdout) is not wrong
     assert (f"make mwaa AIRFLOW={airflow}" in done.stdout) is wrong
