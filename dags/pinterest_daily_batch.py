@@ -29,16 +29,17 @@ run. Only such a run takes the posts that have no timestamp and so lie in no int
 
 from datetime import timedelta
 
-from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.sdk import DAG, TaskGroup
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from pinterest_pipeline import assets, lakehouse
-from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START, setting
+from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.daily_batch import PARAMS, any_posts, check_gold, choose_window, reconcile_rows
 from pinterest_pipeline.operators.databricks import DatabricksBatchRunOperator
 from pinterest_pipeline.operators.kafka_rest import KafkaRestProduceOperator
+from pinterest_pipeline.operators.postgres import PostgresQueryOperator
 from pinterest_pipeline.paths import include_folder, sql_files
+from pinterest_pipeline.pipeline_variable import MACROS, setting
 from pinterest_pipeline.sensors.databricks import DatabricksTaskRunSensor
 from pinterest_pipeline.sensors.kafka_rest import KafkaRestTopicSensor
 from pinterest_pipeline.sensors.lake import KafkaOffsetsLandedSensor
@@ -61,12 +62,13 @@ with DAG(
     default_args=DEFAULT_ARGS,
     template_searchpath=str(SQL),
     render_template_as_native_obj=True,
+    user_defined_macros=MACROS,
     params=PARAMS,
     tags=["pinterest", "batch"],
     doc_md=__doc__,
 ) as dag:
     window = choose_window()
-    create_tables = SQLExecuteQueryOperator(
+    create_tables = PostgresQueryOperator(
         task_id="create_tables",
         conn_id="pinterest_warehouse",
         sql=sql_files(SQL, "ddl"),
@@ -78,7 +80,7 @@ with DAG(
     )
     with TaskGroup("ingest"):
         topics_exist = KafkaRestTopicSensor(task_id="topics_exist", topics=list(TOPICS.values()), **WAITING)
-        count_source_rows = SQLExecuteQueryOperator(
+        count_source_rows = PostgresQueryOperator(
             task_id="count_source_rows", conn_id="pinterest_source", sql="source/counts.sql", parameters=window
         )
         send_posts = KafkaRestProduceOperator.partial(
@@ -116,7 +118,7 @@ with DAG(
             for stage, outlets in assets.LAKE.items()
         }
     with TaskGroup("publish"):
-        publish_gold = SQLExecuteQueryOperator(
+        publish_gold = PostgresQueryOperator(
             task_id="publish_gold",
             conn_id="pinterest_warehouse",
             sql=sql_files(SQL, "publish"),  # one transaction: readers see all ten answers change at once

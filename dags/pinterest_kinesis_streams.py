@@ -32,7 +32,7 @@ from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from pinterest_pipeline import assets
-from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START, setting
+from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.kinesis_plan import read_streams_file
 from pinterest_pipeline.operators.approval import ApproveOperator
 from pinterest_pipeline.operators.kinesis import (
@@ -41,6 +41,7 @@ from pinterest_pipeline.operators.kinesis import (
     KinesisScaleStreamOperator,
 )
 from pinterest_pipeline.paths import include_folder
+from pinterest_pipeline.pipeline_variable import MACROS, setting
 from pinterest_pipeline.stream_management import PARAMS, streams_to_ensure, streams_to_retire, streams_to_scale
 
 INCLUDE = include_folder(__file__)
@@ -63,6 +64,7 @@ with DAG(
     default_args=DEFAULT_ARGS,
     template_searchpath=str(INCLUDE / "sql"),
     render_template_as_native_obj=True,
+    user_defined_macros=MACROS,
     params=PARAMS,
     tags=["pinterest", "stream"],
     doc_md=__doc__,

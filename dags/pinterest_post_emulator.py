@@ -25,9 +25,10 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
-from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START, setting
+from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.operators.emulation import EmulatePostsOperator
 from pinterest_pipeline.paths import include_folder
+from pinterest_pipeline.pipeline_variable import MACROS, setting
 
 STREAM_PREFIX = f"streaming-{setting('topic_prefix')}"
 PART = {"type": "number", "minimum": 0, "maximum": 1}
@@ -54,6 +55,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=7),
     default_args=DEFAULT_ARGS,
     render_template_as_native_obj=True,
+    user_defined_macros=MACROS,
     params={**PLAN_PARAMS, "also_kafka": Param(False, type="boolean", description="Send each row to Kafka too.")},
     tags=["pinterest", "stream"],
     doc_md=__doc__,
@@ -63,7 +65,7 @@ with DAG(
         plan={name: f"{{{{ params.{name} }}}}" for name in PLAN_PARAMS},
         sql_folder=str(include_folder(__file__) / "sql"),
         stream_prefix=STREAM_PREFIX,
-        topic_prefix="{{ var.json.pinterest_pipeline.topic_prefix if params.also_kafka else '' }}",
+        topic_prefix="{{ pipeline_variable(var)('topic_prefix') if params.also_kafka else '' }}",
         bucket=setting("bucket"),
         execution_timeout=timedelta(hours=6),
     )

@@ -28,19 +28,20 @@ from airflow.sdk import DAG, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from pinterest_pipeline import assets
-from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START, setting
+from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.errors import PermanentError
 from pinterest_pipeline.operators.msk_connect import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
 from pinterest_pipeline.paths import include_folder
+from pinterest_pipeline.pipeline_variable import MACROS, setting
 from pinterest_pipeline.sensors.msk_connect import MskConnectHealthSensor
 
 CONNECTOR = setting("connector.name")
-CONNECTOR_VALUES = """{%- set pipeline = var.json.pinterest_pipeline -%}
-{%- set topic = pipeline.topic_prefix -%}
+CONNECTOR_VALUES = """{%- set setting = pipeline_variable(var) -%}
+{%- set topic = setting('topic_prefix') -%}
 {{ dict(
-    pipeline.connector,
-    bucket=pipeline.bucket,
-    region=pipeline.get('region', 'us-east-1'),
+    setting('connector'),
+    bucket=setting('bucket'),
+    region=setting('region', 'us-east-1'),
     topics=topic ~ '.pin,' ~ topic ~ '.geo,' ~ topic ~ '.user',
     dead_letter_topic=topic ~ '.dead-letters',
 ) }}"""
@@ -64,6 +65,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=1),
     default_args=DEFAULT_ARGS,
     render_template_as_native_obj=True,
+    user_defined_macros=MACROS,
     tags=["pinterest", "connector"],
     doc_md=__doc__,
 ):

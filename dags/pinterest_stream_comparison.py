@@ -25,6 +25,7 @@ from airflow.sdk import DAG
 
 from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.operators.databricks import DatabricksBatchRunOperator
+from pinterest_pipeline.pipeline_variable import MACROS
 from pinterest_pipeline.sensors.databricks import DatabricksTaskRunSensor
 from pinterest_pipeline.stream_comparison import PARAMS, TASK_KEY, TASKS, agree
 
@@ -39,6 +40,7 @@ with DAG(
     dagrun_timeout=timedelta(hours=6),
     default_args=DEFAULT_ARGS,
     render_template_as_native_obj=True,
+    user_defined_macros=MACROS,
     params=PARAMS,
     tags=["pinterest", "stream"],
     doc_md=__doc__,

@@ -32,13 +32,14 @@ lag and the run's page.
 
 from datetime import timedelta
 
-from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START, setting
+from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.operators.databricks_stream import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
+from pinterest_pipeline.operators.postgres import PostgresQueryOperator
 from pinterest_pipeline.paths import include_folder, sql_files
+from pinterest_pipeline.pipeline_variable import MACROS, setting
 from pinterest_pipeline.sensors.databricks_stream import DatabricksStreamSensor
 from pinterest_pipeline.sensors.kinesis import KinesisStreamSensor
 from pinterest_pipeline.stream_tasks import PARAMS, take_request
@@ -47,21 +48,20 @@ INCLUDE = include_folder(__file__)
 STREAM_DDL = [file for file in sql_files(INCLUDE / "sql", "ddl") if "_stream" in file]
 TABLES = ("pin", "geo", "user")
 STREAMS = {f"stream_{table}": f"streaming-{setting('topic_prefix')}-{table}" for table in TABLES}
-JOB_VALUES = """{%- set pipeline = var.json.pinterest_pipeline -%}
-{%- set stream = pipeline.stream -%}
+JOB_VALUES = """{%- set setting = pipeline_variable(var) -%}
 {{ dict(
-    job_name=stream.job_name,
-    cluster=stream.get('cluster') or pipeline.databricks.cluster,
-    notebook_root=pipeline.databricks.notebook_root,
-    secret_scope=pipeline.databricks.warehouse_url_scope,
-    secret_key=pipeline.databricks.warehouse_url_key,
-    stream_prefix='streaming-' ~ pipeline.topic_prefix,
-    region=pipeline.get('region', 'us-east-1'),
-    endpoint_url=stream.get('endpoint_url', ''),
-    checkpoint_uri=stream.checkpoint_uri,
-    trigger_seconds=stream.get('trigger_seconds', '0.5'),
-    max_records_per_batch=stream.get('max_records_per_batch', '10000'),
-    lake_uri=stream.get('lake_uri', ''),
+    job_name=setting('stream.job_name'),
+    cluster=setting('stream.cluster', none) or setting('databricks.cluster'),
+    notebook_root=setting('databricks.notebook_root'),
+    secret_scope=setting('databricks.warehouse_url_scope'),
+    secret_key=setting('databricks.warehouse_url_key'),
+    stream_prefix='streaming-' ~ setting('topic_prefix'),
+    region=setting('region', 'us-east-1'),
+    endpoint_url=setting('stream.endpoint_url', ''),
+    checkpoint_uri=setting('stream.checkpoint_uri'),
+    trigger_seconds=setting('stream.trigger_seconds', '0.5'),
+    max_records_per_batch=setting('stream.max_records_per_batch', '10000'),
+    lake_uri=setting('stream.lake_uri', ''),
 ) }}"""
 WATCH = timedelta(minutes=30)
 PROMPT = {"retry_delay": timedelta(seconds=5)}  # a dead stream is to be back within a minute
@@ -76,11 +76,12 @@ with DAG(
     default_args=DEFAULT_ARGS,
     template_searchpath=str(INCLUDE / "sql"),
     render_template_as_native_obj=True,
+    user_defined_macros=MACROS,
     params=PARAMS,
     tags=["pinterest", "stream"],
     doc_md=__doc__,
 ):
-    create_tables = SQLExecuteQueryOperator(
+    create_tables = PostgresQueryOperator(
         task_id="create_tables", conn_id="pinterest_warehouse", sql=STREAM_DDL, do_xcom_push=False, **PROMPT
     )
     streams_exist = KinesisStreamSensor.partial(

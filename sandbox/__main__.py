@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from sandbox import airflow_api, api_gateway, demo, emulate, report
+from sandbox import airflow_api, api_gateway, connections, demo, emulate, report
 from sandbox.servers import GROUPS, every_server, ports_of, start_in_order, wanted
 from sandbox.settings import BUCKET, SandboxError, Settings, default_home
 from sandbox.source import command as seed
@@ -21,6 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("down", help="stop everything and leave no process and no port open; data stays")
     commands.add_parser("status", help="say what runs where")
     commands.add_parser("env", help="print export lines with which any foreign client connects")
+    connections.add_arguments(
+        commands.add_parser("connections", help="print the pipeline's connections and Variable, credentials and all")
+    )
     seed.add_arguments(commands.add_parser("seed", help="load generated posts into the source database"))
     emulate.add_arguments(commands.add_parser("emulate", help="let users post: put posts into the Kinesis streams"))
     demo_parser = commands.add_parser("demo", help="up, seed, run the whole pipeline, and print the report")
@@ -32,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         "down": down,
         "status": status,
         "env": env,
+        "connections": lambda o: connections.run(o, existing()),
         "seed": lambda o: seed.run(o, existing()),
         "emulate": lambda o: emulate.run(o, existing()),
         "demo": demonstrate,

@@ -4,20 +4,19 @@ import base64
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import sha256
 
 import httpx
 
-from sandbox import api_gateway, databricks, msk_connect
 from sandbox.airflow_api import USERNAME, AirflowApi
+from sandbox.connections import POOLS_FILE, as_environment
 from sandbox.ministack import answers
 from sandbox.server import Server
-from sandbox.settings import BUCKET, PROJECT, TOPIC_PREFIX, SandboxError, Settings, write_private
+from sandbox.settings import PROJECT, SandboxError, Settings, write_private
 
 PYTHON = PROJECT / ".venv" / "airflow" / "bin" / "python"
 NEEDS = ("postgres", "ministack", "kinesis", "kafka_rest", "msk_connect", "databricks")
-POOLS_FILE = PROJECT / "include" / "airflow" / "pools.json"
 
 
 def servers(settings: Settings) -> tuple[Server, ...]:
@@ -102,79 +101,9 @@ def environment(settings: Settings) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(home),
         **{f"AIRFLOW__{name}": value for name, value in configuration.items()},
-        **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections(settings).items()},
-        "AIRFLOW_VAR_PINTEREST_PIPELINE": json.dumps(pipeline_variable(settings)),
+        **as_environment(settings),
         **settings.aws_environment,
         "PYTHONDONTWRITEBYTECODE": "",
-    }
-
-
-def connections(settings: Settings) -> dict[str, Mapping[str, object]]:
-    """The five connections of the pipeline, of types that every Airflow's UI has."""
-
-    def postgres(database: str) -> dict[str, object]:
-        return {
-            "conn_type": "postgres",
-            "host": "127.0.0.1",
-            "port": settings.ports["postgres"],
-            "login": "pinterest",
-            "password": settings.secrets["postgres_password"],
-            "schema": database,
-            "extra": {"connect_timeout": 10},
-        }
-
-    return {
-        "pinterest_source": postgres("pinterest_source"),
-        "pinterest_warehouse": postgres("pinterest_warehouse"),
-        "pinterest_kafka_rest": {
-            "conn_type": "http",
-            "host": api_gateway.invoke_url(settings),
-            "password": settings.secrets["kafka_rest_api_key"],
-        },
-        "aws_default": {"conn_type": "aws"},
-        "pinterest_databricks": {
-            "conn_type": "databricks",
-            "host": "127.0.0.1",
-            "schema": "http",
-            "port": settings.ports["databricks"],
-            "password": settings.secrets["databricks_token"],
-        },
-    }
-
-
-def pipeline_variable(settings: Settings) -> dict[str, object]:
-    """The one Variable that tells the same DAG files where they are."""
-    return {
-        "bucket": BUCKET,
-        "lake_uri": f"s3a://{BUCKET}",
-        "topic_prefix": TOPIC_PREFIX,
-        "connector": {
-            "name": "pinterest-s3-sink",
-            "plugin_arn": msk_connect.plugin_arn(settings),
-            "plugin_revision": 1,
-            "service_role_arn": f"arn:aws:iam::{'0' * 12}:role/pinterest-msk-connect",
-            "bootstrap_servers": settings.bootstrap_servers,
-            "subnets": ["subnet-sandbox"],
-            "security_groups": ["sg-sandbox"],
-            "rotate_schedule_interval_ms": "5000",
-        },
-        "databricks": {
-            "notebook_root": "/Workspace/Shared/pinterest/notebooks",
-            "cluster": databricks.CLUSTER,
-            "warehouse_url_scope": "pinterest",
-            "warehouse_url_key": "warehouse_url",
-        },
-        "stream": {
-            "job_name": "pinterest-stream-posts",
-            "cluster": databricks.STREAM_CLUSTER,
-            "checkpoint_uri": f"s3a://{BUCKET}/checkpoints/stream",
-            "endpoint_url": settings.url("kinesis"),
-            "trigger_seconds": "0.5",
-            "max_records_per_batch": "10000",
-            "lake_uri": "",
-            "stale_after_seconds": 60,
-            "start_within_seconds": 120,
-        },
     }
 
 

@@ -15,8 +15,3 @@ DEFAULT_ARGS: dict[str, Any] = {
     "execution_timeout": timedelta(minutes=15),
     "on_failure_callback": log_failure,
 }
-
-
-def setting(path: str) -> str:
-    """Return the template of one value of the Variable ``pinterest_pipeline``, which only a running task reads."""
-    return f"{{{{ var.json.pinterest_pipeline.{path} }}}}"

@@ -7,8 +7,8 @@ from typing import Any
 from airflow.sdk import Param, task
 
 from pinterest_pipeline import reconciliation, warehouse, windows
-from pinterest_pipeline.compat import BaseHook
 from pinterest_pipeline.errors import PermanentError
+from pinterest_pipeline.lazy_hooks import postgres_hook
 from pinterest_pipeline.paths import sql_files
 
 WAREHOUSE = "pinterest_warehouse"
@@ -38,7 +38,7 @@ def any_posts(produced: Any) -> dict[str, Any]:
 def check_gold(sql_folder: str) -> list[str]:
     """Return the names of the checks, all of which passed."""
     sql = Path(sql_folder)
-    return warehouse.check(BaseHook.get_hook(WAREHOUSE), [sql / name for name in sql_files(sql, "checks")])
+    return warehouse.check(postgres_hook(WAREHOUSE), [sql / name for name in sql_files(sql, "checks")])
 
 
 @task
@@ -48,7 +48,7 @@ def reconcile_rows(
     """Write the run's numbers into schema ``audit``, then fail where they do not add up."""
     books = reconciliation.balance(source_counts, produced, silver)
     rows = books.run_rows(ti.dag_id, ti.run_id)
-    database, audit = BaseHook.get_hook(WAREHOUSE), Path(sql_folder) / "audit"
+    database, audit = postgres_hook(WAREHOUSE), Path(sql_folder) / "audit"
     warehouse.record(database, audit / "record_run_rows.sql", rows)
     warehouse.record(database, audit / "record_lake_rows.sql", books.lake_rows())
     for remark in books.remarks():

@@ -7,7 +7,7 @@ warm driver in the sandbox; in the cloud an instance pool (``instance_pool_id`` 
 from datetime import timedelta
 from typing import Any
 
-from pinterest_pipeline.dag_defaults import setting
+from pinterest_pipeline.pipeline_variable import setting
 
 STAGES = ("bronze", "silver", "gold")
 # What pinterest_spark needs and a Databricks Runtime lacks; the stream's job names the same in include/databricks

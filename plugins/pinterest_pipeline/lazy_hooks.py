@@ -26,9 +26,9 @@ def lake_hook(bucket: str, aws_conn_id: str | None) -> "LakeHook":
 
 
 def postgres_hook(postgres_conn_id: str) -> "PostgresHook":
-    from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: PLC0415 - see above
+    from pinterest_pipeline.hooks.postgres import PipelinePostgresHook  # noqa: PLC0415 - see above
 
-    return PostgresHook(postgres_conn_id)
+    return PipelinePostgresHook(postgres_conn_id)
 
 
 def msk_connect_hook(

@@ -6,9 +6,9 @@ from typing import Any
 
 from airflow.sdk import Param, task
 
-from pinterest_pipeline.dag_defaults import setting
 from pinterest_pipeline.errors import PermanentError
 from pinterest_pipeline.lakehouse import LIBRARIES
+from pinterest_pipeline.pipeline_variable import setting
 
 PARAMS = {
     "since": Param(

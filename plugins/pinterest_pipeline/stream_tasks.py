@@ -6,7 +6,7 @@ from typing import Any
 from airflow.sdk import Param, task
 
 from pinterest_pipeline import stream_tables
-from pinterest_pipeline.compat import BaseHook
+from pinterest_pipeline.lazy_hooks import postgres_hook
 from pinterest_pipeline.stream_supervision import Request, request_of
 
 WAREHOUSE = "pinterest_warehouse"
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 def take_request(params: Any = None, dag_run: Any = None) -> dict[str, str]:
     """Record what this run was asked for; return it, and why the stream is unwanted now, empty where it is wanted."""
     request = request_of(params)
-    database = BaseHook.get_hook(WAREHOUSE)
+    database = postgres_hook(WAREHOUSE)
     user = getattr(dag_run, "triggering_user_name", None) or "unknown"
     stream_tables.obey(database, request, by=user, reason=f"DAG run {dag_run.run_id}")
     control = stream_tables.read_control(database)

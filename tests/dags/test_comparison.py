@@ -18,7 +18,7 @@ VARIABLE = {
 def test_the_notebook_is_given_the_lake_the_warehouse_and_the_time(dags, since):
     dag = dags["pinterest_stream_comparison"]
     task = copy.copy(dag.get_task("submit_comparison"))
-    variable = SimpleNamespace(json=SimpleNamespace(pinterest_pipeline=VARIABLE))
+    variable = {"json": SimpleNamespace(pinterest_pipeline=VARIABLE)}
 
     task.render_template_fields({"params": {"since": since}, "var": variable, "task": task, "dag": dag})
 

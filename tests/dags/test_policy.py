@@ -81,9 +81,9 @@ def test_every_pool_is_in_the_file_of_pools_and_in_the_example(tasks):
     used = {task.pool for task in tasks} - {"default_pool"}
 
     assert used == set(pools)
-    assert {pool["pool_name"]: pool["pool_slot"] for pool in example()["pools"]} == {
-        name: pool["slots"] for name, pool in pools.items()
-    }
+    assert {
+        pool["pool_name"]: (pool["pool_slot"], pool.get("pool_include_deferred", False)) for pool in example()["pools"]
+    } == {name: (pool["slots"], pool["include_deferred"]) for name, pool in pools.items()}
 
 
 def test_every_connection_is_in_the_example(tasks):
@@ -145,7 +145,14 @@ def test_airflow_masks_no_setting_of_the_pipeline_in_the_logs():
     from airflow.sdk._shared.secrets_masker import should_hide_value_for_key
 
     variable = next(v for v in example()["variables"] if v["variable_name"] == "pinterest_pipeline")
-    keys = list(keys_of(variable["variable_value"]))
+    keys = list(keys_of(json.loads(variable["variable_value"])))
 
     assert "warehouse_url_scope" in keys
     assert [key for key in keys if should_hide_value_for_key(key)] == []
+
+
+def test_every_dag_knows_the_function_that_reads_the_variable(dags):
+    from pinterest_pipeline.pipeline_variable import MACROS
+
+    for dag in dags.values():
+        assert MACROS.items() <= (dag.user_defined_macros or {}).items(), f"{dag.dag_id}: user_defined_macros=MACROS"

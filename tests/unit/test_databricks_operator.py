@@ -173,8 +173,9 @@ def test_killing_it_cancels_what_it_submitted_and_nothing_else(databricks):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ('{"conn_type": "databricks", "password": "t"}', "Connection pinterest_databricks has no host"),
-        ('{"conn_type": "databricks", "host": "http://localhost:1"}', "write the host name alone"),
+        ('{"conn_type": "databricks", "password": "t"}', "Connection pinterest_databricks lacks host"),
+        ('{"conn_type": "databricks", "host": "h"}', "Connection pinterest_databricks lacks password"),
+        ('{"conn_type": "databricks", "host": "http://localhost:1", "password": "t"}', "write the host name alone"),
     ],
 )
 def test_a_connection_that_cannot_work_is_named(databricks, monkeypatch, fields, said):

@@ -178,7 +178,7 @@ def test_what_no_retry_can_mend_fails_at_once_with_its_cure(proxy, hook, answer,
 def test_missing_connection_fields_are_named_all_at_once(monkeypatch, connection, missing):
     monkeypatch.setenv("AIRFLOW_CONN_LACKING", json.dumps({"conn_type": "http", **connection}))
 
-    with pytest.raises(PermanentError, match=f"connection lacking lacks {'.* and '.join(missing)}") as caught:
+    with pytest.raises(PermanentError, match=f"Connection lacking lacks {'.* and '.join(missing)}") as caught:
         KafkaRestHook("lacking").topics()
 
     assert ("host" in str(caught.value)) is ("host" in missing)

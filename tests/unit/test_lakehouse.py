@@ -28,7 +28,7 @@ def test_each_stage_waits_for_the_one_before():
 
 
 def test_each_stage_runs_its_notebook_on_the_same_kind_of_cluster_within_the_limit():
-    assert {task["new_cluster"] for task in TASKS} == {"{{ var.json.pinterest_pipeline.databricks.cluster }}"}
+    assert {task["new_cluster"] for task in TASKS} == {"{{ pipeline_variable(var)('databricks.cluster') }}"}
     assert [task["notebook_task"]["notebook_path"] for task in TASKS] == ["/root/bronze", "/root/silver", "/root/gold"]
     assert {task["timeout_seconds"] for task in TASKS} == {1800}
 
@@ -44,7 +44,7 @@ def test_each_notebook_gets_its_own_widgets_and_no_others():
 def test_values_come_from_the_variable_unless_given():
     (bronze, *_) = batch_tasks({}, stage_limit=timedelta(hours=1))
 
-    assert bronze["notebook_task"]["base_parameters"]["lake_uri"] == "{{ var.json.pinterest_pipeline.lake_uri }}"
+    assert bronze["notebook_task"]["base_parameters"]["lake_uri"] == "{{ pipeline_variable(var)('lake_uri') }}"
 
 
 def test_every_task_brings_the_packages_that_a_databricks_runtime_lacks_in_the_versions_that_are_tested():

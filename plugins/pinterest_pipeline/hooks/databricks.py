@@ -10,15 +10,19 @@ import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import requests
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
 
 from pinterest_pipeline.compat import AirflowException
+from pinterest_pipeline.connections import TABLE, CheckedConnectionHook
 from pinterest_pipeline.databricks_runs import Run, run_from
 from pinterest_pipeline.errors import PermanentError, PipelineError, TransientError, is_retryable_status
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
 
 GET_RUN = ("GET", "2.2/jobs/runs/get")
 LIST_RUNS = ("GET", "2.2/jobs/runs/list")
@@ -28,6 +32,16 @@ CANCEL = ("POST", "2.2/jobs/runs/cancel")
 REPAIR = ("POST", "2.2/jobs/runs/repair")
 WORKSPACE_STATUS = ("GET", "2.0/workspace/get-status")
 RUNS_PER_PAGE = 25
+OTHER_CREDENTIALS = frozenset(  # keys of the extra with which the provider signs in without a password
+    {
+        "token",
+        "use_azure_managed_identity",
+        "use_default_azure_credential",
+        "federated_k8s",
+        "federated_token_provider",
+        "federated_aws",
+    }
+)
 STATUS_CODE = re.compile(r"Status Code: (\d{3})")
 ANSWER = re.compile(r"Response: (\{.*\}), Status Code", re.DOTALL)
 
@@ -45,12 +59,17 @@ class TaskOutput:
     trace: str
 
 
-class DatabricksRunHook(DatabricksHook):
+class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
     """Submit, follow, repair and cancel runs.
 
     Every method raises :class:`TransientError` when the same call may succeed later, :class:`PermanentError` when not.
     The asynchronous ones need ``async with hook:`` around them.
     """
+
+    required_fields = {  # noqa: RUF012 - the base declares it as the class's
+        "host": "the workspace's host name",
+        "password": "a token, or the secret that goes with login",
+    }
 
     def __init__(self, databricks_conn_id: str = "pinterest_databricks", *args: Any, **kwargs: Any) -> None:
         super().__init__(databricks_conn_id, *args, **kwargs)
@@ -162,7 +181,6 @@ class DatabricksRunHook(DatabricksHook):
             )
 
     def _call(self, doing: str, endpoint: Endpoint, parameters: dict[str, Any]) -> Mapping[str, Any]:
-        self._check_connection()
         with calling(doing, self.databricks_conn_id):
             answer: Mapping[str, Any] = self._do_api_call(endpoint, parameters)
         return answer
@@ -172,18 +190,28 @@ class DatabricksRunHook(DatabricksHook):
             answer: Mapping[str, Any] = await self._a_do_api_call(endpoint, parameters)
         return answer
 
-    def _check_connection(self) -> None:
-        connection = self.databricks_conn
+    @classmethod
+    def get_connection(cls, conn_id: str) -> "Connection":
+        """Return a complete connection; refuse a URL without TLS, of which the provider would drop scheme and port."""
+        connection = super().get_connection(conn_id)
         host = connection.extra_dejson.get("host") or connection.host or ""
-        if not host:
-            raise PermanentError(
-                f"Connection {self.databricks_conn_id} has no host: set it to the workspace's host name."
-            )
         if host.startswith("http://") and connection.schema != "http":
             raise PermanentError(
-                f"Connection {self.databricks_conn_id} has host {host}: write the host name alone, "
-                "with http as its schema and the port in its own field."
+                f"Connection {conn_id} has host {host}: write the host name alone, "
+                f"with http as its schema and the port in its own field, see {TABLE}."
             )
+        return connection
+
+    @classmethod
+    def missing_fields(cls, connection: "Connection") -> Mapping[str, str]:
+        """Return host and password if empty; of the extra, host and whatever else signs in may stand for them."""
+        missing = dict(super().missing_fields(connection))
+        extra = connection.extra_dejson
+        if extra.get("host"):
+            missing.pop("host", None)
+        if extra.keys() & OTHER_CREDENTIALS:
+            missing.pop("password", None)
+        return missing
 
 
 class NotThereError(PermanentError):

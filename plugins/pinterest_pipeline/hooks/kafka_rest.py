@@ -14,7 +14,7 @@ import requests
 import tenacity
 from requests.adapters import HTTPAdapter
 
-from pinterest_pipeline.compat import BaseHook
+from pinterest_pipeline.connections import CheckedConnectionHook
 from pinterest_pipeline.delivery import ProduceResult
 from pinterest_pipeline.errors import PipelineError, TransientError
 from pinterest_pipeline.in_flight import MAX_IN_FLIGHT
@@ -33,7 +33,7 @@ from pinterest_pipeline.records import Record
 JSON_RECORDS = "application/vnd.kafka.json.v2+json"
 
 
-class KafkaRestHook(BaseHook):
+class KafkaRestHook(CheckedConnectionHook):
     """Produces records to a topic and lists topics, through a connection of type ``http``.
 
     :param kafka_rest_conn_id: ``host`` = whole base URL with its path, ``password`` = API key (header ``x-api-key``).
@@ -50,6 +50,10 @@ class KafkaRestHook(BaseHook):
     default_conn_name = "pinterest_kafka_rest"
     conn_type = "http"
     hook_name = "Kafka REST"
+    required_fields = {  # noqa: RUF012 - the base declares it as the class's
+        "host": "the proxy's whole base URL, path included: https://…/v1",
+        "password": "the API key, or the password that goes with login",
+    }
 
     def __init__(
         self,
