@@ -102,8 +102,8 @@ def parameters(operation: OperationModel, rest: list[str]) -> Iterator[tuple[str
 def value_of(shape: Shape, values: list[str]) -> Any:
     """Read values as the CLI does: JSON, its shorthand, a list of words, or one word."""
     kind = shape.type_name
-    if kind == "boolean" and not values:
-        return True
+    if kind == "boolean" and values in ([], ["true"], ["false"]):
+        return values != ["false"]
     if not values:
         raise ValueError(f"{shape.name} has no value")
     if values[0].startswith(JSON_START) and kind in {"structure", "map", "list"}:

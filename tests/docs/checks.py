@@ -56,6 +56,11 @@ ASTRO = {
     "login": [],
     "version": [],
 }
+DATABRICKS = {  # of the Databricks CLI 0.205 and newer: arguments, options
+    ("workspace", "import-dir"): (2, {"--overwrite", "--exclude-hidden-files"}),
+    ("secrets", "create-scope"): (1, {"--initial-manage-principal"}),
+    ("secrets", "put-secret"): (2, {"--string-value", "--bytes-value"}),
+}
 KAFKA_TOPICS = {
     "--bootstrap-server",
     "--command-config",
@@ -134,6 +139,18 @@ def astro(words: list[str], is_mention: bool) -> str | None:
     return None if is_known else f"`astro {command}` has no command {verb}"
 
 
+def databricks(words: list[str], is_mention: bool) -> str | None:
+    """Compare with the commands of the Databricks CLI that documents may use; no package registry has it."""
+    command = tuple(words[:2])
+    if command not in DATABRICKS:
+        return f"tests/docs/checks.py does not know `databricks {' '.join(command)}`"
+    count, options = DATABRICKS[command]
+    if unknown := [word for word in words if word.startswith("--") and word not in options]:
+        return f"`databricks {' '.join(command)}` has no {', '.join(unknown)}"
+    position = next((index for index, word in enumerate(words) if word.startswith("--")), len(words))
+    return None if position - 2 == count else f"`databricks {' '.join(command)}` takes {count} arguments"
+
+
 def kafka_topics(words: list[str], is_mention: bool) -> str | None:
     unknown = [word for word in words if word.startswith("--") and word not in KAFKA_TOPICS]
     return f"kafka-topics.sh has no {', '.join(unknown)}" if unknown else None
@@ -165,6 +182,7 @@ CHECKS: dict[str, Callable[[list[str], bool], str | None]] = {
     "python": python,
     "astro": astro,
     "aws": aws,
+    "databricks": databricks,
     "uv": uv,
     "kafka-topics.sh": kafka_topics,
     **dict.fromkeys(BY_HAND, by_hand),
