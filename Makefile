@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` runs the whole pipeline, `make test` proves it. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status env report seed test lint format bench mwaa deploy docs
+.PHONY: help setup demo up down status env report seed test integrity lint format bench mwaa deploy docs
 
 SANDBOX := .venv/sandbox/bin/python -m sandbox
 DEPLOY := .venv/sandbox/bin/python -m deploy
@@ -36,6 +36,9 @@ seed: setup      ## Load generated posts into the source database of a running s
 test: setup lint ## Lint, then all tests, fast to slow, on a sandbox of their own
 	@.venv/sandbox/bin/python tests/run.py
 
+integrity: setup ## Hold the DAGs to the policy of tests/dags, on MWAA's newest Airflow 3 and its oldest
+	@.venv/sandbox/bin/python tests/run.py tests/dags
+
 lint: setup      ## ruff, and mypy strict on plugins/ and include/spark/
 	@$(RUFF) check . && $(RUFF) format --check .
 	@MYPYPATH=plugins .venv/airflow/bin/mypy plugins
@@ -44,16 +47,21 @@ lint: setup      ## ruff, and mypy strict on plugins/ and include/spark/
 format: setup    ## Let ruff mend what it can
 	@$(RUFF) check --fix . ; $(RUFF) format .
 
-# `make X NAME=value` becomes an option; a variable of that name in the caller's environment does not.
-option = $(if $(filter command,$(origin $(1))),$(2) "$($(1))")
+# Given to make, never taken from the caller's environment, where these names may mean something else.
+AIRFLOW :=
+CONSTRAINTS :=
+ENVIRONMENT :=
+ONLY :=
+PREFIX :=
 
 mwaa: setup      ## Build the bundle for Amazon MWAA: [AIRFLOW=3.0.6] [CONSTRAINTS=public] [WHEELS=1]
-	@$(DEPLOY) mwaa $(call option,AIRFLOW,--airflow) $(call option,CONSTRAINTS,--packages) $(if $(WHEELS),--packages wheels)
+	@$(DEPLOY) mwaa $(if $(AIRFLOW),--airflow "$(AIRFLOW)") \
+	    $(if $(CONSTRAINTS),--packages "$(CONSTRAINTS)") $(if $(WHEELS),--packages wheels)
 
 deploy: mwaa     ## Upload the bundle: BUCKET=… [PREFIX=…] [ENVIRONMENT=…] [ONLY=environment|dags] [DRY_RUN=1]
 	@$(if $(BUCKET),,echo "deploy: say which bucket: make deploy BUCKET=…" >&2; exit 1;) \
-	$(DEPLOY) upload "$(BUCKET)" $(call option,PREFIX,--prefix) $(call option,ENVIRONMENT,--environment) \
-	    $(call option,ONLY,--only) $(if $(DRY_RUN),--dry-run)
+	$(DEPLOY) upload "$(BUCKET)" $(if $(PREFIX),--prefix "$(PREFIX)") $(if $(ONLY),--only "$(ONLY)") \
+	    $(if $(ENVIRONMENT),--environment "$(ENVIRONMENT)") $(if $(DRY_RUN),--dry-run)
 
 bench: setup     ## Print the numbers of benchmarks/, each a ratio from one run
 	@.venv/sandbox/bin/python benchmarks/run.py

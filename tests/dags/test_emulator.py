@@ -55,7 +55,10 @@ def test_every_param_reaches_the_plan_with_its_type(dag):
     ],
 )  # fmt: skip
 def test_a_param_out_of_range_is_refused_before_the_run_begins(dag, name, bad):
-    from airflow.sdk.exceptions import ParamValidationError
+    try:
+        from airflow.sdk.exceptions import ParamValidationError
+    except ImportError:  # Airflow 3.0
+        from airflow.exceptions import ParamValidationError
 
     with pytest.raises(ParamValidationError):
         dag.params.get_param(name).resolve(bad)

@@ -31,8 +31,9 @@ MAKE_RUN_BY = {
     "report": "make demo, at its end",
     "seed": "tests/e2e/conftest.py",
     "setup": "make test",
+    "integrity": "make test: its two groups tests/dags",
     "mwaa": "tests/bundle",
-    "deploy": "tests/bundle",
+    "deploy": "tests/contract/sandbox_env/test_deploy.py",
 }
 ASTRO = {
     "dev": [
