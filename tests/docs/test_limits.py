@@ -29,9 +29,7 @@ def constant(file: Path, name: str) -> float:
     raise AssertionError(f"{file} has no {name}: correct docs/limits.md")
 
 
-@pytest.mark.parametrize(
-    ("name", "file", "number"), list(told()), ids=lambda value: value if isinstance(value, str) else ""
-)
+@pytest.mark.parametrize(("name", "file", "number"), [pytest.param(*limit, id=limit[0]) for limit in told()])
 def test_a_limit_is_the_code_s(name: str, file: Path, number: float) -> None:
     assert constant(file, name) == number
 

@@ -1,7 +1,10 @@
-"""The commands of the documents that need the servers, as a reader would type them; the others are in ``tests/docs``."""
+"""What the documents show and needs the servers, as a reader would type it; the rest is in ``tests/docs``."""
 
 import os
+import re
 import subprocess
+
+import pytest
 
 from sandbox.airflow import PYTHON, environment
 from tests.conftest import PROJECT
@@ -15,6 +18,11 @@ SNIPPETS = [
     for command in commands(page)
     for words in programs(command.text)
     if words[:2] == ["python", "-c"]
+]
+QUERIES = [
+    pytest.param(query, id=f"{page.stem}-{number}")
+    for page in documents()
+    for number, query in enumerate(re.findall(r"^```sql\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE))
 ]
 EACH = "import sys\nfor text in sys.argv[1:]: exec(text)"  # one process: to import Airflow takes longest
 
@@ -30,3 +38,11 @@ def test_what_the_documents_say_to_test_the_connections_answers_true(pipeline: P
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(SNIPPETS) >= 5
     assert [answer.split()[0] for answer in answers] == ["True"] * len(SNIPPETS), answers
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_of_the_documents_runs_in_the_warehouse(pipeline: Pipeline, query: str) -> None:
+    if not pipeline.fates():
+        pipeline.run_batch()  # which creates the tables
+
+    pipeline.query("pinterest_warehouse", query)
