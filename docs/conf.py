@@ -7,7 +7,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS / "_extensions"))
 
 project = "Pinterest Data Pipeline"
-extensions = ["myst_parser", "autoapi.extension", "navigation", "reference"]
+extensions = ["myst_parser", "autoapi.extension", "navigation", "reference", "repository"]
 exclude_patterns = ["_extensions"]
 master_doc = "index"
 
@@ -20,6 +20,9 @@ autoapi_add_toctree_entry = False
 autoapi_python_class_content = "class"
 autoapi_member_order = "bysource"
 autoapi_keep_files = False
+add_module_names = False
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
 suppress_warnings = ["autoapi.python_import_resolution"]  # of what the reference does not show
 
 html_theme = "furo"

@@ -8,7 +8,7 @@ import re
 from sphinx.application import Sphinx
 
 SECTION = re.compile(r"^## (?P<caption>.+)$")
-ENTRY = re.compile(r"^- \[[^]]+\]\((?P<page>[\w/.-]+)\.md\)")
+ENTRY = re.compile(r"^- \[(?P<title>[^]]+)\]\((?P<page>[\w/.-]+)\.md\)")
 LISTING_PAGES = ("index", "adr/README")
 MADE_PAGES = {"reference": "reference/pinterest_pipeline/*/index"}
 
@@ -28,7 +28,7 @@ def listed(text: str) -> dict[str, list[str]]:
         if found := SECTION.match(line):
             caption = found["caption"]
         elif found := ENTRY.match(line):
-            sections.setdefault(caption, []).append(found["page"])
+            sections.setdefault(caption, []).append(f"{found['title']} <{found['page']}>")
     return sections
 
 
