@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -171,4 +172,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     print(FORMATS[options.format](settings))
+    if not connections(settings)["pinterest_kafka_rest"]["host"]:
+        print("sandbox: kafka_rest does not run, so pinterest_kafka_rest has no host: `up` first.", file=sys.stderr)
     return 0
