@@ -1,24 +1,23 @@
-"""What a refusal of Kinesis amounts to: one place that turns botocore's errors into ours, with the cure."""
+"""What a refusal of Kinesis amounts to, with the cure."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http import HTTPStatus
+from contextlib import AbstractContextManager
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoRegionError, ParamValidationError
-from botocore.exceptions import ConnectionError as UnconnectedError
+from botocore.exceptions import ClientError
 
-from pinterest_pipeline.errors import PermanentError, TransientError, is_retryable_aws_code
+from pinterest_pipeline.aws_errors import AwsService
+from pinterest_pipeline.errors import PermanentError
 from pinterest_pipeline.kinesis_plan import CREATE_STREAM
 
-RACES = frozenset({"ResourceInUseException"})  # the stream is being changed: look again
+KINESIS = AwsService(
+    "Kinesis",
+    cures={
+        "ResourceNotFoundException": CREATE_STREAM,
+        "AccessDeniedException": "give the role of the AWS connection this right (docs/connections/kinesis.md)",
+        "KMSAccessDeniedException": "let the role of the AWS connection use the stream's key",
+    },
+    races=frozenset({"ResourceInUseException"}),  # the stream is being changed: look again
+)
 TOO_LARGE = frozenset({"InvalidArgumentException", "ValidationException", "RequestEntityTooLargeException"})
-CURES = {
-    "ResourceNotFoundException": CREATE_STREAM,
-    "AccessDeniedException": "give the role of the AWS connection this right (docs/connections/kinesis.md)",
-    "UnrecognizedClientException": "correct the credentials of the AWS connection",
-    "ExpiredTokenException": "renew the credentials of the AWS connection",
-    "KMSAccessDeniedException": "let the role of the AWS connection use the stream's key",
-}
 DAILY_LIMITS = {
     "update_shard_count": "a stream's shard count is changed at most 10 times in any 24 hours, and only up to the "
     "account's quota of shards: wait, or ask AWS for a higher quota",
@@ -27,33 +26,13 @@ DAILY_LIMITS = {
 }
 
 
-@contextmanager
-def calling(doing: str, operation: str = "") -> Iterator[None]:
+def calling(doing: str, operation: str = "") -> AbstractContextManager[None]:
     """Translate botocore's errors into ours: can the same call succeed later, or not?
 
     :param operation: boto3's name of the call, where a limit of the service is one that waiting seconds does not help.
     """
-    try:
-        yield
-    except ClientError as error:
-        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-        if code == "LimitExceededException" and operation in DAILY_LIMITS:
-            raise PermanentError(f"Kinesis, {doing}: refused: {message}: {DAILY_LIMITS[operation]}") from error
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if is_retryable_aws_code(code) or code in RACES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise TransientError(f"Kinesis, {doing}: {code}: {message}") from error
-        cure = CURES.get(code, "correct what it names")
-        raise PermanentError(f"Kinesis, {doing}: refused with {code}: {message}: {cure}") from error
-    except ParamValidationError as error:
-        raise PermanentError(f"Kinesis, {doing}: {' '.join(str(error).split())}: correct the arguments") from error
-    except (HTTPClientError, UnconnectedError) as error:
-        raise TransientError(f"Kinesis, {doing}: no answer: {error}") from error
-    except NoRegionError as error:
-        raise PermanentError(
-            f"Kinesis, {doing}: no region: set region_name in the extra of the AWS connection, or AWS_DEFAULT_REGION"
-        ) from error
-    except BotoCoreError as error:
-        raise PermanentError(f"Kinesis, {doing}: {error}: check the AWS connection") from error
+    limit = DAILY_LIMITS.get(operation)
+    return KINESIS.calling(doing, {"LimitExceededException": limit} if limit else None)
 
 
 def is_too_large(error: PermanentError) -> bool:

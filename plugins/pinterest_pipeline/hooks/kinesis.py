@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Any, override
+from typing import Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from pinterest_pipeline.errors import PermanentError, PipelineError
+from pinterest_pipeline.hooks.aws import BoundedAwsHook
 from pinterest_pipeline.in_flight import MAX_IN_FLIGHT, require_between
 from pinterest_pipeline.kinesis_api import (
     OLD_MAX_PUT_BYTES,
@@ -43,27 +43,20 @@ from pinterest_pipeline.kinesis_reading import (
 )
 
 SHARDS_AT_ONCE = 8
-CLIENT = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
 PUTTING = Config(retries={"total_max_attempts": 1}, max_pool_connections=MAX_IN_FLIGHT)  # we count our own attempts
 
 
-class KinesisStreamHook(AwsBaseHook):
+class KinesisStreamHook(BoundedAwsHook):
     """Describe, change, fill and watch data streams.
 
     Every method raises :class:`TransientError` when the same call may succeed later, :class:`PermanentError` when not.
-    Constructor arguments are those of ``AwsBaseHook``; what a botocore ``config`` of the caller or of the connection
-    says is laid over our time-outs (5 s to connect, 30 s to read) and retries (5 attempts with jitter).
+    Constructor arguments are those of ``AwsBaseHook``.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["client_type"] = "kinesis"
         super().__init__(*args, **kwargs)
         self._stopped = threading.Event()
-
-    @property
-    @override
-    def config(self) -> Config:
-        return CLIENT.merge(super().config)
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask Kinesis for its streams; the provider's own test asks STS, which proves less."""
@@ -164,16 +157,6 @@ class KinesisStreamHook(AwsBaseHook):
             return IteratorAge(None, "nothing")
         behind = self.milliseconds_behind_latest(name, read.positions, arrived_after=read.last_arrival)
         return IteratorAge(behind, "shards")
-
-    @cached_property
-    def _cloudwatch(self) -> AwsBaseHook:
-        return AwsBaseHook(
-            aws_conn_id=self.aws_conn_id,
-            region_name=self._region_name,
-            verify=self._verify,
-            config=self.config,
-            client_type="cloudwatch",
-        )
 
     def put_records(
         self,

@@ -6,15 +6,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from botocore.exceptions import BotoCoreError, ClientError
 
-from pinterest_pipeline.errors import PermanentError, PipelineError, TransientError, is_retryable_aws_code
+from pinterest_pipeline.aws_errors import AwsService
+from pinterest_pipeline.errors import PermanentError, PipelineError
+from pinterest_pipeline.hooks.aws import BoundedAwsHook
 from pinterest_pipeline.landed import Target, last_offset, newest_objects
 
 KEYS_PER_PAGE = 1000  # S3 service limit
+NO_BUCKET = "create the bucket, or correct `bucket` in the Variable pinterest_pipeline"
+S3 = AwsService(
+    "S3",
+    cures={
+        "NoSuchBucket": NO_BUCKET,
+        "404": NO_BUCKET,
+        "AccessDenied": "let the role of the AWS connection list, read and write the bucket",
+        "ExpiredToken": "renew the credentials of the AWS connection",
+        "InvalidAccessKeyId": "correct the credentials of the AWS connection",
+    },
+)
 
 
-class LakeHook(S3Hook):
+class LakeHook(BoundedAwsHook, S3Hook):
     """Reads and writes the lake through a connection of type ``aws``.
 
     :param bucket: Bucket of the lake; it must exist.
@@ -27,9 +39,10 @@ class LakeHook(S3Hook):
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the bucket is there and may be listed; one request."""
         try:
-            self.get_conn().list_objects_v2(Bucket=self.bucket, MaxKeys=1)
-        except (ClientError, BotoCoreError) as error:
-            return False, str(s3_failure(error, f"listing s3://{self.bucket}"))
+            with S3.calling(f"listing s3://{self.bucket}"):
+                self.get_conn().list_objects_v2(Bucket=self.bucket, MaxKeys=1)
+        except PipelineError as error:
+            return False, str(error)
         return True, f"s3://{self.bucket} is there and may be listed"
 
     def landed_offsets(self, topics_dir: str, targets: Iterable[Target]) -> dict[str, dict[int, int]]:
@@ -41,9 +54,8 @@ class LakeHook(S3Hook):
         :raises TransientError: S3 did not answer, or asked us to slow down.
         """
         try:
-            return {target.topic: self._landed_offsets_of(topics_dir, target) for target in targets}
-        except (ClientError, BotoCoreError) as error:
-            raise s3_failure(error, f"looking for landed records in s3://{self.bucket}/{topics_dir}") from error
+            with S3.calling(f"looking for landed records in s3://{self.bucket}/{topics_dir}"):
+                return {target.topic: self._landed_offsets_of(topics_dir, target) for target in targets}
         except ValueError as error:
             raise PermanentError(str(error)) from error
 
@@ -71,35 +83,18 @@ class LakeHook(S3Hook):
         """Write one object with a JSON line per row, replacing one of the same name; return its URI."""
         body = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
         uri = f"s3://{self.bucket}/{key}"
-        try:
+        with S3.calling(f"writing {uri}"):
             self.get_conn().put_object(
                 Bucket=self.bucket, Key=key, Body=body.encode(), ContentType="application/x-ndjson"
             )
-        except (ClientError, BotoCoreError) as error:
-            raise s3_failure(error, f"writing {uri}") from error
         return uri
 
     def read_json_lines(self, key: str) -> list[dict[str, Any]]:
         """Return the rows of an object that :meth:`write_json_lines` wrote; none where there is no such object."""
-        try:
-            body = self.get_conn().get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        except (ClientError, BotoCoreError) as error:
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] == "NoSuchKey":
+        client = self.get_conn()
+        with S3.calling(f"reading s3://{self.bucket}/{key}"):
+            try:
+                body = client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            except client.exceptions.NoSuchKey:
                 return []
-            raise s3_failure(error, f"reading s3://{self.bucket}/{key}") from error
         return [json.loads(line) for line in body.splitlines()]
-
-
-def s3_failure(error: ClientError | BotoCoreError, what: str) -> PipelineError:
-    """Return the error that a failed S3 call amounts to, with the cure where there is one."""
-    if not isinstance(error, ClientError):
-        return TransientError(f"{what}: {error}")
-    code = error.response.get("Error", {}).get("Code", "")
-    if is_retryable_aws_code(code) or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
-        return TransientError(f"{what}: {error}")
-    cure = {
-        "NoSuchBucket": "create the bucket, or correct `bucket` in the Variable pinterest_pipeline",
-        "404": "create the bucket, or correct `bucket` in the Variable pinterest_pipeline",
-        "AccessDenied": "let the role of connection aws_default list, read and write the bucket",
-    }.get(code, "correct the AWS connection")
-    return PermanentError(f"{what}: {error}: {cure}")

@@ -8,28 +8,36 @@ service, by the mechanism that botocore itself uses for additions of the SDK.
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import botocore
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError, WaiterError
-from botocore.exceptions import ConnectionError as UnconnectedError
+from botocore.exceptions import WaiterError
 
 from pinterest_pipeline import connector_api
+from pinterest_pipeline.aws_errors import AwsService, may_pass
 from pinterest_pipeline.connector_api import Call, Connector, Conversation, Operation, Response, T, Waited
 from pinterest_pipeline.connector_health import Snapshot
-from pinterest_pipeline.errors import PermanentError, PipelineError, TransientError, is_retryable_aws_code
+from pinterest_pipeline.errors import PermanentError, PipelineError, TransientError
+from pinterest_pipeline.hooks.aws import BoundedAwsHook
 
 PACKAGE = Path(__file__).resolve().parent.parent
-RACES = frozenset({"ConflictException"})  # someone else changed the connector meanwhile: look again
+MSK_CONNECT = AwsService(
+    "MSK Connect",
+    cures={
+        "AccessDeniedException": "give the role of the AWS connection this right (docs/connections/msk_connect.md)",
+        "ForbiddenException": "give the role of the AWS connection this right (docs/connections/msk_connect.md)",
+    },
+    races=frozenset({"ConflictException"}),  # someone else changed the connector meanwhile: look again
+    arguments="the connector file",
+)
+calling = MSK_CONNECT.calling
 
 
-class MskConnectHook(AwsBaseHook):
+class MskConnectHook(BoundedAwsHook):
     """Find, change and watch connectors.
 
     Every method raises :class:`TransientError` when the same call may succeed later, :class:`PermanentError` when not.
@@ -154,16 +162,6 @@ class MskConnectHook(AwsBaseHook):
 
             yield take
 
-    @cached_property
-    def _cloudwatch(self) -> AwsBaseHook:
-        return AwsBaseHook(
-            aws_conn_id=self.aws_conn_id,
-            region_name=self._region_name,
-            verify=self._verify,
-            config=self._config,
-            client_type="cloudwatch",
-        )
-
     def _converse(self, conversation: Conversation[T]) -> T:
         clients = {"kafkaconnect": lambda: self.conn, "cloudwatch": lambda: self._cloudwatch.conn}
         try:
@@ -198,26 +196,6 @@ async def aconverse(conversation: Conversation[T], clients: Mapping[str, Any]) -
         return answer.value  # type: ignore[no-any-return]  # StopIteration is not generic
 
 
-@contextmanager
-def calling(doing: str) -> Iterator[None]:
-    """Translate botocore's errors into ours: can the same call succeed later, or not?"""
-    try:
-        yield
-    except ClientError as error:
-        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-        if is_retryable_aws_code(code) or code in RACES:
-            raise TransientError(f"MSK Connect, {doing}: {code}: {message}") from error
-        raise PermanentError(f"MSK Connect, {doing}: refused with {code}: {message}") from error
-    except ParamValidationError as error:
-        raise PermanentError(
-            f"MSK Connect, {doing}: {' '.join(str(error).split())}: correct the connector file."
-        ) from error
-    except (HTTPClientError, UnconnectedError) as error:
-        raise TransientError(f"MSK Connect, {doing}: no answer: {error}") from error
-    except BotoCoreError as error:
-        raise PermanentError(f"MSK Connect, {doing}: {error}: check the AWS connection.") from error
-
-
 def missing(name: str) -> PermanentError:
     return PermanentError(f"Connector {name} does not exist in MSK Connect: run the DAG pinterest_sink_connector.")
 
@@ -232,7 +210,7 @@ def how_it_ended(error: WaiterError) -> Waited:
     if "Max attempts exceeded" in str(error):
         return Waited.TIMED_OUT
     if code := error.last_response.get("Error", {}).get("Code"):
-        kind = TransientError if is_retryable_aws_code(code) else PermanentError
+        kind = TransientError if may_pass(error.last_response) else PermanentError
         raise kind(f"MSK Connect, waiting for the connector: {code}: {error}") from error
     return Waited.FAILED
 
