@@ -9,6 +9,7 @@ from pygments.lexers import get_lexer_for_filename
 from pygments.util import ClassNotFound
 from sphinx.addnodes import download_reference
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = "files"
@@ -21,7 +22,10 @@ def lead_to_pages(app: Sphinx, doctree: nodes.document, page: str) -> None:
         app.repository_files[shown] = file  # type: ignore[attr-defined]
         link = nodes.reference("", "", *node.children, refuri=app.builder.get_relative_uri(page, shown), internal=True)
         node.replace_self(link)
-    app.env.dlfiles.clear()
+
+
+def offer_no_downloads(_app: Sphinx, env: BuildEnvironment) -> None:
+    env.dlfiles.clear()
 
 
 def pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
@@ -37,6 +41,7 @@ def pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.repository_files = {}  # type: ignore[attr-defined]
+    app.connect("env-check-consistency", offer_no_downloads)
     app.connect("doctree-resolved", lead_to_pages)
     app.connect("html-collect-pages", pages)
     return {"parallel_read_safe": True, "parallel_write_safe": False}
