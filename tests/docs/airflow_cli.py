@@ -34,9 +34,14 @@ def problem(words: list[str], is_mention: bool) -> str | None:
         is_excused = is_mention and "arguments are required" in last
         return None if is_excused or not stopped.code else last
     verb = tuple(words[:2])
-    if verb not in RUN or (is_mention and len(words) == 2):
+    if verb not in RUN or (is_mention and len(words) == 2) or is_of_the_reader(words):
         return None
     return failure(verb, arguments)
+
+
+def is_of_the_reader(words: list[str]) -> bool:
+    """Say whether a command imports a file that its reader makes: one that is named without a folder."""
+    return words[1] == "import" and "/" not in words[2]
 
 
 def unknown_params(arguments: Any) -> str | None:

@@ -6,6 +6,7 @@ import shlex
 SUBSTITUTION = re.compile(r"\$\(([^()]+)\)")
 ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 SEPARATORS = frozenset({"|", "||", "&&", ";", "&"})
+OMITTED = "…"
 REDIRECTIONS = frozenset({">", ">>", "<"})
 
 
@@ -50,4 +51,4 @@ def without_assignments(arguments: list[str]) -> list[str]:
         return []
     while arguments and ASSIGNMENT.match(arguments[0]):
         arguments = arguments[1:]
-    return [] if arguments[:1] == ["eval"] else arguments
+    return [] if arguments[:1] in (["eval"], [OMITTED]) else arguments
