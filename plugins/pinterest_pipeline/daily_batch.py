@@ -28,7 +28,7 @@ def choose_window(params: Any = None, data_interval_start: Any = None, data_inte
     return window
 
 
-@task.short_circuit(ignore_downstream_trigger_rules=False)
+@task.short_circuit(multiple_outputs=True, ignore_downstream_trigger_rules=False)
 def any_posts(produced: Any) -> dict[str, Any]:
     """Return the acknowledged offsets by table; where there are none, skip what the posts would go through."""
     return reconciliation.offsets_by_table(produced)

@@ -48,7 +48,7 @@ def disagreements(compared: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-@task
+@task(multiple_outputs=True)
 def agree(compared: Any) -> dict[str, int]:
     """Return the number of equal rows by table, or fail and name what differs."""
     for table, found in compared["tables"].items():

@@ -5,7 +5,6 @@ The triggerer's view comes first, before a DAG file could put anything on the pa
 
 import importlib
 import importlib.metadata
-import importlib.util
 import inspect
 import json
 import os

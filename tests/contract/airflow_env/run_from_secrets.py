@@ -11,7 +11,9 @@ import logging
 import sys
 
 from airflow.cli import cli_parser
-from airflow.models import Connection, DagBag, Variable
+from airflow.models import DagBag
+from airflow.models.connection import Connection
+from airflow.models.variable import Variable
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
 
