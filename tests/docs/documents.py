@@ -1,5 +1,9 @@
-"""The commands that our documents show: each line of a shell block, and each inline code that is a command."""
+"""The commands that our documents show: each line of a shell block, and each inline code that is a command.
 
+The docstring of a DAG is a document, too: Airflow shows it under *Docs*.
+"""
+
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,12 +40,18 @@ class Command:
 
 
 def documents() -> list[Path]:
-    return [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("**/*.md"))]
+    found = [*sorted((PROJECT / "docs").glob("**/*.md")), *sorted((PROJECT / "dags").glob("*.py"))]
+    return [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *found]
+
+
+def markdown(page: Path) -> str:
+    text = page.read_text()
+    return ast.get_docstring(ast.parse(text)) or "" if page.suffix == ".py" else text
 
 
 def commands(page: Path) -> Iterator[Command]:
     name = str(page.relative_to(PROJECT))
-    for token in MarkdownIt("commonmark").enable("table").parse(page.read_text()):
+    for token in MarkdownIt("commonmark").enable("table").parse(markdown(page)):
         line = token.map[0] + 1 if token.map else 0
         if token.type == "fence":
             language = token.info.split()[0] if token.info.strip() else ""
@@ -51,6 +61,13 @@ def commands(page: Path) -> Iterator[Command]:
         for child in token.children or ():
             if child.type == "code_inline" and INLINE.match(child.content):
                 yield Command(name, line, child.content, is_inline=True)
+
+
+def blocks(page: Path, language: str) -> Iterator[str]:
+    """Yield the fenced blocks of a language."""
+    for token in MarkdownIt("commonmark").parse(markdown(page)):
+        if token.type == "fence" and token.info.strip() == language:
+            yield token.content
 
 
 def lines(block: str, *, every_line: bool) -> Iterator[tuple[int, str]]:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import PROJECT
 from tests.docs.checks import CHECKS
-from tests.docs.documents import Command, commands, documents
+from tests.docs.documents import Command, blocks, commands, documents
 from tests.docs.shell import programs
 
 FOUND = [command for page in documents() for command in commands(page)]
@@ -96,7 +96,7 @@ def test_finds_the_commands_of_every_kind() -> None:
     names = {name for command in FOUND for name, _ in calls(command)}
 
     assert names >= {"make", "airflow", "python", "uv"}
-    assert any(page == "README.md" for page in (command.page for command in FOUND))
+    assert {"README.md", "dags/pinterest_daily_batch.py"} <= {command.page for command in FOUND}
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,12 @@ def test_a_broken_command_is_found(text: str) -> None:
     command = Command("page.md", 1, text, is_inline=False)
 
     assert all(problem(command, name, arguments) for name, arguments in calls(command))
+
+
+@pytest.mark.parametrize("page", documents(), ids=lambda page: page.name)
+def test_a_json_block_is_json(page: Path) -> None:
+    for block in blocks(page, "json"):
+        json.loads(block)
 
 
 @pytest.mark.parametrize("words", BROKEN.values(), ids=BROKEN.keys())

@@ -1,14 +1,13 @@
 """What the documents show and needs the servers, as a reader would type it; the rest is in ``tests/docs``."""
 
 import os
-import re
 import subprocess
 
 import pytest
 
 from sandbox.airflow import PYTHON, environment
 from tests.conftest import PROJECT
-from tests.docs.documents import commands, documents
+from tests.docs.documents import blocks, commands, documents
 from tests.docs.shell import programs
 from tests.e2e.conftest import Pipeline
 
@@ -22,7 +21,7 @@ SNIPPETS = [
 QUERIES = [
     pytest.param(query, id=f"{page.stem}-{number}")
     for page in documents()
-    for number, query in enumerate(re.findall(r"^```sql\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE))
+    for number, query in enumerate(blocks(page, "sql"))
 ]
 EACH = "import sys\nfor text in sys.argv[1:]: exec(text)"  # one process: to import Airflow takes longest
 
