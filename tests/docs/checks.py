@@ -8,70 +8,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from unittest import mock
 
 from tests.conftest import PROJECT
-from tests.docs import aws_model
+from tests.docs import aws_model, rest_api
+from tests.docs.known import ASTRO, BY_HAND, DATABRICKS, KAFKA_TOPICS, MAKE_RUN_BY
 
 MAKEFILE = (PROJECT / "Makefile").read_text()
-# Targets of the Makefile that documents name: what runs them. A new one is added here with the test that covers it.
-MAKE_RUN_BY = {
-    "help": "tests/docs/test_site.py",
-    "docs": "tests/docs/test_site.py",
-    "demo": "the CI, after make test",
-    "test": "the CI",
-    "lint": "make test",
-    "format": "by hand: it changes files",
-    "bench": "by hand: it takes minutes",
-    "up": "every group with stand-ins, tests/conftest.py",
-    "env": "every group with stand-ins, tests/conftest.py",
-    "down": "tests/run.py, at its end",
-    "status": "tests/sandbox",
-    "report": "make demo, at its end",
-    "seed": "tests/e2e/conftest.py",
-    "setup": "make test",
-    "integrity": "make test: its two groups tests/dags",
-    "mwaa": "tests/bundle",
-    "deploy": "tests/contract/sandbox_env/test_deploy.py",
-}
-ASTRO = {
-    "dev": [
-        "init",
-        "start",
-        "stop",
-        "restart",
-        "kill",
-        "ps",
-        "logs",
-        "run",
-        "bash",
-        "pytest",
-        "parse",
-        "build",
-        "upgrade-test",
-        "object",
-    ],
-    "config": ["set", "get"],
-    "deploy": [],
-    "login": [],
-    "version": [],
-}
-DATABRICKS = {  # of the Databricks CLI 0.205 and newer: arguments, options
-    ("workspace", "import-dir"): (2, {"--overwrite", "--exclude-hidden-files"}),
-    ("secrets", "create-scope"): (1, {"--initial-manage-principal"}),
-    ("secrets", "put-secret"): (2, {"--string-value", "--bytes-value"}),
-}
-KAFKA_TOPICS = {
-    "--bootstrap-server",
-    "--command-config",
-    "--create",
-    "--if-not-exists",
-    "--topic",
-    "--partitions",
-    "--config",
-}
-BY_HAND = {"pip": "sets up a reader's own machine", "git": "the reader's own clone", "cp": "copies an example"}
 
 
 class ParsedError(Exception):
@@ -88,7 +33,7 @@ def make(words: list[str], is_mention: bool) -> str | None:
     if unread := [name for name in variables if f"$({name})" not in MAKEFILE and f"${{{name}}}" not in MAKEFILE]:
         return f"the Makefile does not read {', '.join(unread)}"
     if uncovered := [goal for goal in goals if goal not in MAKE_RUN_BY]:
-        return f"nothing is known to run `make {uncovered[0]}`: add it to MAKE_RUN_BY with the test that does"
+        return f"nothing is known to run `make {uncovered[0]}`: add it to tests/docs/known.py with the test that does"
     dry = subprocess.run(["make", "-n", *words], cwd=PROJECT, capture_output=True, text=True, check=False, timeout=60)
     return dry.stderr.strip() or None if dry.returncode else None
 
@@ -158,7 +103,22 @@ def kafka_topics(words: list[str], is_mention: bool) -> str | None:
 
 
 def aws(words: list[str], is_mention: bool) -> str | None:
+    if words[:2] == ["mwaa", "invoke-rest-api"] and "--path" in words:
+        given = dict(pairwise(words))
+        called = given.get("--method", ""), given["--path"], given.get("--body")
+        return aws_model.problem(words) or rest_api.problem(*called)
     return aws_model.problem(words)
+
+
+def curl(words: list[str], is_mention: bool) -> str | None:
+    """Check calls of Airflow's REST API, the only ones that documents may show."""
+    url = next((word for word in words if rest_api.PREFIX in word), None)
+    if url is None:
+        return "no check knows what this address answers to: add one to tests/docs/checks.py"
+    given = dict(pairwise(words))
+    body = given.get("-d") or given.get("--data") or given.get("--json")
+    method = given.get("-X") or given.get("--request") or ("POST" if body else "GET")
+    return rest_api.problem(method, url[url.index(rest_api.PREFIX) :], body)
 
 
 def uv(words: list[str], is_mention: bool) -> str | None:
@@ -184,6 +144,7 @@ CHECKS: dict[str, Callable[[list[str], bool], str | None]] = {
     "astro": astro,
     "aws": aws,
     "databricks": databricks,
+    "curl": curl,
     "uv": uv,
     "kafka-topics.sh": kafka_topics,
     **dict.fromkeys(BY_HAND, by_hand),

@@ -102,6 +102,27 @@ def test_finds_the_commands_of_every_kind() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        pytest.param(
+            "aws mwaa invoke-rest-api --name x --method POST --path /dags/pinterest_daily_batch/dagRuns "
+            '--body \'{"logical_date": null, "conf": {"window_start": "2017-01-01"}}\'',
+            id="MWAA's REST call",
+        ),
+        pytest.param('curl -X PATCH "$AIRFLOW_API_URL/api/v2/dags/x" -d \'{"is_paused": false}\'', id="REST call"),
+        pytest.param(
+            "aws kinesis create-stream --stream-name x --stream-mode-details StreamMode=ON_DEMAND", id="shorthand"
+        ),
+        pytest.param("aws rds wait db-instance-available --db-instance-identifier x", id="waiter"),
+    ],
+)
+def test_a_right_command_passes(text: str) -> None:
+    command = Command("page.md", 1, text, is_inline=False)
+
+    assert [problem(command, name, arguments) or None for name, arguments in calls(command)] == [None]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         pytest.param("make demonstrate", id="target"),
         pytest.param("make deploy BUKKET=x", id="variable"),
         pytest.param("python -m sandbox emulate --speed 3", id="option"),
@@ -110,6 +131,11 @@ def test_finds_the_commands_of_every_kind() -> None:
         pytest.param("aws kinesis describe-stream-summary --stream pin", id="parameter"),
         pytest.param("aws kinesis create-stream --shard-count 2", id="required parameter"),
         pytest.param("aws s3 copy a b", id="command of aws s3"),
+        pytest.param("aws mwaa invoke-rest-api --name x --method POST --path /dags/x/dagRun --body '{}'", id="path"),
+        pytest.param(
+            "aws mwaa invoke-rest-api --name x --method POST --path /backfills --body '{\"dag\": 1}'", id="body"
+        ),
+        pytest.param("curl -X PUT http://127.0.0.1:8080/api/v2/dags", id="method"),
         pytest.param("astro dev begin", id="astro"),
         pytest.param("unheardof --of", id="program"),
     ],
