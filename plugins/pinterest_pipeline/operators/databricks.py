@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, override
 
-from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk import BaseOperator
 
 from pinterest_pipeline.compat import conf
 from pinterest_pipeline.databricks_runs import AfterSubmit, Run, after_submit
@@ -18,24 +18,14 @@ from pinterest_pipeline.databricks_submission import (
     submission_body,
 )
 from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.lazy_hooks import databricks_hook, xcom_value
+from pinterest_pipeline.lazy_hooks import databricks_hook
+from pinterest_pipeline.links import PAGE_URL_KEY, DatabricksRunLink
 from pinterest_pipeline.triggers.databricks import DatabricksRunTrigger
 
 if TYPE_CHECKING:
     from pinterest_pipeline.hooks.databricks import DatabricksRunHook
 
-PAGE_URL_KEY = "run_page_url"
 MAX_SUBMISSIONS = 20  # of one task instance with one body; nobody clears a task that often without reading its log
-
-
-class DatabricksRunLink(BaseOperatorLink):
-    """Opens the run, or the task of the run, in the Databricks workspace."""
-
-    name = "Databricks run"
-
-    @override
-    def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        return xcom_value(ti_key, PAGE_URL_KEY)
 
 
 class DatabricksBatchRunOperator(BaseOperator):

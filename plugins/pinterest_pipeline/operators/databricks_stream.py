@@ -15,7 +15,7 @@ from pinterest_pipeline.databricks_jobs import Job, read_job_file
 from pinterest_pipeline.databricks_runs import Run
 from pinterest_pipeline.errors import TransientError
 from pinterest_pipeline.lazy_hooks import databricks_job_hook
-from pinterest_pipeline.operators.databricks import PAGE_URL_KEY, DatabricksRunLink
+from pinterest_pipeline.links import PAGE_URL_KEY, DatabricksRunLink
 from pinterest_pipeline.stream_supervision import LaunchStep, Request, next_launch
 from pinterest_pipeline.triggers.databricks_stream import DatabricksJobTrigger
 from pinterest_pipeline.waiting import Status

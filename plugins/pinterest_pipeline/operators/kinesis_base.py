@@ -14,6 +14,7 @@ from pinterest_pipeline.errors import PermanentError, TransientError
 from pinterest_pipeline.kinesis_api import StreamDescription
 from pinterest_pipeline.kinesis_plan import Await, Change, require_stream_name
 from pinterest_pipeline.lazy_hooks import kinesis_hook
+from pinterest_pipeline.links import KinesisStreamLink
 from pinterest_pipeline.triggers.kinesis import KinesisStreamTrigger
 from pinterest_pipeline.waiting import Status
 
@@ -36,6 +37,7 @@ class KinesisStreamOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("stream_name", "aws_conn_id", "region_name")
+    operator_extra_links = (KinesisStreamLink(),)
     ui_color = "#d5e8f5"
 
     def __init__(

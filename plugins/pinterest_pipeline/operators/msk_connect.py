@@ -15,6 +15,7 @@ from pinterest_pipeline.connector_health import has_failed_tasks
 from pinterest_pipeline.connector_plan import Step, difference, next_step, read_connector_file
 from pinterest_pipeline.errors import PermanentError, TransientError
 from pinterest_pipeline.lazy_hooks import msk_connect_hook
+from pinterest_pipeline.links import MskConnectLink
 from pinterest_pipeline.triggers.msk_connect import MskConnectStateTrigger
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class MskConnectOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("aws_conn_id", "region_name")
+    operator_extra_links = (MskConnectLink(),)
     ui_color = "#f4e3c1"
 
     def __init__(

@@ -14,7 +14,7 @@ from pinterest_pipeline.compat import AirflowSensorTimeout, conf
 from pinterest_pipeline.databricks_runs import Run, StageStep, TaskRun, Watch, stage_step, why_it_failed
 from pinterest_pipeline.errors import PermanentError, PipelineError, TransientError
 from pinterest_pipeline.lazy_hooks import databricks_hook
-from pinterest_pipeline.operators.databricks import PAGE_URL_KEY, DatabricksRunLink
+from pinterest_pipeline.links import PAGE_URL_KEY, DatabricksRunLink
 from pinterest_pipeline.triggers.databricks import DatabricksRunTrigger
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from airflow.sdk import BaseSensorOperator
 from pinterest_pipeline.compat import conf
 from pinterest_pipeline.errors import PermanentError, TransientError
 from pinterest_pipeline.lazy_hooks import databricks_hook
-from pinterest_pipeline.operators.databricks import DatabricksRunLink
+from pinterest_pipeline.links import DatabricksRunLink
 from pinterest_pipeline.stream_supervision import StreamEndedError, Verdict
 from pinterest_pipeline.stream_watch import StreamWatch, Watched
 from pinterest_pipeline.triggers.databricks_stream import EVENT_GRACE_SECONDS, DatabricksStreamTrigger, a_run_is_queued

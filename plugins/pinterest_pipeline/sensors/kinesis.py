@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, override
 from pinterest_pipeline.kinesis_looks import look_at_stream
 from pinterest_pipeline.kinesis_plan import Await, require_stream_name
 from pinterest_pipeline.lazy_hooks import kinesis_hook, postgres_hook
+from pinterest_pipeline.links import KinesisStreamLink
 from pinterest_pipeline.sensors.polling import PollingSensor
 from pinterest_pipeline.triggers.kinesis import KinesisStreamTrigger
 from pinterest_pipeline.waiting import Look
@@ -36,6 +37,7 @@ class KinesisStreamSensor(PollingSensor):
     template_fields: Sequence[str] = ("stream_name", "sql", "parameters", "aws_conn_id", "region_name")
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers = {"sql": "sql", "parameters": "json"}  # noqa: RUF012 - declared so by the base class
+    operator_extra_links = (KinesisStreamLink(),)
     ui_color = "#d5e8f5"
 
     def __init__(

@@ -11,6 +11,7 @@ from pinterest_pipeline.compat import AirflowSensorTimeout, conf
 from pinterest_pipeline.connector_health import Health, health
 from pinterest_pipeline.errors import PermanentError, TransientError
 from pinterest_pipeline.lazy_hooks import msk_connect_hook
+from pinterest_pipeline.links import MskConnectLink
 from pinterest_pipeline.triggers.msk_connect import MskConnectHealthTrigger
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class MskConnectHealthSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("connector_name", "topics", "cluster_name", "aws_conn_id", "region_name")
+    operator_extra_links = (MskConnectLink(),)
     ui_color = "#f4e3c1"
 
     def __init__(

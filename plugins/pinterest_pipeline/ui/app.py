@@ -1,0 +1,66 @@
+"""The page's routes: its files, and one answer a panel, for whoever is signed in and may see the DAGs.
+
+A plugin's application has no authentication of its own, so every route depends on :func:`reader`. The routes that ask
+databases are plain functions, which FastAPI runs in threads, off the api-server's event loop.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import Depends, FastAPI, HTTPException, Response
+from fastapi.responses import FileResponse
+
+from pinterest_pipeline.ui import NAME, answers, flow, health, quarantine, stream
+from pinterest_pipeline.ui.cache import Cached
+
+STATIC = Path(__file__).with_name("static")
+FILES = {file.name: file for file in STATIC.iterdir() if file.suffix in {".js", ".css"}}
+KEPT_SECONDS = 3.0
+PANELS: dict[str, Callable[[], dict[str, Any]]] = {
+    "answers": Cached(answers.panel, KEPT_SECONDS).get,
+    "flow": Cached(flow.panel, KEPT_SECONDS).get,
+    "health": Cached(health.panel, KEPT_SECONDS).get,
+    "quarantine": Cached(quarantine.panel, KEPT_SECONDS).get,
+    "stream": Cached(stream.panel, KEPT_SECONDS).get,
+}
+HEADERS = {
+    # Titles and payloads come from anybody: even where one got into the page as markup, nothing of it would run.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+def reader(user: GetUserDep, response: Response) -> None:
+    """Let those in who may see the batch's DAG: 401 without a session, 403 without that right."""
+    if not get_auth_manager().is_authorized_dag(method="GET", details=DagDetails(id=health.BATCH), user=user):
+        raise HTTPException(403, f"You may not see the DAG {health.BATCH}: ask for the right to read it.")
+    response.headers.update(HEADERS)
+
+
+page = FastAPI(title=NAME, dependencies=[Depends(reader)], docs_url=None, redoc_url=None, openapi_url=None)
+
+
+@page.get("/")
+def index() -> FileResponse:
+    return FileResponse(STATIC / "index.html", headers=HEADERS)
+
+
+@page.get("/static/{name}")
+def static(name: str) -> FileResponse:
+    if name not in FILES:
+        raise HTTPException(404, "The page has no such file.")
+    return FileResponse(FILES[name], headers=HEADERS)
+
+
+@page.get("/api/{name}")
+def panel(name: Annotated[str, "A key of PANELS."]) -> dict[str, Any]:
+    if name not in PANELS:
+        raise HTTPException(404, f"There is no panel of that name, only {', '.join(PANELS)}.")
+    return PANELS[name]()

@@ -1,0 +1,105 @@
+// Fetch each panel by itself, so that one that cannot be answered leaves the others alone, and draw what changed.
+
+import { ago, byId, clock, el, notice } from "./dom.js";
+import { batchFlow, streamFlow } from "./flow.js";
+import * as panels from "./panels.js";
+
+const EVERY_MS = 15_000;
+const GIVE_UP_MS = 25_000;
+const NAMES = ["health", "flow", "stream", "quarantine", "answers"];
+const latest = {};
+let drawn = {};
+
+async function ask(name) {
+  try {
+    const response = await fetch(`api/${name}`, { signal: AbortSignal.timeout(GIVE_UP_MS), credentials: "same-origin" });
+    if (response.ok) return await response.json();
+    const cure = { 401: "Sign in to Airflow, then load this page again.", 403: "Ask for the right to read the DAG pinterest_daily_batch." };
+    return { state: "unavailable", why: `Airflow answered ${response.status}.`, cure: cure[response.status] ?? "Look into the api-server's log." };
+  } catch (error) {
+    return { state: "unavailable", why: `Airflow does not answer (${error.name}).`, cure: "See that its api-server runs, and that you are connected." };
+  }
+}
+
+function show(id, panel, draw) {
+  const box = byId(id);
+  const shape = `${JSON.stringify({ ...panel, now: undefined })} ${box.clientWidth < 560} ${byId("run").value}`;
+  if (drawn[id] === shape && panel.state !== "ok") return;
+  if (drawn[id] === shape && !/lag|health|tiles/.test(id)) return; // these show ages, which change by themselves
+  if (drawn[id] && box.contains(document.activeElement)) return; // not under the reader's hands
+  drawn[id] = shape;
+  box.replaceChildren(...(panel.state === "ok" ? draw(panel) : [notice(panel)]));
+}
+
+function tiles() {
+  const { health, flow, stream } = latest;
+  const unknown = (panel) => ({ level: "bad", word: "Not known", detail: `${panel.why} ${panel.cure}` });
+  const of = (name) => (health.state === "ok" ? health.verdicts[name] : unknown(health));
+  const commit = stream.state === "ok" ? `Last commit ${ago(stream.newest_commit, stream.now)}.` : "Last commit not known.";
+  const now = health.now ?? new Date().toISOString();
+  return [
+    panels.tile("Answers", flow.state === "ok" ? flow.verdict : unknown(flow), flow.now ?? now),
+    panels.tile("Batch", of("batch"), now),
+    panels.tile("Connector", of("connector"), now),
+    panels.tile("Stream", of("stream"), now, commit),
+  ];
+}
+
+function chooseRuns() {
+  const select = byId("run");
+  const runs = latest.flow.runs ?? [];
+  byId("run-choice").hidden = runs.length === 0;
+  const ids = runs.map((run) => run.run_id);
+  if (document.activeElement === select || ids.join() === [...select.options].map((option) => option.value).join()) return;
+  const chosen = select.value;
+  select.replaceChildren(...runs.map((run) => el("option", { value: run.run_id }, `${clock(run.closed_at)} · ${run.run_id}`)));
+  if (ids.includes(chosen)) select.value = chosen;
+}
+
+function drawAll() {
+  const { health, flow, stream, quarantine, answers } = latest;
+  chooseRuns();
+  byId("tiles").replaceChildren(...tiles());
+  const width = byId("flow").clientWidth;
+  show("flow", flow, (panel) => batchFlow(panel, byId("run").value, width));
+  show("flow-stream", stream, (panel) => (panel.exists ? streamFlow(panel, width) : []));
+  show("lag", stream, panels.lag);
+  show("fresh", health, panels.freshness);
+  show("health", health, panels.health);
+  show("quarantine", quarantine, panels.quarantine);
+  show("answers", answers, panels.answers);
+}
+
+async function refresh() {
+  byId("main").setAttribute("aria-busy", "true");
+  await Promise.all(NAMES.map(async (name) => { latest[name] = await ask(name); }));
+  drawAll();
+  byId("main").setAttribute("aria-busy", "false");
+  byId("seen").textContent = `As of ${new Date().toISOString().slice(11, 19)} UTC`;
+}
+
+// Inside Airflow the page follows the theme that was chosen there; by itself, the system's.
+function followTheme() {
+  if (window.parent === window) return;
+  try {
+    const host = window.parent.document.documentElement;
+    const follow = () => {
+      const theme = ["dark", "light"].find((name) => host.classList.contains(name));
+      if (theme) document.documentElement.dataset.theme = theme;
+    };
+    new MutationObserver(follow).observe(host, { attributes: true, attributeFilter: ["class"] });
+    follow();
+  } catch {
+    // framed by a page of another origin: keep the system's theme
+  }
+}
+
+followTheme();
+byId("refresh").addEventListener("click", refresh);
+byId("run").addEventListener("change", drawAll);
+let narrow = window.innerWidth;
+window.addEventListener("resize", () => {
+  if (narrow !== window.innerWidth && latest.flow) { narrow = window.innerWidth; drawAll(); }
+});
+setInterval(() => byId("live").checked && !document.hidden && refresh(), EVERY_MS);
+refresh();

@@ -1,0 +1,78 @@
+// Bars, grids and columns over time, each drawn from numbers that also stand in a table beside it.
+
+import { figure, number, short, svg, words } from "./dom.js";
+
+const MOST_BARS = 12;
+const WIDEST = 34; // of a column over time
+const cut = (label, length) => (label.length > length ? `${label.slice(0, length - 1)}…` : label);
+
+export function bars(title, labels, values, unit) {
+  const all = labels.map((label, at) => ({ label, value: values[at] }));
+  const shown = all.length > MOST_BARS ? [...all].sort((a, b) => b.value - a.value).slice(0, MOST_BARS) : all;
+  const greatest = Math.max(...shown.map((bar) => bar.value), 1);
+  const rowHeight = 24;
+  const left = 168;
+  const room = 132;
+  const said = shown.slice(0, 5).map((bar) => `${bar.label}: ${number(bar.value)}`).join("; ");
+  const drawn = shown.map((bar, at) => {
+    const y = at * rowHeight;
+    const width = Math.max((bar.value / greatest) * room, bar.value > 0 ? 2 : 0);
+    return svg("g", {},
+      svg("text", { x: left - 8, y: y + 16, "text-anchor": "end", class: "label", "font-size": 12 }, cut(bar.label, 23)),
+      svg("rect", { x: left, y: y + 4, width, height: rowHeight - 8, rx: 3, class: "bar" }),
+      svg("text", { x: left + width + 6, y: y + 16, class: "value", "font-size": 12 }, short(bar.value)),
+      svg("title", {}, `${bar.label}: ${number(bar.value)} ${unit}`));
+  });
+  const rest = all.length - shown.length;
+  return figure(350, shown.length * rowHeight + 2, title, `${said}${rest > 0 ? `; the ${shown.length} greatest of ${all.length}` : ""}.`, ...drawn);
+}
+
+export function grid(title, rows) {
+  const down = [...new Set(rows.map((row) => String(row[0])))];
+  const across = [...new Set(rows.map((row) => String(row[1])))].sort();
+  const value = new Map(rows.map((row) => [`${row[0]}\n${row[1]}`, row[2]]));
+  const greatest = Math.max(...rows.map((row) => row[2]), 1);
+  const left = 118;
+  const cell = Math.min((350 - left) / Math.max(across.length, 1), 80);
+  const rowHeight = 21;
+  const heads = across.map((name, at) => svg("text", { x: left + (at + 0.5) * cell, y: 12, "text-anchor": "middle", class: "label", "font-size": 11 }, name));
+  const cells = down.flatMap((name, y) => [
+    svg("text", { x: left - 8, y: 18 + y * rowHeight + 15, "text-anchor": "end", class: "label", "font-size": 11.5 }, cut(words(name), 18)),
+    ...across.map((column, x) => {
+      const found = value.get(`${name}\n${column}`);
+      const share = found === undefined ? 0 : 0.12 + 0.88 * (found / greatest);
+      return svg("g", {},
+        svg("rect", { x: left + x * cell + 1, y: 18 + y * rowHeight + 1, width: cell - 2, height: rowHeight - 2, rx: 3, class: "cell", "fill-opacity": share.toFixed(2) }),
+        svg("text", { x: left + (x + 0.5) * cell, y: 18 + y * rowHeight + 15, "text-anchor": "middle", class: share > 0.6 ? "on-cell" : "value", "font-size": 10.5 }, found === undefined ? "" : short(found)),
+        svg("title", {}, `${name}, ${column}: ${number(found)}`));
+    }),
+  ]);
+  const top = rows.reduce((best, row) => (best === null || row[2] > best[2] ? row : best), null);
+  return figure(350, down.length * rowHeight + 20, title, `${down.length} by ${across.length}; greatest ${top ? `${top[0]}, ${top[1]}: ${number(top[2])}` : "none"}.`, ...heads, ...cells);
+}
+
+// Columns over time. A value of null leaves a gap: not known is not zero.
+export function columns(title, points, { unit, format = short, level = "" }) {
+  const [width, height, left, bottom] = [520, 150, 44, 20];
+  const known = points.map((point) => point.value).filter((value) => value !== null);
+  const greatest = Math.max(...known, 0);
+  const scale = greatest || 1;
+  const step = (width - left) / Math.max(points.length, 1);
+  const top = height - bottom - 12;
+  const every = Math.ceil(points.length / 6);
+  const drawn = points.map((point, at) => {
+    const tall = point.value === null ? 0 : Math.max((point.value / scale) * top, point.value > 0 ? 2 : 0);
+    const wide = Math.min(step * 0.76, WIDEST);
+    return svg("g", {},
+      svg("rect", { x: left + (at + 0.5) * step - wide / 2, y: height - bottom - tall, width: wide, height: tall, rx: Math.min(2, step / 4), class: `bar ${point.level ?? level}` }),
+      at % every === 0 ? svg("text", { x: left + (at + 0.5) * step, y: height - 5, "text-anchor": at === 0 ? "start" : "middle", class: "label", "font-size": 11 }, point.label) : null,
+      svg("title", {}, `${point.label}: ${point.value === null ? "not known" : `${format(point.value)} ${unit}`}`));
+  });
+  const last = known.length ? `${format(known.at(-1))} ${unit}` : "nothing";
+  return figure(width, height, title, `Greatest ${format(greatest)} ${unit}; last known ${last}.`,
+    svg("line", { x1: left, x2: width, y1: height - bottom, y2: height - bottom, class: "axis" }),
+    svg("line", { x1: left, x2: width, y1: height - bottom - top, y2: height - bottom - top, class: "axis faint" }),
+    svg("text", { x: left - 6, y: height - bottom - top + 4, "text-anchor": "end", class: "label", "font-size": 11 }, known.length ? format(greatest) : ""),
+    svg("text", { x: left - 6, y: height - bottom + 3, "text-anchor": "end", class: "label", "font-size": 11 }, "0"),
+    ...drawn);
+}

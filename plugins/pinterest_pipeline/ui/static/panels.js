@@ -1,0 +1,87 @@
+// What each panel shows of its answer.
+
+import { bars, columns, grid } from "./charts.js";
+import { ago, clock, details, duration, el, hint, minuteOf, number, table, words } from "./dom.js";
+
+const SIGNS = { good: "✓", warn: "!", bad: "✕", off: "‖", unknown: "?" };
+
+export function tile(name, verdict, now, extra) {
+  return el("div", { class: `tile ${verdict.level}` },
+    el("span", { class: "sign", "aria-hidden": "true" }, SIGNS[verdict.level]),
+    el("div", {},
+      el("h3", {}, name),
+      el("p", { class: "word" }, verdict.word),
+      el("p", {}, verdict.detail),
+      extra ? el("p", {}, extra) : null,
+      verdict.since ? el("p", { class: "since", title: clock(verdict.since) }, ago(verdict.since, now)) : null));
+}
+
+export function lag(data) {
+  if (!data.exists) return [hint("The stream has never run here: its tables do not exist. Unpause the DAG pinterest_stream_supervisor.")];
+  const points = (name, value) => data.minutes.map((each) => ({ label: minuteOf(each.minute), value: value(each[name]) }));
+  return [
+    el("h3", {}, "Stream: records a minute"),
+    columns("Records that the stream committed, by minute of the last hour", points("record_count", (v) => v), { unit: "records" }),
+    el("h3", {}, "Stream: lag"),
+    columns("Age of the newest record at its commit, greatest of each minute of the last hour", points("lag_ms", (v) => (v === null ? null : v / 1000)), { unit: "s", format: (v) => v.toFixed(1), level: "second" }),
+    table("Newest commit of each query", ["query", "committed", "lag, ms"],
+      data.queries.map((each) => [each.query, each.committed_at ? ago(each.committed_at, data.now) : "never", each.lag_ms ?? null])),
+    details("minutes", "The last hour as a table", table("Minutes in which something was committed", ["minute", "records", "rows", "duplicates", "quarantined", "lag, ms"],
+      data.minutes.filter((each) => each.record_count).map((each) => [minuteOf(each.minute), each.record_count, each.row_count, each.duplicate_count, each.quarantined_count, each.lag_ms]))),
+  ];
+}
+
+export function freshness(health) {
+  const runs = health.dags.find((dag) => dag.dag_id === "pinterest_daily_batch").runs.filter((run) => run.seconds !== null);
+  if (!runs.length) return [el("h3", {}, "Batch: time from start to answers"), hint("No batch run has ended yet.")];
+  const points = [...runs].reverse().map((run) => ({ label: clock(run.began).slice(5, 16), value: run.seconds / 60, level: run.state === "failed" ? "bad" : "" }));
+  return [
+    el("h3", {}, "Batch: time from start to answers"),
+    columns("Minutes that each of the last batch runs took", points, { unit: "min", format: (v) => v.toFixed(1) }),
+    table("Last batch runs; freshness is from the end of the run's data interval to its answers", ["run", "state", "began", "took", "freshness"],
+      runs.map((run) => [run.run_id, run.state, clock(run.began), duration(run.seconds), run.run_id.startsWith("manual") ? "manual" : duration(run.seconds_after_interval)])),
+  ];
+}
+
+export function health(data) {
+  return [
+    hint("What Airflow knows: the connector and the stream are as these DAGs' runs found them, at the time of the run."),
+    el("ul", { class: "runs" }, data.dags.map((dag) => el("li", {},
+      el("span", { class: "dag" }, el("strong", {}, dag.dag_id), dag.is_paused ? el("em", {}, " paused") : null, dag.is_paused === null ? el("em", {}, " not deployed") : null),
+      el("ol", { "aria-label": `Last runs of ${dag.dag_id}, newest first` }, dag.runs.map((run) => el("li", { class: `run ${run.state}`, title: `${run.run_id}: ${run.state}, began ${clock(run.began)}` },
+        el("span", { class: "mark", "aria-hidden": "true" }), el("span", {}, run.state), " ", el("span", { class: "since" }, run.began ? ago(run.began, data.now) : "waiting"),
+        run.failed_tasks.length ? el("span", { class: "since" }, `: ${run.failed_tasks.join(", ")}`) : null))),
+      dag.runs.length ? null : hint("No run yet.")))),
+  ];
+}
+
+export function quarantine(data) {
+  const sample = (each) => el("li", {},
+    el("p", { class: "since" }, `${clock(each.committed_at)} · shard ${each.shard_id} · sequence ${each.sequence_number}`),
+    el("pre", { tabindex: "0", "aria-label": "Record" }, each.payload, each.characters > each.payload.length ? "…" : ""),
+    each.characters > each.payload.length ? el("p", { class: "since" }, `The first ${number(each.payload.length)} of ${number(each.characters)} characters.`) : null);
+  const stream = data.stream.map((reason) => details(`${reason.stream} ${reason.reject_reason}`,
+    el("span", {}, el("strong", {}, number(reason.rows)), ` ${reason.reject_reason} `, el("span", { class: "since" }, reason.stream)),
+    reason.samples.length ? el("ol", { class: "samples" }, reason.samples.map(sample)) : hint("None of the newest records has this reason.")));
+  return [
+    el("div", {}, el("h3", {}, "Stream"), hint("Records that no row could be made of, by reason; the newest of each as samples, cut."),
+      stream.length ? el("div", {}, stream) : hint(data.has_stream ? "Nothing is in quarantine." : "The stream has never run here.")),
+    el("div", {}, el("h3", {}, "Batch, whole lake"), hint("Counts of the newest run's books; the rows themselves are in the lake, delta/quarantine."),
+      data.batch.length ? table("Quarantined rows by reason", ["table", "reason", "rows"], data.batch.map((each) => [each.table_name, each.reject_reason, each.rows]))
+        : hint(data.has_batch ? "Nothing is in quarantine." : "No batch run has closed its books yet."),
+      data.defects.length ? details("defects", "Values set to NULL, rows kept", table("Values that were set to NULL", ["table", "column", "rows"], data.defects.map((each) => [each.table_name, each.column, each.rows]))) : null),
+  ];
+}
+
+export function answers(data) {
+  return data.answers.map((each) => {
+    const caption = `${each.question} (gold.${each.table})`;
+    if (each.rows === null) return el("article", {}, el("h3", {}, each.question), hint("Not computed yet: no batch run has published."));
+    if (!each.rows.length) return el("article", {}, el("h3", {}, each.question), hint("The answer is empty: no post allows one."));
+    const labels = each.rows.map((row) => row.slice(0, -1).join(" · "));
+    const drawn = each.kind === "grid" ? grid(caption, each.rows) : bars(caption, labels, each.rows.map((row) => row.at(-1)), words(each.value));
+    const note = each.kind === "bars" && each.rows.length > 12 ? `The 12 greatest of ${each.rows.length}` : null;
+    return el("article", {}, el("h3", {}, each.question), note ? hint(note) : null, drawn,
+      details(each.table, `All ${each.rows.length} rows`, table(caption, [...each.labels, each.value], each.rows)));
+  });
+}

@@ -1,0 +1,107 @@
+"""Reading the warehouse for the page: read-only, bounded in time, and an answer also where there is none.
+
+The statements stand in the panels' modules, not in ``include/sql``, because the api-server has the plugins only.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pinterest_pipeline.compat import AirflowException
+from pinterest_pipeline.connections import TABLE
+
+CONNECTION = "pinterest_warehouse"
+CONNECT_SECONDS = 3
+STATEMENT_SECONDS = 5
+OPTIONS = (
+    "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read "
+    f"-c statement_timeout={STATEMENT_SECONDS}s -c application_name=airflow-pinterest-page"
+)
+BOUNDS = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": (CONNECT_SECONDS + STATEMENT_SECONDS) * 1000}
+EXISTS = "SELECT to_regclass(%(relation)s) IS NOT NULL"
+CURES = {
+    "57014": f"It took longer than {STATEMENT_SECONDS} s: look for locks and load in PostgreSQL.",
+    "42501": f"Give the role of connection {CONNECTION} the right to read it.",
+    "42703": "The tables are older than this page: run the DAG, whose task create_tables brings them up to date.",
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A statement, the relation that must exist before it can be asked, and its parameters."""
+
+    relation: str
+    statement: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+Rows = list[dict[str, Any]]
+
+
+def read(queries: Mapping[str, Query]) -> dict[str, Rows | None]:
+    """Return the rows of each query, all of one moment; None where its relation does not exist yet."""
+    with closing(connect()) as connection, closing(connection.cursor()) as cursor:
+        return {name: rows_of(cursor, query) for name, query in queries.items()}
+
+
+def connect() -> Any:
+    from pinterest_pipeline.hooks.postgres import PipelinePostgresHook  # noqa: PLC0415 - imports a driver
+
+    class BoundedHook(PipelinePostgresHook):
+        @classmethod
+        def get_connection(cls, conn_id: str) -> Any:
+            connection = super().get_connection(conn_id)
+            extra = connection.extra_dejson
+            options = " ".join(filter(None, (extra.get("options"), OPTIONS)))
+            connection.extra = json.dumps({**extra, **BOUNDS, "options": options})
+            return connection
+
+    return BoundedHook(CONNECTION).get_conn()
+
+
+def rows_of(cursor: Any, query: Query) -> Rows | None:
+    cursor.execute(EXISTS, {"relation": query.relation})
+    if not cursor.fetchone()[0]:
+        return None
+    cursor.execute(query.statement, dict(query.parameters))
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def answer(queries: Mapping[str, Query], shape: Callable[[Mapping[str, Rows | None], datetime], Any]) -> dict[str, Any]:
+    """Return a panel: what ``shape`` makes of the rows, or why there are none and what to do."""
+    now = datetime.now(UTC)
+    try:
+        found = read(queries)
+    except Exception as error:
+        if (told := explain(error)) is None:
+            raise
+        log.warning("The page could not read the warehouse: %s", told["why"])
+        return {"state": "unavailable", "now": now, **told}
+    return {"state": "ok", "now": now, **shape(found, now)}
+
+
+def explain(error: Exception) -> dict[str, str] | None:
+    """Return why the warehouse could not be read, and the cure; None for a mistake of ours."""
+    if isinstance(error, AirflowException):  # of the connection, and its text says what to do
+        return {"why": str(error), "cure": f"Correct connection {CONNECTION}."}
+    if not any(base.__name__ == "Error" and base.__module__.startswith("psycopg") for base in type(error).__mro__):
+        return None
+    said = " ".join(str(error).split()) or type(error).__name__
+    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if code in CURES:
+        return {"why": f"The warehouse refused: {said}", "cure": CURES[code]}
+    return {
+        "why": f"The warehouse does not answer: {said}",
+        "cure": f"See that PostgreSQL runs and that connection {CONNECTION} names it ({TABLE}).",
+    }
+
+
+def total(rows: Sequence[Mapping[str, Any]], column: str) -> int:
+    return sum(int(row[column]) for row in rows)
