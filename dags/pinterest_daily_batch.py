@@ -100,7 +100,7 @@ with DAG(
     with TaskGroup("lakehouse"):
         submit_batch_run = DatabricksBatchRunOperator(
             task_id="submit_batch_run",
-            run_name="pinterest_daily_batch",
+            run_name=lakehouse.RUN_NAME,
             tasks=lakehouse.batch_tasks(acknowledged, stage_limit=STAGE_LIMIT),
             pool="pinterest_lakehouse",
             execution_timeout=timedelta(hours=3),

@@ -54,6 +54,21 @@ def choose_window(
     return Window(window_start=text(start), window_end=text(end), include_undated=given)
 
 
+def arrivals(window_start: str | None, window_end: str | None) -> tuple[str, str]:
+    """Return the bounds of a window of arrival times, each empty where it is not given.
+
+    :raises PermanentError: for an unreadable time, or an end that is not after its start.
+    """
+    start = utc("window_start", window_start) if window_start else None
+    end = utc("window_end", window_end) if window_end else None
+    if start and end and end <= start:
+        raise PermanentError(
+            f"The window ends at {text(end)}, which is not after its start {text(start)}: "
+            "correct params window_start and window_end."
+        )
+    return text(start) if start else "", text(end) if end else ""
+
+
 def utc(name: str, given: str) -> datetime:
     """Read one bound of a window."""
     try:

@@ -1,24 +1,21 @@
-"""The Databricks run of one batch."""
+"""The Databricks runs of a batch and of a reprocessing."""
 
 import json
 from datetime import timedelta
 from pathlib import Path
 
 from pinterest_pipeline import stream_comparison
-from pinterest_pipeline.lakehouse import LIBRARIES, batch_tasks
+from pinterest_pipeline.lakehouse import LIBRARIES, batch_tasks, reprocess_tasks
 
 PROJECT = Path(__file__).resolve().parents[2]
 OF_THE_RUNTIME = ("pyspark", "delta-spark", "pyarrow", "pandas", "boto3")
 
-TASKS = batch_tasks(
-    {"pin": []},
-    stage_limit=timedelta(minutes=30),
-    notebook_root="/root",
-    lake_uri="s3://lake",
-    topic_prefix="prefix",
-    secret_scope="scope",
-    secret_key="key",
-)
+TASKS = batch_tasks({"pin": []}, stage_limit=timedelta(minutes=30))
+AGAIN = reprocess_tasks("2026-11-25T00:00:00", "", stage_limit=timedelta(minutes=30))
+
+
+def setting(path):
+    return f"{{{{ pipeline_variable(var)('{path}') }}}}"
 
 
 def test_each_stage_waits_for_the_one_before():
@@ -28,23 +25,36 @@ def test_each_stage_waits_for_the_one_before():
 
 
 def test_each_stage_runs_its_notebook_on_the_same_kind_of_cluster_within_the_limit():
-    assert {task["new_cluster"] for task in TASKS} == {"{{ pipeline_variable(var)('databricks.cluster') }}"}
-    assert [task["notebook_task"]["notebook_path"] for task in TASKS] == ["/root/bronze", "/root/silver", "/root/gold"]
+    root = setting("databricks.notebook_root")
+
+    assert {task["new_cluster"] for task in TASKS} == {setting("databricks.cluster")}
+    assert [task["notebook_task"]["notebook_path"] for task in TASKS] == [
+        f"{root}/{stage}" for stage in ("bronze", "silver", "gold")
+    ]
     assert {task["timeout_seconds"] for task in TASKS} == {1800}
 
 
 def test_each_notebook_gets_its_own_widgets_and_no_others():
     bronze, silver, gold = (task["notebook_task"]["base_parameters"] for task in TASKS)
+    lake = {"lake_uri": setting("lake_uri"), "topic_prefix": setting("topic_prefix")}
 
-    assert bronze == {"lake_uri": "s3://lake", "topic_prefix": "prefix"}
-    assert silver == {"lake_uri": "s3://lake", "topic_prefix": "prefix", "acknowledged": {"pin": []}}
-    assert gold == {"lake_uri": "s3://lake", "secret_scope": "scope", "secret_key": "key"}
+    assert bronze == lake
+    assert silver == {**lake, "acknowledged": {"pin": []}}
+    assert gold == {
+        "lake_uri": setting("lake_uri"), "secret_scope": setting("databricks.warehouse_url_scope"),
+        "secret_key": setting("databricks.warehouse_url_key"),
+    }  # fmt: skip
 
 
-def test_values_come_from_the_variable_unless_given():
-    (bronze, *_) = batch_tasks({}, stage_limit=timedelta(hours=1))
+def test_a_reprocessing_judges_a_window_and_answers_anew():
+    reprocess, gold = AGAIN
 
-    assert bronze["notebook_task"]["base_parameters"]["lake_uri"] == "{{ pipeline_variable(var)('lake_uri') }}"
+    assert (reprocess["task_key"], gold["depends_on"]) == ("reprocess", [{"task_key": "reprocess"}])
+    assert reprocess["notebook_task"]["base_parameters"] == {
+        "lake_uri": setting("lake_uri"), "topic_prefix": setting("topic_prefix"),
+        "window_start": "2026-11-25T00:00:00", "window_end": "",
+    }  # fmt: skip
+    assert gold["notebook_task"] == TASKS[-1]["notebook_task"]
 
 
 def test_every_task_brings_the_packages_that_a_databricks_runtime_lacks_in_the_versions_that_are_tested():
@@ -53,4 +63,4 @@ def test_every_task_brings_the_packages_that_a_databricks_runtime_lacks_in_the_v
     stream_job = json.loads((PROJECT / "include" / "databricks" / "stream_posts_job.json").read_text())
 
     assert [library["pypi"]["package"] for library in LIBRARIES] == needed
-    assert all(task["libraries"] == LIBRARIES for task in [*TASKS, *stream_comparison.TASKS, *stream_job["tasks"]])
+    assert all(task["libraries"] == LIBRARIES for task in [*TASKS, *AGAIN, *stream_comparison.TASKS, *stream_job["tasks"]])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.windows import choose_window
+from pinterest_pipeline.windows import arrivals, choose_window
 
 START, END = datetime(2018, 3, 1, 2, tzinfo=UTC), datetime(2018, 3, 2, 2, tzinfo=UTC)
 
@@ -68,3 +68,25 @@ def test_one_microsecond_is_a_window():
 def test_a_run_without_an_interval_is_told_what_it_needs():
     with pytest.raises(PermanentError, match="no data interval: trigger it with a logical date, or with params"):
         choose_window(None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "bounds"),
+    [
+        (None, None, ("", "")),
+        ("2026-11-25", None, ("2026-11-25T00:00:00", "")),
+        (None, "2026-11-25T02:00+02:00", ("", "2026-11-25T00:00:00")),
+        ("2026-11-25", "2026-11-25T00:00:01", ("2026-11-25T00:00:00", "2026-11-25T00:00:01")),
+    ],
+)
+def test_a_window_of_arrivals_may_be_open(start, end, bounds):
+    assert arrivals(start, end) == bounds
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "message"),
+    [("soon", None, "window_start is 'soon'"), ("2026-11-25", "2026-11-25", "is not after its start")],
+)
+def test_a_wrong_window_of_arrivals_is_refused(start, end, message):
+    with pytest.raises(PermanentError, match=message):
+        arrivals(start, end)

@@ -145,7 +145,20 @@ def count_batch(judged: DataFrame, table: str) -> BatchCount:
 
 def quarantine(rejected: DataFrame, lake: Lake, table: str) -> None:
     """MERGE rejected records by where they came from; the literal table name keeps the three streams apart."""
-    rows = rejected.select(
+    rows = quarantine_rows(rejected, table)
+    with made_once(rows.sparkSession, lake.quarantine) as is_there:
+        if not is_there:
+            append(rows, lake.quarantine, PARTITIONED)
+            return
+    same = sf.col("known.table_name") == table
+    for name in ("topic", "partition", "offset", "line_key"):
+        same &= sf.col(f"known.{name}").eqNullSafe(sf.col(f"new.{name}"))
+    known = DeltaTable.forPath(rows.sparkSession, lake.quarantine).alias("known")
+    known.merge(rows.alias("new"), same).whenNotMatchedInsertAll().execute()
+
+
+def quarantine_rows(judged: DataFrame, table: str) -> DataFrame:
+    return judged.select(
         sf.lit(table).alias("table_name"),
         sf.col("_topic").alias("topic"),
         sf.col("_kafka_partition").alias("partition"),
@@ -156,15 +169,6 @@ def quarantine(rejected: DataFrame, lake: Lake, table: str) -> None:
         sf.col("_source").alias("source"),
         sf.col("_line_key").alias("line_key"),
     )
-    with made_once(rows.sparkSession, lake.quarantine) as is_there:
-        if not is_there:
-            append(rows, lake.quarantine, PARTITIONED)
-            return
-    same = sf.col("known.table_name") == table
-    for name in ("topic", "partition", "offset", "line_key"):
-        same &= sf.col(f"known.{name}").eqNullSafe(sf.col(f"new.{name}"))
-    known = DeltaTable.forPath(rows.sparkSession, lake.quarantine).alias("known")
-    known.merge(rows.alias("new"), same).whenNotMatchedInsertAll().execute()
 
 
 def audit(accepted: DataFrame, count: BatchCount, lake: Lake, table: str, batch_id: int) -> None:

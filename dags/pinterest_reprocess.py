@@ -1,0 +1,100 @@
+"""Judge again what landed before, by the cleaning rules of today, and answer the ten questions anew. Nothing is sent.
+
+**What.** After a change to `include/spark/pinterest_spark` has been deployed: `reprocess` judges records of bronze once
+more and makes silver and quarantine what a first run by the new rules had made them; `gold` answers, `publish_gold`
+replaces schema `gold`. Params `window_start` and `window_end` (ISO 8601, UTC) name records by the moment when they
+reached Kafka, which every record has; none of both means the whole lake. All records of a key change together, so
+that a row whose latest record is rejected now falls back to the one before it.
+
+**Reads.** The lake's `delta/bronze`.
+
+**Writes.** The lake's `delta/silver`, `delta/quarantine`, `delta/gold` and `delta/audit`; warehouse
+(`pinterest_warehouse`) schemas `gold`, `gold_staging`, `audit.lake_rows`. Schema `stream` is another matter: restart
+the stream with a new `checkpoint_uri` to have it read again what Kinesis still holds.
+
+**Schedule.** None: run it after a rule has changed. It waits for a batch that is on Databricks, and a batch for it.
+
+**Backfill.** It is one. Safe to run again: by the same rules nothing changes.
+
+**Triage notes.** Clear the task that failed; a run that was cut short is finished by the next, and the batch refuses
+to count the lake until then.
+- `choose_records`: a param is no date, or the window is empty.
+- `reprocess`: "does not add up" before anything was changed means that the lake was wrong before: run
+  `pinterest_daily_batch` first and follow its runbook.
+- `check_gold`: names the failed files of `include/sql/checks`. The answers are already published.
+"""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG
+
+from pinterest_pipeline import assets, lakehouse
+from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.daily_batch import check_gold
+from pinterest_pipeline.operators.databricks import DatabricksBatchRunOperator
+from pinterest_pipeline.operators.postgres import PostgresQueryOperator
+from pinterest_pipeline.paths import include_folder, sql_files
+from pinterest_pipeline.pipeline_variable import MACROS
+from pinterest_pipeline.reprocessing import PARAMS, choose_records, record_lake
+from pinterest_pipeline.sensors.databricks import DatabricksTaskRunSensor
+
+SQL = include_folder(__file__) / "sql"
+STAGE_LIMIT = timedelta(hours=3)
+
+with DAG(
+    "pinterest_reprocess",
+    schedule=None,
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
+    default_args=DEFAULT_ARGS,
+    template_searchpath=str(SQL),
+    render_template_as_native_obj=True,
+    user_defined_macros=MACROS,
+    params=PARAMS,
+    tags=["pinterest", "batch"],
+    doc_md=__doc__,
+):
+    window = choose_records()
+    create_tables = PostgresQueryOperator(
+        task_id="create_tables",
+        conn_id="pinterest_warehouse",
+        sql=sql_files(SQL, "ddl"),
+        pool="pinterest_warehouse",
+        do_xcom_push=False,
+    )
+    submit_run = DatabricksBatchRunOperator(
+        task_id="submit_run",
+        run_name=lakehouse.RUN_NAME,
+        tasks=lakehouse.reprocess_tasks(window["window_start"], window["window_end"], stage_limit=STAGE_LIMIT),
+        pool="pinterest_lakehouse",
+        execution_timeout=timedelta(hours=3),
+        deferrable=True,
+    )
+    reprocess, gold = (
+        DatabricksTaskRunSensor(
+            task_id=stage,
+            run_id=submit_run.output,
+            task_key=stage,
+            outlets=outlets,
+            pool="pinterest_lakehouse",
+            deferrable=True,
+            poke_interval=5,
+            timeout=STAGE_LIMIT,
+            execution_timeout=STAGE_LIMIT,
+        )
+        for stage, outlets in (("reprocess", assets.LAKE["silver"]), ("gold", assets.LAKE["gold"]))
+    )
+    publish_gold = PostgresQueryOperator(
+        task_id="publish_gold",
+        conn_id="pinterest_warehouse",
+        sql=sql_files(SQL, "publish"),
+        pool="pinterest_warehouse",
+        do_xcom_push=False,
+        outlets=[assets.WAREHOUSE_GOLD],
+    )
+    recorded = record_lake.override(pool="pinterest_warehouse")(str(SQL), reprocessed=reprocess.output)
+
+    [window, create_tables] >> submit_run >> reprocess >> gold >> publish_gold >> check_gold(str(SQL))
+    reprocess >> recorded

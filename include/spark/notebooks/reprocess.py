@@ -1,0 +1,24 @@
+# Databricks notebook source
+# Reprocess: records of a window, judged anew by the rules of today, and the proof that no record was lost.
+# Widgets: lake_uri, topic_prefix, window_start, window_end (Kafka timestamps, UTC, ISO 8601; empty = no bound).
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path.cwd().parent))  # a notebook runs in its own folder; the package lies beside it
+
+from pinterest_spark import notebook, reprocess
+from pinterest_spark.lake import Lake
+
+# COMMAND ----------
+
+given = notebook.arguments(dbutils, "lake_uri", "topic_prefix", optional=("window_start", "window_end"))
+window = reprocess.Window.read(given["window_start"], given["window_end"])
+notebook.check_session(spark)
+
+# COMMAND ----------
+
+result = reprocess.run(spark, Lake(given["lake_uri"]), given["topic_prefix"], window)
+
+# COMMAND ----------
+
+dbutils.notebook.exit(notebook.to_json(result))

@@ -1,0 +1,179 @@
+"""A changed rule, brought to records that landed before: whole keys, nothing sent, nothing lost, repeatable."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from delta.tables import DeltaTable
+
+from pinterest_spark import bronze, quality, reprocess, silver
+from pinterest_spark.errors import StageError
+from pinterest_spark.lake import Lake, read
+from pinterest_spark.reprocess import Window
+from pinterest_spark.schemas import QUARANTINE, SILVER_BATCHES, silver_table
+from tests.spark.conftest import ARRIVED_MS
+
+TABLE = "user"
+LOOSER, STRICTER = (10, 120), (13, 60)  # years, in place of 13..120
+REASON = "age outside 13..120"
+ARRIVED = datetime.fromtimestamp(ARRIVED_MS / 1000, UTC)
+
+
+@pytest.fixture
+def batch(spark, lake):
+    def run(into=lake):
+        bronze.run(spark, into, "pinterest")
+        return silver.run(spark, into, "pinterest", {})
+
+    return run
+
+
+@pytest.fixture
+def redo(spark, lake):
+    def run(window=Window()):  # noqa: B008 - frozen
+        return reprocess.run(spark, lake, "pinterest", window)
+
+    return run
+
+
+@pytest.fixture
+def rows(spark, lake):
+    return lambda: {row.ind: row.age for row in read(spark, lake.silver(TABLE), silver_table(TABLE)).collect()}
+
+
+@pytest.fixture
+def rejects(spark, lake):
+    return lambda: {row.offset: row.reject_reason for row in read(spark, lake.quarantine, QUARANTINE).collect()}
+
+
+@pytest.fixture
+def landed(land, envelope_of, broken_envelope_of, batch):
+    """Seven records of five keys, and two that are none; of key 3 the second record replaced the first."""
+    land(
+        TABLE,
+        envelope_of(TABLE, 1, 0, age=30), envelope_of(TABLE, 2, 1, age=11),
+        envelope_of(TABLE, 3, 2, age=40), envelope_of(TABLE, 3, 3, age=70),
+        envelope_of(TABLE, 4, 4, age=50), envelope_of(TABLE, 4, 5, age=12), envelope_of(TABLE, 5, 6, age=90),
+        broken_envelope_of(TABLE, "{", 7), "no envelope",
+    )  # fmt: skip
+    return batch()
+
+
+def test_a_looser_rule_frees_what_it_accepts_and_the_latest_wins(landed, redo, rows, rejects, monkeypatch):
+    assert rows() == {1: 30, 3: 70, 4: 50, 5: 90}
+    monkeypatch.setattr(quality, "AGES", LOOSER)
+
+    result = redo()
+    again = redo()
+
+    assert rows() == {1: 30, 2: 11, 3: 70, 4: 12, 5: 90}
+    assert set(rejects()) == {7, None}
+    assert result["tables"][TABLE] == {"records": 8, "silver": 1, "duplicates": 1, "quarantined": -2}
+    assert result["totals"][TABLE] == {"bronze": 9, "silver": 5, "duplicates": 2, "quarantined": 2}
+    assert again["tables"][TABLE] == {"records": 8, "silver": 0, "duplicates": 0, "quarantined": 0}
+    assert again["totals"] == result["totals"]
+
+
+def test_a_stricter_rule_takes_rows_out_and_uncovers_the_older_record_of_a_key(
+    landed, redo, rows, rejects, monkeypatch
+):
+    monkeypatch.setattr(quality, "AGES", STRICTER)
+
+    result = redo()
+
+    assert rows() == {1: 30, 3: 40, 4: 50}
+    assert rejects()[3] == rejects()[6] == REASON
+    assert result["totals"][TABLE] == {"bronze": 9, "silver": 3, "duplicates": 0, "quarantined": 6}
+
+
+def test_a_window_names_records_and_all_of_their_keys_change(landed, redo, rows, rejects, monkeypatch):
+    monkeypatch.setattr(quality, "AGES", STRICTER)
+    third = ARRIVED + timedelta(milliseconds=3)
+
+    result = redo(Window(third, third + timedelta(milliseconds=1)))
+
+    assert rows() == {1: 30, 3: 40, 4: 50, 5: 90}
+    assert set(rejects()) == {1, 3, 5, 7, None}
+    assert result["tables"][TABLE] == {"records": 2, "silver": 0, "duplicates": -1, "quarantined": 1}
+
+
+def test_it_leaves_what_a_first_run_by_the_new_rules_leaves(landed, redo, batch, spark, lake, monkeypatch, tmp_path):
+    monkeypatch.setattr(quality, "AGES", STRICTER)
+    redo()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "topics").symlink_to(tmp_path / "lake" / "topics")
+    fresh = Lake(f"file://{tmp_path}/other")
+    batch(fresh)
+
+    for path, other, schema in (
+        (lake.silver(TABLE), fresh.silver(TABLE), silver_table(TABLE)),
+        (lake.quarantine, fresh.quarantine, QUARANTINE),
+    ):
+        assert sorted(map(repr, read(spark, path, schema).collect())) == sorted(
+            map(repr, read(spark, other, schema).collect())
+        )
+
+
+def test_what_silver_has_not_seen_yet_is_counted_once(landed, redo, rows, land, envelope_of, spark, lake, monkeypatch):
+    land(TABLE, envelope_of(TABLE, 9, 9, age=20), envelope_of(TABLE, 2, 10, age=9))
+    bronze.run(spark, lake, "pinterest")
+    monkeypatch.setattr(quality, "AGES", LOOSER)
+
+    result = redo()
+
+    assert rows()[9] == 20
+    assert result["totals"][TABLE] == {"bronze": 11, "silver": 6, "duplicates": 2, "quarantined": 3}
+
+
+@pytest.mark.parametrize("step", ["begin", "settle_silver"])
+def test_one_that_was_cut_short_stops_the_batch_and_is_finished_by_the_next(
+    landed, redo, batch, rows, spark, lake, monkeypatch, step
+):
+    monkeypatch.setattr(quality, "AGES", LOOSER)
+    work = getattr(reprocess, step)
+
+    def cut(*args, **kwargs):
+        work(*args, **kwargs)
+        if TABLE in args:
+            raise RuntimeError(f"killed after {step}")
+
+    with monkeypatch.context() as cutting:
+        cutting.setattr(reprocess, step, cut)
+        with pytest.raises(RuntimeError, match=f"killed after {step}"):
+            redo()
+    with pytest.raises(StageError, match=r"Silver .*user was being reprocessed and is not done.*pinterest_reprocess"):
+        batch()
+
+    result = redo()
+
+    assert rows() == {1: 30, 2: 11, 3: 70, 4: 12, 5: 90}
+    assert result["totals"][TABLE] == {"bronze": 9, "silver": 5, "duplicates": 2, "quarantined": 2}
+    assert batch()["totals"] == result["totals"]
+    audits = read(spark, lake.silver_batches, SILVER_BATCHES).where("batch_id < 0").collect()
+    assert all(row.written_at for row in audits)
+
+
+def test_totals_that_did_not_add_up_before_are_not_made_to(landed, redo, spark, lake):
+    DeltaTable.forPath(spark, lake.silver(TABLE)).delete("ind = 1")
+
+    with pytest.raises(StageError, match="does not add up"):
+        redo()
+
+
+def test_an_empty_lake_is_left_empty(redo):
+    assert redo()["totals"][TABLE] == {"bronze": 0, "silver": 0, "duplicates": 0, "quarantined": 0}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "message"),
+    [
+        ("yesterday", "", "window_start is 'yesterday'; expected ISO 8601"),
+        ("2026-11-25", "2026-11-25T00:00:00+00:00", "is not after its start"),
+    ],
+)
+def test_a_wrong_window_is_refused(start, end, message):
+    with pytest.raises(ValueError, match=message):
+        Window.read(start, end)
+
+
+def test_a_window_without_an_offset_is_in_utc():
+    assert Window.read("2026-11-25T02:00", "") == Window(datetime(2026, 11, 25, 2, tzinfo=UTC), None)
