@@ -1,0 +1,28 @@
+"""The lake judged again under the real scheduler. What a changed rule does is in ``tests/spark/test_reprocess.py``."""
+
+from typing import Any
+
+from sandbox.demo import failures
+from tests.e2e.conftest import eventually
+
+DAG = "pinterest_reprocess"
+
+
+def test_by_the_same_rules_every_record_is_judged_nothing_is_sent_and_no_answer_changes(pipeline: Any) -> None:
+    pipeline.run_batch()
+    answers, fates = pipeline.answers(), pipeline.fates()
+    pipeline.api.unpause(DAG)
+
+    run_id = pipeline.api.trigger(DAG, {})
+    state = eventually(
+        lambda: (found := pipeline.api.run_state(DAG, run_id)) in {"success", "failed"} and found, f"{run_id} ends"
+    )
+
+    assert state == "success", failures(pipeline.api, DAG, run_id)
+    assert pipeline.answers() == answers
+    assert pipeline.fates() == fates
+    path = f"dags/{DAG}/dagRuns/{run_id}/taskInstances/record_lake/xcomEntries/return_value"
+    changes = pipeline.api.call("GET", path, params={"deserialize": True})["value"]
+    for table, (bronze, _, _, quarantined) in fates.items():
+        assert bronze >= changes[table].pop("records") >= bronze - quarantined  # broken envelopes are not judged
+        assert changes[table] == {"silver": 0, "duplicates": 0, "quarantined": 0}
