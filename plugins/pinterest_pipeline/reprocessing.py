@@ -27,7 +27,7 @@ def choose_records(params: Any = None) -> dict[str, str]:
     return {"window_start": start, "window_end": end}
 
 
-@task
+@task(multiple_outputs=False)
 def record_lake(sql_folder: str, *, reprocessed: Any) -> dict[str, Any]:
     """Write into ``audit.lake_rows`` what the lake holds now; return what has changed, by table."""
     books = Books(accounts=(), undated_rows={}, silver=reprocessed)

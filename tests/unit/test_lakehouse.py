@@ -63,4 +63,5 @@ def test_every_task_brings_the_packages_that_a_databricks_runtime_lacks_in_the_v
     stream_job = json.loads((PROJECT / "include" / "databricks" / "stream_posts_job.json").read_text())
 
     assert [library["pypi"]["package"] for library in LIBRARIES] == needed
-    assert all(task["libraries"] == LIBRARIES for task in [*TASKS, *AGAIN, *stream_comparison.TASKS, *stream_job["tasks"]])
+    tasks = [*TASKS, *AGAIN, *stream_comparison.TASKS, *stream_job["tasks"]]
+    assert all(task["libraries"] == LIBRARIES for task in tasks)
