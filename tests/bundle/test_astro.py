@@ -11,8 +11,7 @@ import yaml
 from tests.bundle.astro_project import PROJECT, environment, is_ignored, lay_out
 
 OVERRIDE = yaml.safe_load((PROJECT / "docker-compose.override.yml").read_text())
-# What Astro's own compose file for Airflow 3 has, as far as the override leans on it.
-OF_ASTRO = {"postgres", "db-migration", "scheduler", "dag-processor", "api-server", "triggerer"}
+OF_ASTRO = yaml.safe_load((PROJECT / "tests" / "bundle" / "astro_compose.yml").read_text())["services"].keys()
 
 
 @pytest.fixture(scope="module")

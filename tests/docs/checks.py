@@ -75,6 +75,17 @@ def python(words: list[str], is_mention: bool) -> str | None:
     return None if words and (PROJECT / words[0]).is_file() else f"there is no file {words[:1]}"
 
 
+def docker(words: list[str], is_mention: bool) -> str | None:
+    """Check what is run in the sandbox's container; no engine runs where the tests do."""
+    if words[:2] != ["exec", "pinterest-sandbox"]:
+        return "documents show `docker exec pinterest-sandbox` only"
+    if "container_name: pinterest-sandbox" not in (PROJECT / "docker-compose.override.yml").read_text():
+        return "docker-compose.override.yml has no container of that name"
+    return (
+        python(words[3:], is_mention) if words[2:3] == ["python"] else f"no check knows `{words[2:3]}` in a container"
+    )
+
+
 def astro(words: list[str], is_mention: bool) -> str | None:
     """Compare with the commands of the Astro CLI, which no package registry has."""
     command, *rest = words
@@ -142,6 +153,7 @@ CHECKS: dict[str, Callable[[list[str], bool], str | None]] = {
     "make": make,
     "python": python,
     "astro": astro,
+    "docker": docker,
     "aws": aws,
     "databricks": databricks,
     "curl": curl,

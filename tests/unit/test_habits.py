@@ -80,7 +80,7 @@ def test_ci_runs_the_two_commands_on_the_python_and_java_of_the_readme():
     job = workflow["jobs"]["make"]
     given = {name: value for step in job["steps"] for name, value in step.get("with", {}).items()}
 
-    assert [step["run"] for step in job["steps"] if "run" in step] == ["make ${{ matrix.target }}"]
+    assert [step["run"] for step in job["steps"] if "run" in step][-1] == "make ${{ matrix.target }}"
     assert job["strategy"]["matrix"]["target"] == ["test", "demo"]
     assert (given["python-version"], given["java-version"]) == ("3.12", "17")
     assert all(re.search(r"@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)
