@@ -77,8 +77,11 @@ def python(words: list[str], is_mention: bool) -> str | None:
 
 def docker(words: list[str], is_mention: bool) -> str | None:
     """Check what is run in the sandbox's container; no engine runs where the tests do."""
+    if words[:1] == ["build"]:
+        file = dict(pairwise(words)).get("--file", "Dockerfile")
+        return None if (PROJECT / file).is_file() else f"there is no file {file}"
     if words[:2] != ["exec", "pinterest-sandbox"]:
-        return "documents show `docker exec pinterest-sandbox` only"
+        return "documents show `docker build` and `docker exec pinterest-sandbox` only"
     if "container_name: pinterest-sandbox" not in (PROJECT / "docker-compose.override.yml").read_text():
         return "docker-compose.override.yml has no container of that name"
     return (
