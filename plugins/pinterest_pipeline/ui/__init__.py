@@ -19,6 +19,6 @@ EXTERNAL_VIEW = {
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """Answer one request, as any ASGI application does."""
-    from pinterest_pipeline.ui.app import page  # noqa: PLC0415 - see above
+    from pinterest_pipeline.ui.routes import page  # noqa: PLC0415 - see above
 
     await page(scope, receive, send)

@@ -17,7 +17,7 @@ class Cached:
 
     def __init__(self, compute: Callable[[], dict[str, Any]], seconds: float) -> None:
         self._compute = compute
-        self._seconds = seconds
+        self.seconds = seconds
         self._lock = threading.Lock()
         self._answer: dict[str, Any] | None = None
         self._fresh_until = 0.0
@@ -30,7 +30,7 @@ class Cached:
         try:
             if self._answer is None or time.monotonic() >= self._fresh_until:
                 self._answer = self._compute()
-                self._fresh_until = time.monotonic() + self._seconds
+                self._fresh_until = time.monotonic() + self.seconds
             return self._answer
         finally:
             self._lock.release()

@@ -1,8 +1,11 @@
 """How the batch, the connector and the stream are, as the last runs of the DAGs that look after them found it."""
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from pinterest_pipeline.ui.airflow_runs import Dag, Run, read_dags
 from pinterest_pipeline.ui.verdicts import Level, Verdict
@@ -14,10 +17,18 @@ CONNECTOR_LOOKED_AT = timedelta(minutes=30)  # three of its runs
 STREAM_LOOKED_AT = timedelta(minutes=10)
 ACTIVE = ("running", "deferred", "queued", "scheduled", "restarting", "up_for_reschedule", "up_for_retry")
 
+log = logging.getLogger(__name__)
+
 
 def panel() -> dict[str, Any]:
     now = datetime.now(UTC)
-    return {"state": "ok", "now": now, **shape(read_dags((BATCH, CONNECTOR, STREAM)), now)}
+    try:
+        dags = read_dags((BATCH, CONNECTOR, STREAM))
+    except SQLAlchemyError as error:
+        log.exception("The page could not read Airflow's database")
+        why = f"Airflow's own database does not answer ({type(error).__name__})."
+        return {"state": "unavailable", "now": now, "why": why, "cure": "Look into the api-server's log."}
+    return {"state": "ok", "now": now, **shape(dags, now)}
 
 
 def shape(dags: Mapping[str, Dag], now: datetime) -> dict[str, Any]:

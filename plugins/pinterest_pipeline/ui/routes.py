@@ -4,9 +4,8 @@ A plugin's application has no authentication of its own, so every route depends 
 databases are plain functions, which FastAPI runs in threads, off the api-server's event loop.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
@@ -20,12 +19,12 @@ from pinterest_pipeline.ui.cache import Cached
 STATIC = Path(__file__).with_name("static")
 FILES = {file.name: file for file in STATIC.iterdir() if file.suffix in {".js", ".css"}}
 KEPT_SECONDS = 3.0
-PANELS: dict[str, Callable[[], dict[str, Any]]] = {
-    "answers": Cached(answers.panel, KEPT_SECONDS).get,
-    "flow": Cached(flow.panel, KEPT_SECONDS).get,
-    "health": Cached(health.panel, KEPT_SECONDS).get,
-    "quarantine": Cached(quarantine.panel, KEPT_SECONDS).get,
-    "stream": Cached(stream.panel, KEPT_SECONDS).get,
+PANELS = {
+    "answers": Cached(answers.panel, KEPT_SECONDS),
+    "flow": Cached(flow.panel, KEPT_SECONDS),
+    "health": Cached(health.panel, KEPT_SECONDS),
+    "quarantine": Cached(quarantine.panel, KEPT_SECONDS),
+    "stream": Cached(stream.panel, KEPT_SECONDS),
 }
 HEADERS = {
     # Titles and payloads come from anybody: even where one got into the page as markup, nothing of it would run.
@@ -60,7 +59,7 @@ def static(name: str) -> FileResponse:
 
 
 @page.get("/api/{name}")
-def panel(name: Annotated[str, "A key of PANELS."]) -> dict[str, Any]:
+def panel(name: str) -> dict[str, Any]:
     if name not in PANELS:
         raise HTTPException(404, f"There is no panel of that name, only {', '.join(PANELS)}.")
-    return PANELS[name]()
+    return PANELS[name].get()

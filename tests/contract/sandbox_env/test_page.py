@@ -1,0 +1,205 @@
+"""The page in Chromium over a warehouse of known rows, hostile ones among them, and over one that is gone."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.browser.chromium import look
+from tests.contract.sandbox_env.fresh_database import fresh_database, run_all
+
+PROJECT = Path(__file__).resolve().parents[3]
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+LONG = HOSTILE + "x" * 600
+ROWS = f"""
+    INSERT INTO audit.run_rows VALUES
+        ('pinterest_daily_batch', 'first', 'pin', 900, 900, 0, 900, 900, 0, 0, 0, now() - interval '1 day'),
+        ('pinterest_daily_batch', '{HOSTILE}', 'pin', 1000, 997, 3, 997, 900, 90, 7, 0, now()),
+        ('pinterest_daily_batch', '{HOSTILE}', 'geo', 1000, 1000, 0, 1000, 1000, 0, 0, 0, now());
+    INSERT INTO audit.lake_rows VALUES
+        ('pin', 1897, 1800, 90, 7, '{{"{HOSTILE}": 4, "no index": 3}}', '{{"title": 12}}', now());
+    INSERT INTO gold.top_country VALUES ('{HOSTILE}', 5000000), ('Peru', 5000000);
+    INSERT INTO gold.category_count_by_year VALUES (2020, 'art', 1234), (2021, 'art', 77), (2021, '{HOSTILE}', 9);
+    INSERT INTO gold.median_followers_by_age_group VALUES ('18-24', 116.5);
+    INSERT INTO stream.progress VALUES
+        ('stream_pin', gen_random_uuid(), 1, 60, 50, 6, 4, '{{}}', 'a', now(), now(), 700, now()),
+        ('stream_pin', gen_random_uuid(), -1, 9000, 9000, 0, 0, '{{}}', 'b', now(), now(), 1, now()),
+        ('stream_geo', gen_random_uuid(), 1, 40, 40, 0, 0, '{{}}', 'c', now(), now(), 2500, now() - interval '5 min');
+    INSERT INTO stream.quarantine
+        SELECT 'streaming-pinterest-pin', 'shard-0', n, '{LONG}', 'unparsable JSON', now(), now()
+        FROM generate_series(1, 4) AS n;
+"""
+
+
+class Page:
+    """The application by itself, on a warehouse of its own."""
+
+    def __init__(self, server_url: str, database_url: str) -> None:
+        self.server_url, self.database_url = server_url, database_url
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{probe.getsockname()[1]}/"
+
+    @property
+    def database(self) -> str:
+        return urlsplit(self.database_url).path.strip("/")
+
+    def environment(self) -> dict[str, str]:
+        parts = urlsplit(self.database_url)
+        warehouse = {
+            "conn_type": "postgres", "host": parts.hostname, "port": parts.port, "schema": self.database,
+            "login": parts.username, "password": parts.password,
+        }  # fmt: skip
+        return {
+            **os.environ,
+            "PYTHONPATH": f"{PROJECT / 'plugins'}{os.pathsep}{PROJECT}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:////nowhere/airflow.db",
+            "AIRFLOW_CONN_PINTEREST_WAREHOUSE": json.dumps(warehouse),
+        }
+
+    def wait(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            assert process.poll() is None, "the page's application has ended"
+            try:
+                urlopen(self.url, timeout=5).close()  # noqa: S310 - on 127.0.0.1
+            except URLError:
+                time.sleep(0.1)
+            else:
+                return
+        raise AssertionError("the page's application did not start")
+
+    def let_in(self, allowed: bool) -> None:
+        """Make PostgreSQL take or refuse connections to the warehouse."""
+        with psycopg.connect(self.server_url, autocommit=True) as server:
+            name = sql.Identifier(self.database)
+            server.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}").format(name, sql.Literal(allowed)))
+
+
+@pytest.fixture(scope="module")
+def page(stand_ins: Callable[..., dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    server_url = stand_ins("postgres")["PINTEREST_WAREHOUSE_URL"]
+    with fresh_database(server_url) as database_url:
+        alone = Page(server_url, database_url)
+        command = [str(PROJECT / ".venv/airflow/bin/python"), str(Path(__file__).with_name("page_alone.py"))]
+        environment = {**alone.environment(), "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow"))}
+        process = subprocess.Popen([*command, str(urlsplit(alone.url).port)], env=environment)
+        try:
+            alone.wait(process)
+            yield alone
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def empty(page: Page) -> dict[str, Any]:
+    """The page over a warehouse without a table, as after the deployment."""
+    return look({"url": page.url})[0]
+
+
+@pytest.fixture(scope="module")
+def looks(page: Page, empty: dict[str, Any]) -> list[dict[str, Any]]:
+    """The page over known rows: wide and light, wide and dark, as wide as a phone, and an earlier run."""
+    with psycopg.connect(page.database_url, autocommit=True) as connection:
+        run_all(connection, "ddl")
+        connection.execute(ROWS)
+    return look(
+        {"url": page.url, "open": True, "tabs": 14},
+        {"url": page.url, "open": True, "scheme": "dark"},
+        {"url": page.url, "open": True, "width": 360},
+        {"url": page.url, "choose": "first"},
+    )
+
+
+def body(found: dict[str, Any], caption: str) -> list[list[str]]:
+    return next(rows[1:] for name, rows in found["tables"].items() if caption in name)
+
+
+def test_a_new_warehouse_is_told_from_a_broken_one(empty: dict[str, Any]) -> None:
+    assert "None yet" in empty["tiles"]["Answers"]
+    assert "trigger pinterest_daily_batch" in empty["tiles"]["Answers"]
+    assert "The stream has never run here" in empty["text"]
+    assert empty["text"].count("Not computed yet") == 10
+    assert not [notice for notice in empty["notices"] if "warehouse" in notice]
+
+
+def test_the_numbers_are_those_of_the_warehouse(looks: list[dict[str, Any]]) -> None:
+    found = looks[0]
+
+    assert body(found, "Rows of run")[-1] == ["all", "2,000", "1,997", "3", "1,997", "1,900", "90", "7", "0"]
+    assert "2,000 rows in, every one accounted for" in found["tiles"]["Answers"]
+    assert "Silver 1,900 of 1.8K, 90 dup., 7 quar." in found["figures"]["Rows of the batch run by stage"]
+    assert "Kinesis 100 records read; Spark 96 rows made, 4 quar." in " ".join(found["figures"].values())
+    assert "last known 0.7 s" in next(said for title, said in found["figures"].items() if "Age of the newest" in title)
+    assert body(found, "gold.median_followers_by_age_group") == [["18-24", "116.5"]]
+    assert ["art", "2020", "1,234"] in body(found, "gold.category_count_by_year")
+    assert ["pin", "no index", "3"] in body(found, "Quarantined rows by reason")
+    assert "4 unparsable JSON streaming-pinterest-pin" in found["text"]
+
+
+def test_an_earlier_run_can_be_chosen(looks: list[dict[str, Any]]) -> None:
+    assert looks[3]["runs"] == [HOSTILE, "first"]
+    assert body(looks[3], "Rows of run first")[-1][1] == "900"
+
+
+def test_hostile_text_is_shown_and_never_run(looks: list[dict[str, Any]]) -> None:
+    found = looks[0]
+
+    assert [HOSTILE, "5,000,000"] in body(found, "gold.top_country")
+    assert len(found["samples"]) == 3
+    assert all(sample.startswith(HOSTILE) and len(sample) == 401 for sample in found["samples"])
+    assert f"The first 400 of {len(LONG)} characters" in found["text"]
+    assert (found["dialogs"], found["injected"]) == (0, 0)
+
+
+def test_nothing_is_asked_of_another_host_and_nothing_fails(page: Page, looks: list[dict[str, Any]]) -> None:
+    assert {urlsplit(request).netloc for found in looks for request in found["requests"]} == {urlsplit(page.url).netloc}
+    assert [found["console"] for found in looks] == [[], [], [], []]
+
+
+def test_the_keyboard_reaches_every_control_and_shows_where_it_is(looks: list[dict[str, Any]]) -> None:
+    stops = looks[0]["focus"]
+
+    assert [stop["name"] for stop in stops[:4]] == ["skip", "live", "refresh", "run"]
+    assert {"scroll", "summary"} <= {stop["name"] for stop in stops}
+    assert {stop["ring"] for stop in stops} <= {"solid", "auto"}
+
+
+def test_it_is_light_or_dark_as_the_system_is(looks: list[dict[str, Any]]) -> None:
+    def brightness(colour: str) -> float:
+        return sum(int(part) for part in colour.removeprefix("rgb(").rstrip(")").split(",")) / 3
+
+    light, dark = looks[0], looks[1]
+    assert brightness(light["background"]) - brightness(light["color"]) > 150
+    assert brightness(dark["color"]) - brightness(dark["background"]) > 150
+
+
+@pytest.mark.parametrize("which", [0, 2], ids=["desk", "phone"])
+def test_it_never_scrolls_sideways(looks: list[dict[str, Any]], which: int) -> None:
+    assert looks[which]["scrollWidth"] <= looks[which]["innerWidth"]
+
+
+def test_it_renders_and_says_why_when_the_warehouse_is_gone(page: Page, looks: list[dict[str, Any]]) -> None:
+    page.let_in(False)
+    try:
+        found = look({"url": page.url})[0]
+    finally:
+        page.let_in(True)
+
+    assert found["status"] == 200
+    refused = [notice for notice in found["notices"] if "not currently accepting connections" in notice]
+    assert len(refused) == 5, found["notices"]
+    assert all("connection pinterest_warehouse" in notice for notice in refused)
+    assert "Not known" in found["tiles"]["Answers"]

@@ -1,0 +1,103 @@
+"""The page as a person on call meets it: signed in to the real Airflow, over what the pipeline did, in Chromium."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.report import GOLD_TABLES
+from tests.browser.chromium import look
+
+PATH = "pinterest/"
+COUNTED = (
+    "source_rows, acknowledged_rows, dead_letter_rows, landed_rows, silver_rows, duplicate_rows, quarantined_rows, "
+    "lost_rows"
+)
+
+
+@pytest.fixture(scope="module")
+def token(pipeline: Any) -> str:
+    return str(pipeline.api.http.headers["Authorization"].removeprefix("Bearer "))
+
+
+@pytest.fixture(scope="module")
+def looks(pipeline: Any, token: str) -> list[dict[str, Any]]:
+    """The page by itself, and as an entry of Airflow's own navigation."""
+    if not pipeline.fates():
+        pipeline.run_batch()
+    return look(
+        {"url": f"{pipeline.api.url}/{PATH}", "cookie": token, "open": True},
+        {"url": f"{pipeline.api.url}/plugin/pinterest", "cookie": token, "frame": "Pinterest pipeline"},
+    )
+
+
+def numbers(rows: list[list[str]]) -> set[tuple[str, ...]]:
+    return {tuple(cell.replace(",", "") for cell in row) for row in rows}
+
+
+@pytest.mark.parametrize("path", ["", "api/flow", "api/health", "static/app.js"])
+def test_without_a_session_there_is_nothing_to_see(pipeline: Any, path: str) -> None:
+    url = f"{pipeline.api.url}/{PATH}{path}"
+
+    assert httpx.get(url, timeout=30).status_code == 401
+    assert httpx.get(url, timeout=30, headers={"Authorization": "Bearer nonsense"}).status_code in {401, 403}
+
+
+def test_the_rows_of_the_newest_run_are_those_of_the_books(pipeline: Any, looks: list[dict[str, Any]]) -> None:
+    run_id = pipeline.query(
+        "pinterest_warehouse", "SELECT run_id FROM audit.run_rows ORDER BY recorded_at DESC LIMIT 1"
+    )[0][0]
+    books = pipeline.query(
+        "pinterest_warehouse", f"SELECT table_name, {COUNTED} FROM audit.run_rows WHERE run_id = '{run_id}'"
+    )
+    shown = next(rows for caption, rows in looks[0]["tables"].items() if f"Rows of run {run_id};" in caption)
+
+    assert looks[0]["runs"][0] == run_id
+    assert {tuple(str(cell) for cell in row) for row in books} <= numbers(shown)
+    assert len(books) == 3
+
+
+@pytest.mark.parametrize("table", GOLD_TABLES)
+def test_each_answer_is_that_of_the_warehouse(pipeline: Any, looks: list[dict[str, Any]], table: str) -> None:
+    shown = next(rows[1:] for caption, rows in looks[0]["tables"].items() if f"(gold.{table})" in caption)
+    expected = pipeline.query("pinterest_warehouse", f"SELECT * FROM gold.{table}")
+
+    assert expected
+    assert sorted(sorted(written(cell) for cell in row) for row in shown) == sorted(
+        sorted(written(str(cell)) for cell in row) for row in expected
+    )
+
+
+def written(cell: str) -> str:
+    """Write a cell one way: numbers without separators and idle zeros."""
+    try:
+        return f"{float(cell.replace(',', '')):g}"
+    except ValueError:
+        return cell
+
+
+def test_the_state_of_batch_and_connector_is_seen_at_once(looks: list[dict[str, Any]]) -> None:
+    tiles = looks[0]["tiles"]
+
+    assert set(tiles) == {"Answers", "Batch", "Connector", "Stream"}
+    assert "pinterest_daily_batch" in looks[0]["text"]
+    assert not looks[0]["notices"]
+
+
+def test_it_opens_from_airflows_navigation(pipeline: Any, looks: list[dict[str, Any]]) -> None:
+    views = [view for plugin in pipeline.api.pages("plugins", "plugins") for view in plugin["external_views"]]
+
+    assert {"Pinterest pipeline"} <= {view["name"] for view in views if view["nav_top_level"]}
+    assert set(looks[1]["tiles"]) == set(looks[0]["tiles"])
+
+
+def test_nothing_fails_on_the_way_and_no_other_host_is_asked(pipeline: Any, looks: list[dict[str, Any]]) -> None:
+    assert looks[0]["console"] == []
+    assert [request for request in looks[0]["requests"] if not request.startswith(pipeline.api.url)] == []
+
+
+def test_tasks_are_linked_to_what_they_work_on(pipeline: Any) -> None:
+    run_id = pipeline.api.runs("pinterest_sink_connector")[0]["dag_run_id"]
+    path = f"dags/pinterest_sink_connector/dagRuns/{run_id}/taskInstances/ensure_connector/links"
+
+    assert pipeline.api.call("GET", path)["extra_links"]["MSK Connect"].startswith("https://us-east-1.console.aws")

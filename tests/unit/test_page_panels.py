@@ -1,0 +1,105 @@
+"""What the page makes of rows: sums, gaps, ages; pure functions."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pinterest_pipeline.ui import answers, flow, quarantine, stream
+from pinterest_pipeline.ui.warehouse import explain
+
+NOW = datetime(2026, 11, 25, 12, 0, 30, tzinfo=UTC)
+BALANCED = {
+    "source_rows": 10, "acknowledged_rows": 9, "dead_letter_rows": 1, "landed_rows": 9, "silver_rows": 6,
+    "duplicate_rows": 2, "quarantined_rows": 1, "lost_rows": 0,
+}  # fmt: skip
+
+
+def audited(table="pin", closed_at=NOW, **changes):
+    return {"dag_id": "d", "run_id": "r", "table_name": table, "closed_at": closed_at, **BALANCED, **changes}
+
+
+def flow_of(*rows):
+    return flow.shape({"runs": list(rows), "lake": None, "published": None}, NOW)
+
+
+def test_a_runs_tables_are_added_up():
+    run = flow_of(audited("geo"), audited("pin"))["runs"][0]
+
+    assert (run["source_rows"], run["silver_rows"], len(run["tables"]), run["is_balanced"]) == (20, 12, 2, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"lost_rows": 1}, id="lost"),
+        pytest.param({"landed_rows": 10}, id="landed and not settled"),
+        pytest.param({"source_rows": 11}, id="read and not sent"),
+    ],
+)
+def test_books_that_do_not_add_up_are_loud(change):
+    shown = flow_of(audited("geo"), audited("pin", **change))
+
+    assert not shown["runs"][0]["is_balanced"]
+    assert (shown["verdict"]["level"], shown["verdict"]["word"]) == ("bad", "Rows missing")
+
+
+@pytest.mark.parametrize(("hours", "level"), [(26, "good"), (26.1, "warn")])
+def test_answers_grow_old(hours, level):
+    assert flow_of(audited(closed_at=NOW - timedelta(hours=hours)))["verdict"]["level"] == level
+
+
+def test_no_run_is_told_with_what_to_do():
+    assert "trigger pinterest_daily_batch" in flow_of()["verdict"]["detail"]
+
+
+def committed(query, minute, records, lag):
+    counts = {"record_count": records, "row_count": records, "duplicate_count": 0, "quarantined_count": 0}
+    return {"query": query, "minute": minute, "lag_ms": lag, **counts}
+
+
+def test_the_last_hour_has_sixty_minutes_and_unknown_lag_is_not_zero():
+    minute = NOW.replace(second=0)
+    rows = [committed("stream_pin", minute, 5, 700), committed("stream_geo", minute, 3, None)]
+
+    minutes = stream.every_minute(rows, NOW)
+
+    assert [len(minutes), minutes[0]["minute"], minutes[-1]["minute"]] == [60, minute - timedelta(minutes=59), minute]
+    assert (minutes[-1]["record_count"], minutes[-1]["lag_ms"]) == (8, 700)
+    assert (minutes[0]["record_count"], minutes[0]["lag_ms"]) == (0, None)
+
+
+def test_a_row_of_a_minute_that_has_just_gone_by_is_passed_over():
+    assert stream.every_minute([committed("stream_pin", NOW - timedelta(hours=2), 5, 1)], NOW)
+
+
+def test_samples_stand_with_their_reason():
+    reasons = [{"stream": "s", "reject_reason": "a", "rows": 2}, {"stream": "s", "reject_reason": "b", "rows": 1}]
+    samples = [{"stream": "s", "reject_reason": "b", "payload": "x"}]
+
+    shown = quarantine.shape({"reasons": reasons, "samples": samples, "lake": None}, NOW)["stream"]
+
+    assert [len(reason["samples"]) for reason in shown] == [0, 1]
+
+
+def test_reasons_of_the_lake_come_greatest_first():
+    lake = [
+        {"table_name": "pin", "quarantine_reasons": {"a": 1, "b": 5}},
+        {"table_name": "geo", "quarantine_reasons": None},
+    ]
+
+    assert [each["reject_reason"] for each in quarantine.by_count(lake, "quarantine_reasons", "reject_reason")] == [
+        "b",
+        "a",
+    ]
+
+
+def test_every_answer_of_schema_gold_is_shown(request):
+    ddl = request.config.rootpath / "include" / "sql" / "ddl"
+    tables = {file.stem[len("100_gold_") :] for file in ddl.glob("10?_gold_*.sql")}
+
+    assert len(tables) == 10
+    assert {each.table for each in answers.ANSWERS} == tables
+
+
+def test_a_mistake_of_ours_is_not_taken_for_the_warehouses():
+    assert explain(KeyError("x")) is None
