@@ -1,4 +1,4 @@
-"""Run every group of tests in the environment it belongs to, fast to slow, and close with one count of all.
+"""Run every group of tests in its own environment, in two lanes side by side, and close with one count of all.
 
 Each group is a pytest run of its own, since Airflow, Spark and the sandbox live in environments of their own. The
 stand-ins that a group starts stay up for the next one and are taken down at the end.
@@ -10,26 +10,38 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 TEST_HOME = PROJECT / ".sandbox-test"
-GROUPS = (
-    ("airflow", "tests/unit"),
-    ("sandbox", "tests/sandbox"),
-    ("sandbox", "tests/docs"),
-    ("airflow", "tests/dags"),
-    ("mwaa-3.0.6", "tests/dags"),
-    ("sandbox", "tests/bundle"),
-    ("spark", "tests/spark"),
-    ("sandbox", "tests/contract/sandbox_env"),
-    ("spark", "tests/contract/spark_env"),
-    ("airflow", "tests/contract/airflow_env"),
-    ("sandbox", "tests/e2e"),
+Group = tuple[str, str]  # an environment and a folder
+LANES: tuple[tuple[Group, ...], ...] = (
+    # One after the other, since they share stand-ins, which some of their tests kill.
+    (
+        ("sandbox", "tests/sandbox"),
+        ("sandbox", "tests/contract/sandbox_env"),
+        ("spark", "tests/contract/spark_env"),
+        ("airflow", "tests/contract/airflow_env"),
+        ("sandbox", "tests/e2e"),
+    ),
+    # Wait for no server, and so may take what the first lane leaves of the processors.
+    (
+        ("airflow", "tests/unit"),
+        ("sandbox", "tests/docs"),
+        ("airflow", "tests/dags"),
+        ("mwaa-3.0.6", "tests/dags"),
+        ("sandbox", "tests/bundle"),
+        ("spark", "tests/spark"),
+    ),
 )
-PYTEST_TESTS_FAILED = 1
+NICE = ("nice", "-n", "10")  # of the second lane, so that it makes no server late
+PYTEST_TESTS_FAILED, PYTEST_INTERRUPTED = 1, 2
 # Against a dozen servers on two cores a bounded wait may once be too short; what fails twice is broken.
 REAL_SERVERS = ("tests/contract", "tests/e2e")
+OUTCOMES = ("passed", "failed", "skipped")
+NOTHING_RAN = {"passed": 0, "failed": 1, "skipped": 0}
 PATHS = {
     "airflow": ("plugins", "."),
     "mwaa-3.0.6": ("plugins", ".", ".venv/mwaa-pytest"),
@@ -39,34 +51,47 @@ PATHS = {
 
 
 def main(chosen: list[str]) -> int:
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
-    broken = False
-    for environment, folder in GROUPS:
-        if (chosen and folder not in chosen) or not any((PROJECT / folder).glob("**/test_*.py")):
-            continue
-        began = time.monotonic()
-        print(f"\n=== {folder} ({environment} environment)", flush=True)
-        code, group = run_group(environment, folder)
-        if code == PYTEST_TESTS_FAILED and folder.startswith(REAL_SERVERS):
-            print(f"=== {folder}: {group['failed']} failed; once more, those alone", flush=True)
-            code, again = run_group(environment, folder, "--last-failed")
-            print(f"=== {folder}: {again['passed']} of them passed the second time", flush=True)
-            group = {**group, "failed": again["failed"], "passed": group["passed"] + again["passed"]}
-        broken = broken or code != 0
-        for outcome, count in group.items():
-            counts[outcome] += count
-        print(f"=== {folder}: {time.monotonic() - began:.0f} s", flush=True)
+    lanes = [tuple(group for group in lane if is_wanted(group, chosen)) for lane in LANES]
+    with ThreadPoolExecutor(max_workers=len(lanes)) as pool:
+        running = [pool.submit(run_lane, lane, nice) for lane, nice in zip(lanes, ((), NICE), strict=True)]
+    results = list(chain.from_iterable(lane.result() for lane in running))
     take_down()
-    print(f"\n{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped", flush=True)
-    return int(broken or not counts["passed"])
+    passed, failed, skipped = (sum(count[outcome] for _, count in results) for outcome in OUTCOMES)
+    print(f"\n{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return int(any(code for code, _ in results) or not passed)
 
 
-def run_group(environment: str, folder: str, *options: str) -> tuple[int, dict[str, int]]:
+def is_wanted(group: Group, chosen: list[str]) -> bool:
+    return (not chosen or group[1] in chosen) and any((PROJECT / group[1]).glob("**/test_*.py"))
+
+
+def run_lane(groups: tuple[Group, ...], nice: tuple[str, ...]) -> list[tuple[int, dict[str, int]]]:
+    """Run groups one after the other and print what each said once it has ended, undivided by the other lane."""
+    results = []
+    for environment, folder in groups:
+        began = time.monotonic()
+        print(f"=== {folder} ({environment} environment) begins", flush=True)
+        code, counts, said = run_group(environment, folder, nice)
+        if code == PYTEST_TESTS_FAILED and folder.startswith(REAL_SERVERS):
+            code, again, more = run_group(environment, folder, nice, "--last-failed")
+            said += f"=== {counts['failed']} failed; once more, those alone\n{more}"
+            said += f"=== {again['passed']} of them passed the second time\n"
+            counts = {**counts, "failed": again["failed"], "passed": counts["passed"] + again["passed"]}
+        seconds = time.monotonic() - began
+        print(f"\n=== {folder} ({environment} environment)\n{said}=== {folder}: {seconds:.0f} s\n", flush=True)
+        results.append((code, counts))
+        if code == PYTEST_INTERRUPTED:
+            break
+    return results
+
+
+def run_group(environment: str, folder: str, nice: tuple[str, ...], *options: str) -> tuple[int, dict[str, int], str]:
+    """Return pytest's exit code, the tests by outcome, and its output."""
     with tempfile.TemporaryDirectory() as scratch:
         result = Path(scratch) / "result.xml"
         python = python_of(environment)
         if python is None:
-            return 1, {"passed": 0, "failed": 1, "skipped": 0}
+            return 1, NOTHING_RAN, f"The environment {environment} could not be made.\n"
         paths = os.pathsep.join(str(PROJECT / path) for path in PATHS[environment])
         variables = {
             **os.environ,
@@ -74,9 +99,13 @@ def run_group(environment: str, folder: str, *options: str) -> tuple[int, dict[s
             "PINTEREST_SANDBOX_HOME": str(TEST_HOME),
             "AIRFLOW_HOME": str(Path(scratch) / "airflow"),
         }
-        command = [str(python), "-m", "pytest", "-q", "--durations=8", f"--junit-xml={result}", *options, folder]
-        code = subprocess.run(command, cwd=PROJECT, env=variables, check=False).returncode
-        return code, count(result) if result.exists() else {"passed": 0, "failed": 1, "skipped": 0}
+        cache = f"cache_dir=.pytest_cache/{environment}/{folder}"  # its own, for the other lane writes at the same time
+        options = ("-q", "--durations=8", "-o", cache, f"--junit-xml={result}", *options)
+        done = subprocess.run(
+            [*nice, str(python), "-m", "pytest", *options, folder], cwd=PROJECT, env=variables, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        )  # fmt: skip
+        return done.returncode, count(result) if result.exists() else NOTHING_RAN, done.stdout
 
 
 def python_of(environment: str) -> Path | None:
