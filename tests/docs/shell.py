@@ -43,7 +43,13 @@ def programs(text: str) -> list[list[str]]:
         else:
             arguments.append(word)
     found.append(arguments)
-    return [bare for bare in map(without_assignments, found) if bare]
+    return [bare for bare in map(unwrapped, map(without_assignments, found)) if bare]
+
+
+def unwrapped(arguments: list[str]) -> list[str]:
+    """Return Airflow's command where Astro's carries one into its container."""
+    is_carried = arguments[:3] == ["astro", "dev", "run"] and len(arguments) > 3
+    return ["airflow", *arguments[3:]] if is_carried else arguments
 
 
 def without_assignments(arguments: list[str]) -> list[str]:
