@@ -33,6 +33,8 @@ async def hand_on(client: Streams, connect: Callable[[], Awaitable[Streams]]) ->
         return
     try:
         await asyncio.gather(pump(client[0], server[1]), pump(server[0], client[1]))
+    except asyncio.CancelledError:
+        pass  # the container ends, and asyncio would report each open connection as an error
     finally:
         for _, writer in (client, server):
             writer.close()
