@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import uuid
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from deploy.requirements import Source
 from deploy.upload_plan import ENVIRONMENT_FILES
 from deploy.versions import version
 
+PROJECT = Path(__file__).resolve().parents[3]
 VERSION = version("3.3.1")
 
 
@@ -224,19 +226,19 @@ def test_a_bucket_of_many_pages_is_read_to_the_last(bucket, deploy, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("versioning", "expected"),
+    ("status", "expected"),
     [
-        pytest.param("none", "aws s3api put-bucket-versioning --bucket {bucket} ", id="none"),
+        pytest.param("", "aws s3api put-bucket-versioning --bucket {bucket} ", id="never"),
         pytest.param("Suspended", "keeps no versions", id="suspended"),
-        pytest.param("no bucket", "NoSuchBucket: there is no such bucket", id="no-bucket"),
+        pytest.param(None, "NoSuchBucket: there is no such bucket", id="no-bucket"),
     ],
-)  # fmt: skip
-def test_a_bucket_that_mwaa_could_not_use_is_refused_in_one_line(s3, bundle, capsys, versioning, expected):
+)
+def test_a_bucket_that_mwaa_could_not_use_is_refused_in_one_line(s3, bundle, capsys, status, expected):
     name = f"deploy-{uuid.uuid4().hex[:12]}"
-    if versioning != "no bucket":
+    if status is not None:
         s3.create_bucket(Bucket=name)
-    if versioning == "Suspended":
-        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": versioning})
+    if status:
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
 
     code = main(["upload", name, "--bundle", str(bundle)])
 
@@ -247,12 +249,20 @@ def test_a_bucket_that_mwaa_could_not_use_is_refused_in_one_line(s3, bundle, cap
 
 
 def test_a_bundle_that_was_edited_after_it_was_built_is_refused(bucket, bundle, capsys):
-    Path(bundle / "startup.sh").write_text("edited")
+    (bundle / "startup.sh").write_text("edited")
 
     assert main(["upload", bucket, "--bundle", str(bundle)]) == 1
 
     assert "startup.sh is not the file of the manifest: run `make mwaa` again." in capsys.readouterr().err
 
 
-def test_the_sandbox_has_a_bucket_to_try_it_with(s3):
-    assert s3.get_bucket_versioning(Bucket="demo")["Status"] == "Enabled"
+def test_the_documented_command_fills_the_sandboxes_own_bucket_and_then_sends_nothing(s3):
+    command = ["make", "-o", "setup", "deploy", "BUCKET=demo"]
+    said = [
+        subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True, timeout=120).stdout
+        for _ in range(2)
+    ]
+
+    assert "s3://demo/: Airflow 3.3.1" in said[0]
+    assert "\n0 uploaded, 0 deleted" in said[1]
+    assert "plugins.zip" in content_of(s3, "demo")
