@@ -97,7 +97,8 @@ def test_nothing_fails_on_the_way_and_no_other_host_is_asked(pipeline: Any, look
 
 
 def test_tasks_are_linked_to_what_they_work_on(pipeline: Any) -> None:
-    run_id = pipeline.api.runs("pinterest_sink_connector")[0]["dag_run_id"]
+    runs = [run for run in pipeline.api.runs("pinterest_sink_connector") if run["state"] == "success"]
+    run_id = max(runs, key=lambda run: run["end_date"])["dag_run_id"]
     path = f"dags/pinterest_sink_connector/dagRuns/{run_id}/taskInstances/ensure_connector/links"
 
     assert pipeline.api.call("GET", path)["extra_links"]["MSK Connect"].startswith("https://us-east-1.console.aws")

@@ -59,6 +59,8 @@ def test_what_failed_is_named_but_not_the_alert():
         pytest.param(dag(run("running", **WATCHED)), "good", "Running", id="watched"),
         pytest.param(dag(run("running", **WATCHED), run("failed", 2, watch_stream="failed")), "warn", "Replaced",
                      id="replaced"),
+        pytest.param(dag(run("running", **WATCHED), run("failed", 10, watch_stream="failed")), "good", "Running",
+                     id="replaced a while ago"),
         pytest.param(dag(run("failed", 1, watch_stream="failed")), "bad", "Sick", id="sick"),
         pytest.param(dag(run("queued", 0), run("failed", 1, watch_stream="failed")), "bad", "Sick", id="still sick"),
         pytest.param(dag(run("success", 1, launch_stream="skipped")), "off", "Paused", id="paused"),

@@ -110,10 +110,10 @@ def connector(dag: Dag, now: datetime) -> Verdict:
 
 def stream(dag: Dag, now: datetime) -> Verdict:
     """Judge by the run that watches now, and by what the last watch found."""
-    return unseen(dag, "so nobody looks after the stream") or at_work(dag) or last_watch(dag, now)
+    return unseen(dag, "so nobody looks after the stream") or at_work(dag, now) or last_watch(dag, now)
 
 
-def at_work(dag: Dag) -> Verdict | None:
+def at_work(dag: Dag, now: datetime) -> Verdict | None:
     """Return what the newest run of the supervisor is doing for the stream; None where it does nothing yet."""
     newest, last = dag.newest, dag.last_over
     if newest is None:
@@ -121,7 +121,7 @@ def at_work(dag: Dag) -> Verdict | None:
     if newest.has("launch_stream", "skipped"):
         return Verdict(Level.OFF, "Paused", "On request; trigger its DAG with pause: false to go on.", newest.began)
     if newest.has("watch_stream", *ACTIVE) and newest.has("launch_stream", "success"):
-        if last is not None and last.state == "failed":
+        if last is not None and last.state == "failed" and last.ended and now - last.ended < STREAM_LOOKED_AT:
             return Verdict(Level.WARN, "Replaced", f"Running again. Before, {failure(last)}", newest.began)
         return Verdict(Level.GOOD, "Running", "Its run is watched.", newest.began)
     if newest.has("launch_stream", *ACTIVE):

@@ -140,8 +140,8 @@ def test_the_numbers_are_those_of_the_warehouse(looks: list[dict[str, Any]]) -> 
 
     assert body(found, "Rows of run")[-1] == ["all", "2,000", "1,997", "3", "1,997", "1,900", "90", "7", "0"]
     assert "2,000 rows in, every one accounted for" in found["tiles"]["Answers"]
-    assert "Silver 1,900 of 1.8K, 90 dup., 7 quar." in found["figures"]["Rows of the batch run by stage"]
-    assert "Kinesis 100 records read; Spark 96 rows made, 4 quar." in " ".join(found["figures"].values())
+    assert "Silver 1,900 of 1.8K, 90 duplicates, 7 quarantined" in found["figures"]["Rows of the batch run by stage"]
+    assert "Kinesis 100 records read; Spark 96 rows made, 4 quarantined" in " ".join(found["figures"].values())
     assert "last known 0.7 s" in next(said for title, said in found["figures"].items() if "Age of the newest" in title)
     assert body(found, "gold.median_followers_by_age_group") == [["18-24", "116.5"]]
     assert ["art", "2020", "1,234"] in body(found, "gold.category_count_by_year")

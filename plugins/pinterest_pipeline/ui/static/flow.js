@@ -4,24 +4,24 @@ import { el, figure, number, short, svg, table } from "./dom.js";
 
 const WIDE = { box: 116, gap: 30, height: 92, size: 15 };
 const NARROW = 560;
+const away = (...counted) => counted.filter(([value]) => value > 0).map(([value, name]) => `${short(value)} ${name}`);
 const COUNTED = ["source_rows", "acknowledged_rows", "dead_letter_rows", "landed_rows", "silver_rows", "duplicate_rows", "quarantined_rows", "lost_rows"];
 
 export function batchFlow(data, chosen, width) {
   const run = data.runs.find((each) => each.run_id === chosen) ?? data.runs[0];
   if (!run) return [el("p", { class: "hint" }, "No batch run has closed its books yet: trigger the DAG pinterest_daily_batch.")];
-  const away = (value, name) => (value > 0 ? `${short(value)} ${name}` : "");
   const stages = [
     { name: "Source", count: run.source_rows, note: "rows read" },
-    { name: "Kafka", count: run.acknowledged_rows, note: "acknowledged", away: away(run.dead_letter_rows, "dead letters"), loud: run.dead_letter_rows > 0 },
-    { name: "Lake", count: run.landed_rows, note: "landed", away: away(run.lost_rows, "lost"), loud: run.lost_rows > 0 },
+    { name: "Kafka", count: run.acknowledged_rows, note: "acknowledged", away: away([run.dead_letter_rows, "dead letters"]), loud: run.dead_letter_rows > 0 },
+    { name: "Lake", count: run.landed_rows, note: "landed", away: away([run.lost_rows, "lost"]), loud: run.lost_rows > 0 },
     { name: "Bronze", count: run.landed_rows, note: data.lake ? `of ${short(data.lake.bronze_rows)}` : "" },
     { name: "Silver", count: run.silver_rows, note: data.lake ? `of ${short(data.lake.silver_rows)}` : "",
-      away: [away(run.duplicate_rows, "dup."), away(run.quarantined_rows, "quar.")].filter(Boolean).join(", ") },
-    { name: "Gold", count: 10, note: "answers" },
-    { name: "PostgreSQL", count: data.published_rows, note: "rows published" },
+      away: away([run.duplicate_rows, "duplicates"], [run.quarantined_rows, "quarantined"]) },
+    { name: "Gold", count: data.published?.answers, note: "answers" },
+    { name: "PostgreSQL", count: data.published?.rows, note: "rows published" },
   ];
   const books = run.is_balanced ? "every row is accounted for" : "the rows do not add up";
-  const said = `${stages.map((s) => `${s.name} ${number(s.count)} ${s.note}${s.away ? `, ${s.away}` : ""}`).join("; ")}; ${books}.`;
+  const said = `${told(stages)}; ${books}.`;
   return [
     el("h3", {}, "Batch"),
     draw("Rows of the batch run by stage", said, stages, width, run.is_balanced ? "good" : "bad"),
@@ -38,12 +38,13 @@ export function streamFlow(data, width) {
   const stages = [
     { name: "Kinesis", count: hour.record_count, note: "records read" },
     { name: "Spark", count: hour.row_count + hour.duplicate_count, note: "rows made",
-      away: hour.quarantined_count ? `${short(hour.quarantined_count)} quar.` : "" },
-    { name: "PostgreSQL", count: hour.row_count, note: "new posts' rows", away: hour.duplicate_count ? `${short(hour.duplicate_count)} dup.` : "" },
+      away: away([hour.quarantined_count, "quarantined"]) },
+    { name: "PostgreSQL", count: hour.row_count, note: "new posts' rows", away: away([hour.duplicate_count, "duplicates"]) },
   ];
-  const said = stages.map((s) => `${s.name} ${number(s.count)} ${s.note}${s.away ? `, ${s.away}` : ""}`).join("; ");
-  return [el("h3", {}, "Stream, last hour"), draw("Records of the stream in the last hour by stage", `${said}.`, stages, width, "good")];
+  return [el("h3", {}, "Stream, last hour"), draw("Records of the stream in the last hour by stage", `${told(stages)}.`, stages, width, "good")];
 }
+
+const told = (stages) => stages.map((stage) => [`${stage.name} ${number(stage.count)} ${stage.note}`, ...(stage.away ?? [])].join(", ")).join("; ");
 
 function draw(title, description, stages, width, level) {
   const vertical = width < NARROW;
@@ -51,7 +52,7 @@ function draw(title, description, stages, width, level) {
   const across = vertical ? 1 : 7; // the stream's boxes are as wide as the batch's
   const viewWidth = vertical ? 300 : across * box + (across - 1) * gap;
   const step = vertical ? 66 : box + gap;
-  const viewHeight = vertical ? stages.length * step - 16 : height + 26;
+  const viewHeight = vertical ? stages.length * step - 16 : height + Math.max(...stages.map((stage) => stage.away?.length ?? 0)) * 17 + 4;
   const marks = stages.map((stage, at) => (vertical ? row(stage, at * step, viewWidth) : column(stage, at * step, box, height, size)));
   const arrows = stages.slice(1).map((_, at) => {
     const start = vertical ? [viewWidth / 2, at * step + 50] : [at * step + box, height / 2];
@@ -72,7 +73,7 @@ function column(stage, x, box, height, size) {
     text(middle, 22, stage.name, { class: "name", "font-size": 13 }),
     text(middle, 52, short(stage.count), { class: "count", "font-size": size + 7 }),
     text(middle, 76, stage.note, { class: "note", "font-size": 12 }),
-    stage.away ? text(middle, height + 18, `↳ ${stage.away}`, { class: stage.loud ? "loud" : "away", "font-size": 12 }) : null);
+    (stage.away ?? []).map((line, at) => text(middle, height + 17 * (at + 1), `↳ ${line}`, { class: stage.loud ? "loud" : "away", "font-size": 12 })));
 }
 
 function row(stage, y, width) {
@@ -80,7 +81,7 @@ function row(stage, y, width) {
     svg("rect", { x: 0, y, width, height: 50, rx: 10, class: "box" }),
     text(14, y + 30, stage.name, { class: "name", "font-size": 15, "text-anchor": "start" }),
     text(width - 14, y + 23, short(stage.count), { class: "count", "font-size": 18, "text-anchor": "end" }),
-    text(width - 14, y + 41, [stage.note, stage.away].filter(Boolean).join(" · "), { class: stage.loud ? "loud" : "note", "font-size": 12, "text-anchor": "end" }));
+    text(width - 14, y + 41, [stage.note, ...(stage.away ?? [])].join(" · "), { class: stage.loud ? "loud" : "note", "font-size": 12, "text-anchor": "end" }));
 }
 
 function arrow([x1, y1], [x2, y2], vertical) {

@@ -34,7 +34,7 @@ export function lag(data) {
 export function freshness(health) {
   const runs = health.dags.find((dag) => dag.dag_id === "pinterest_daily_batch").runs.filter((run) => run.seconds !== null);
   if (!runs.length) return [el("h3", {}, "Batch: time from start to answers"), hint("No batch run has ended yet.")];
-  const points = [...runs].reverse().map((run) => ({ label: clock(run.began).slice(5, 16), value: run.seconds / 60, level: run.state === "failed" ? "bad" : "" }));
+  const points = [...runs].sort((a, b) => (a.began < b.began ? -1 : 1)).map((run) => ({ label: clock(run.began).slice(5, 16), value: run.seconds / 60, level: run.state === "failed" ? "bad" : "" }));
   return [
     el("h3", {}, "Batch: time from start to answers"),
     columns("Minutes that each of the last batch runs took", points, { unit: "min", format: (v) => v.toFixed(1) }),
