@@ -15,6 +15,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from deploy.requirements import Source, requirements_text
 from deploy.versions import PROJECT, Version
@@ -26,7 +27,7 @@ SOURCES = ("dags", "include", "plugins", "constraints", "deploy")
 MANIFEST = "manifest.json"
 
 
-def build(version: Version, output: Path, source: Source) -> dict[str, object]:
+def build(version: Version, output: Path, source: Source) -> dict[str, Any]:
     """Make the bundle in a folder beside ``output`` and put it in its place at once; return its manifest."""
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
@@ -78,7 +79,7 @@ def write_zip(archive: Path, files: dict[str, Path]) -> None:
                 shutil.copyfileobj(origin, target)
 
 
-def describe(version: Version, source: Source, bundle: Path) -> dict[str, object]:
+def describe(version: Version, source: Source, bundle: Path) -> dict[str, Any]:
     files = sorted(file for file in bundle.rglob("*") if file.is_file())
     return {
         "airflow": version.airflow,

@@ -55,7 +55,7 @@ def install(version: Version, requirements: Path, plugins: Path) -> Path:
             preinstalled.write_text(image)
             name = f"The environment of MWAA {version.airflow}"
             run_tool(name, "uv", "venv", "--quiet", "--python", sys.executable, environment)
-            options = ["--quiet", "--python", python]
+            options = ("--quiet", "--python", python)
             run_tool(name, "uv", "pip", "install", *options, "-r", preinstalled, "-r", wanted)
         stamp.write_text(digest.hexdigest())
     return python

@@ -1,23 +1,19 @@
 """`make deploy` against real S3 semantics: versions, listings in pages, and a bucket that others write, too."""
 
-import json
 import shutil
 import subprocess
 import uuid
-from pathlib import Path
 
 import boto3
 import pytest
 
 from deploy import bucket as bucket_module
 from deploy.__main__ import main
-from deploy.bundle import MANIFEST, build, describe
+from deploy.bundle import build
 from deploy.requirements import Source
 from deploy.upload_plan import ENVIRONMENT_FILES
-from deploy.versions import version
-
-PROJECT = Path(__file__).resolve().parents[3]
-VERSION = version("3.3.1")
+from tests.conftest import PROJECT
+from tests.contract.sandbox_env.deploy_lab import VERSION, change, content_of, options_of, sealed, versions_in
 
 
 @pytest.fixture(scope="module")
@@ -64,35 +60,6 @@ def deploy(bundle, bucket, capsys):
         return said.out
 
     return run
-
-
-def sealed(bundle):
-    (bundle / MANIFEST).unlink()
-    (bundle / MANIFEST).write_text(json.dumps(describe(VERSION, Source.VENDORED, bundle)))
-
-
-def change(bundle, name, text):
-    (bundle / name).parent.mkdir(parents=True, exist_ok=True)
-    (bundle / name).write_text(text)
-    sealed(bundle)
-
-
-def versions_in(s3, bucket):
-    """Every version of every object, oldest first, but the record's."""
-    found = s3.list_object_versions(Bucket=bucket).get("Versions", [])
-    return sorted((v["Key"], v["VersionId"]) for v in found if v["Key"] != "deployed.json")
-
-
-def content_of(s3, bucket):
-    listed = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
-    return {o["Key"]: s3.get_object(Bucket=bucket, Key=o["Key"])["Body"].read() for o in listed}
-
-
-def options_of(printed):
-    """The options of the one call that a deploy printed."""
-    (line,) = [line for line in printed.splitlines() if "update-environment" in line]
-    words = line.split()
-    return dict(zip(words[3::2], words[4::2], strict=True))
 
 
 def test_the_bucket_holds_the_bundle_without_what_is_for_databricks(s3, bucket, bundle, deploy):
