@@ -1,6 +1,6 @@
 // Load pages in headless Chromium and say what a person would meet there. Reads looks as JSON, writes findings as JSON.
 
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 
@@ -10,15 +10,21 @@ const READY = () => document.querySelector("#main")?.getAttribute("aria-busy") =
 
 // The browser of the npm package, with the libraries that it brings for machines that have none; else the machine's.
 async function executable() {
-  mkdirSync(unpacked, { recursive: true });
-  process.env.TMPDIR = unpacked;
   const problems = [];
   try {
     const { default: chromium, inflate, setupLambdaEnvironment } = load("@sparticuz/chromium");
-    const bundled = await chromium.executablePath();
-    if (!existsSync(join(unpacked, "al2023"))) await inflate(join(packages, "node_modules/@sparticuz/chromium/bin/al2023.tar.br"));
+    if (!existsSync(unpacked)) {
+      const draft = `${unpacked}.draft`; // unpacked whole or not at all, whenever it is killed
+      rmSync(draft, { recursive: true, force: true });
+      mkdirSync(draft, { recursive: true });
+      process.env.TMPDIR = draft;
+      await chromium.executablePath();
+      await inflate(join(packages, "node_modules/@sparticuz/chromium/bin/al2023.tar.br"));
+      renameSync(draft, unpacked);
+    }
+    process.env.TMPDIR = unpacked; // where the package looks for what it unpacked
     setupLambdaEnvironment(join(unpacked, "al2023", "lib"));
-    return { executablePath: bundled, problems };
+    return { executablePath: await chromium.executablePath(), problems };
   } catch (error) {
     problems.push(String(error.message));
   }

@@ -13,6 +13,7 @@ from pinterest_pipeline.ui.verdicts import Level, Verdict
 BATCH = "pinterest_daily_batch"
 CONNECTOR = "pinterest_sink_connector"
 STREAM = "pinterest_stream_supervisor"
+RESTART, LAUNCH, WATCH = "restart_connector", "launch_stream", "watch_stream"
 CONNECTOR_LOOKED_AT = timedelta(minutes=30)  # three of its runs
 STREAM_LOOKED_AT = timedelta(minutes=10)
 ACTIVE = ("running", "deferred", "queued", "scheduled", "restarting", "up_for_reschedule", "up_for_retry")
@@ -103,7 +104,7 @@ def connector(dag: Dag, now: datetime) -> Verdict:
     if last.ended and now - last.ended > CONNECTOR_LOOKED_AT:
         why = "its DAG is paused" if dag.is_paused else "its DAG does not run, see Airflow's scheduler"
         return Verdict(Level.WARN, "Not looked at", f"It was healthy then; {why}.", last.ended)
-    if last.has("restart_connector", "success"):
+    if last.has(RESTART, "success"):
         return Verdict(Level.WARN, "Restarted", "Tasks had failed; it works again.", last.ended)
     return Verdict(Level.GOOD, "Healthy", "Its tasks run, and it keeps up.", last.ended)
 
@@ -118,13 +119,13 @@ def at_work(dag: Dag, now: datetime) -> Verdict | None:
     newest, last = dag.newest, dag.last_over
     if newest is None:
         return None
-    if newest.has("launch_stream", "skipped"):
+    if newest.has(LAUNCH, "skipped"):
         return Verdict(Level.OFF, "Paused", "On request; trigger its DAG with pause: false to go on.", newest.began)
-    if newest.has("watch_stream", *ACTIVE) and newest.has("launch_stream", "success"):
+    if newest.has(WATCH, *ACTIVE) and newest.has(LAUNCH, "success"):
         if last is not None and last.state == "failed" and last.ended and now - last.ended < STREAM_LOOKED_AT:
             return Verdict(Level.WARN, "Replaced", f"Running again. Before, {failure(last)}", newest.began)
         return Verdict(Level.GOOD, "Running", "Its run is watched.", newest.began)
-    if newest.has("launch_stream", *ACTIVE):
+    if newest.has(LAUNCH, *ACTIVE):
         return Verdict(Level.WARN, "Launching", "A run is being started, or waited for.", newest.began)
     return None
 
@@ -135,7 +136,7 @@ def last_watch(dag: Dag, now: datetime) -> Verdict:
         return Verdict(Level.UNKNOWN, "Starting", "The first launch is under way.", began(dag))
     if last.state == "failed":
         return Verdict(Level.BAD, "Sick", failure(last), last.ended)
-    if last.has("launch_stream", "skipped"):
+    if last.has(LAUNCH, "skipped"):
         return Verdict(Level.OFF, "Paused", "On request; trigger its DAG with pause: false to go on.", last.ended)
     if dag.is_paused or (last.ended and now - last.ended > STREAM_LOOKED_AT):
         return Verdict(Level.WARN, "Unwatched", f"Unpause {dag.dag_id}, or see Airflow's scheduler.", last.ended)

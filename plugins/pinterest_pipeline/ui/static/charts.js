@@ -43,7 +43,7 @@ export function grid(title, rows) {
       const share = found === undefined ? 0 : 0.12 + 0.88 * (found / greatest);
       return svg("g", {},
         svg("rect", { x: left + x * cell + 1, y: 18 + y * rowHeight + 1, width: cell - 2, height: rowHeight - 2, rx: 3, class: "cell", "fill-opacity": share.toFixed(2) }),
-        svg("text", { x: left + (x + 0.5) * cell, y: 18 + y * rowHeight + 15, "text-anchor": "middle", class: share > 0.6 ? "on-cell" : "value", "font-size": 10.5 }, found === undefined ? "" : short(found)),
+        svg("text", { x: left + (x + 0.5) * cell, y: 18 + y * rowHeight + 15, "text-anchor": "middle", class: share > 0.87 ? "top" : share > 0.7 ? "high" : "value", "font-size": 10.5 }, found === undefined ? "" : short(found)),
         svg("title", {}, `${name}, ${column}: ${number(found)}`));
     }),
   ]);
