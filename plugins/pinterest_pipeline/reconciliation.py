@@ -139,6 +139,7 @@ class Books:
                 "quarantined_rows": totals["quarantined"],
                 "quarantine_reasons": self.silver["quarantine_reasons"].get(table, {}),
                 "defects": self.silver["defects"].get(table, {}),
+                "counted_at": self.silver["counted_at"],
             }
             for table, totals in sorted(self.silver.get("totals", {}).items())
         ]

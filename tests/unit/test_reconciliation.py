@@ -30,6 +30,7 @@ def silver_result(**counts):
         "totals": {"pin": {"bronze": 100, "silver": 90, "duplicates": 6, "quarantined": 4}},
         "quarantine_reasons": {"pin": {"no id": 4}},
         "defects": {"pin": {"follower_count": 3}},
+        "counted_at": "2026-11-25T10:00:00+00:00",
     }
 
 
@@ -119,6 +120,7 @@ def test_the_audit_rows_hold_every_number():
         {
             "table_name": "pin", "bronze_rows": 100, "silver_rows": 90, "duplicate_rows": 6, "quarantined_rows": 4,
             "quarantine_reasons": {"no id": 4}, "defects": {"follower_count": 3},
+            "counted_at": "2026-11-25T10:00:00+00:00",
         }
     ]  # fmt: skip
 

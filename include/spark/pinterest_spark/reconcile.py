@@ -1,5 +1,6 @@
 """The proof of the silver stage: where each record of bronze went, counted apart from the code that moved it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -22,9 +23,11 @@ def count(
       holds is this record) + ``duplicates`` (silver holds another record of its key) + ``quarantined`` + ``lost``.
     - ``totals``: ``bronze``, ``silver`` and ``quarantined`` counted in the tables, ``duplicates`` from the audit.
     - ``quarantine_reasons``: rows by reason. ``defects``: records by column since the first run, re-sends included.
+    - ``counted_at``: when, ISO 8601 in UTC, by which later totals are told from earlier ones.
 
     :raises StageError: when a table's totals do not add up.
     """
+    counted_at = datetime.now(UTC).isoformat()
     reasons = quarantine_reasons(spark, lake)
     audits = read(spark, lake.silver_batches, SILVER_BATCHES).collect()
     check_finished({one.table_name for one in audits if one.written_at is None})
@@ -47,6 +50,7 @@ def count(
         "totals": totals,
         "quarantine_reasons": reasons,
         "defects": defects,
+        "counted_at": counted_at,
     }
 
 

@@ -59,8 +59,8 @@ def run(spark: SparkSession, lake: Lake, topic_prefix: str, window: Window) -> d
     """Judge again what the window names, then prove that no record was lost; safe to repeat.
 
     Result: ``{"stage", "tables": {table: {"records", "silver", "duplicates", "quarantined"}}, "totals",
-    "quarantine_reasons", "defects", "seconds"}``; of ``tables``, ``records`` were judged, and the others say by how
-    many rows each place grew. ``defects`` stay as the records were first judged.
+    "quarantine_reasons", "defects", "counted_at", "seconds"}``; of ``tables``, ``records`` were judged, and the others
+    say by how many rows each place grew. ``defects`` stay as the records were first judged.
 
     :raises StageError: when bronze is not silver + duplicates + quarantined, before or after.
     """
@@ -70,7 +70,7 @@ def run(spark: SparkSession, lake: Lake, topic_prefix: str, window: Window) -> d
     return {
         "stage": "reprocess",
         "tables": dict(zip(TABLES, changes, strict=True)),
-        **{name: found[name] for name in ("totals", "quarantine_reasons", "defects")},
+        **{name: found[name] for name in ("totals", "quarantine_reasons", "defects", "counted_at")},
         "seconds": round(time.monotonic() - started, 3),
     }
 

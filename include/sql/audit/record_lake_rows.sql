@@ -1,6 +1,7 @@
 -- Purpose: note what the lake holds of one table.
 -- Grain and key: those of audit.lake_rows: table_name.
--- Idempotent: an upsert; recording the same run again replaces its numbers.
+-- Idempotent: an upsert; recording the same run again replaces its numbers. Runs may close their books in any order,
+-- and a person may clear an old one: numbers that were counted before those that are here change nothing.
 INSERT INTO audit.lake_rows (
     table_name,
     bronze_rows,
@@ -8,7 +9,8 @@ INSERT INTO audit.lake_rows (
     duplicate_rows,
     quarantined_rows,
     quarantine_reasons,
-    defects
+    defects,
+    recorded_at
 )
 VALUES (
     %(table_name)s,
@@ -17,7 +19,8 @@ VALUES (
     %(duplicate_rows)s,
     %(quarantined_rows)s,
     %(quarantine_reasons)s::jsonb,
-    %(defects)s::jsonb
+    %(defects)s::jsonb,
+    %(counted_at)s
 )
 ON CONFLICT (table_name) DO UPDATE SET
     bronze_rows = excluded.bronze_rows,
@@ -26,4 +29,5 @@ ON CONFLICT (table_name) DO UPDATE SET
     quarantined_rows = excluded.quarantined_rows,
     quarantine_reasons = excluded.quarantine_reasons,
     defects = excluded.defects,
-    recorded_at = excluded.recorded_at;
+    recorded_at = excluded.recorded_at
+WHERE excluded.recorded_at >= audit.lake_rows.recorded_at;

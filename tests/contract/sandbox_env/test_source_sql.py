@@ -99,15 +99,16 @@ def test_recording_the_same_run_again_replaces_its_numbers(warehouse):
     assert warehouse.execute("SELECT source_rows, lost_rows FROM audit.run_rows").fetchall() == [(1, 5)]
 
 
-def test_what_the_lake_holds_is_kept_once_a_table_with_its_reasons(warehouse):
+def test_what_the_lake_held_last_is_kept_once_a_table_with_its_reasons(warehouse):
     record = (SQL / "audit" / "record_lake_rows.sql").read_text()
     row = {
         "table_name": "pin", "bronze_rows": 3, "silver_rows": 2, "duplicate_rows": 0, "quarantined_rows": 1,
-        "quarantine_reasons": '{"no id": 1}', "defects": "{}",
+        "quarantine_reasons": '{"no id": 1}', "defects": "{}", "counted_at": "2026-11-25T10:00:00+00:00",
     }  # fmt: skip
 
     warehouse.execute(record, row)
     warehouse.execute(record, {**row, "silver_rows": 9})
+    warehouse.execute(record, {**row, "silver_rows": 1, "counted_at": "2026-11-25T09:59:59+00:00"})
 
     found = warehouse.execute("SELECT silver_rows, quarantine_reasons FROM audit.lake_rows").fetchall()
     assert found == [(9, {"no id": 1})]
