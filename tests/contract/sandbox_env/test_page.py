@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -110,13 +111,18 @@ def empty(page: Page) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def looks(page: Page, empty: dict[str, Any]) -> list[dict[str, Any]]:
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("page") / "page.png"
+
+
+@pytest.fixture(scope="module")
+def looks(page: Page, empty: dict[str, Any], picture: Path) -> list[dict[str, Any]]:
     """The page over known rows: wide and light, wide and dark, as wide as a phone, and an earlier run."""
     with psycopg.connect(page.database_url, autocommit=True) as connection:
         run_all(connection, "ddl")
         connection.execute(ROWS)
     return look(
-        {"url": page.url, "open": True, "tabs": 14},
+        {"url": page.url, "open": True, "tabs": 14, "screenshot": str(picture)},
         {"url": page.url, "open": True, "scheme": "dark"},
         {"url": page.url, "open": True, "width": 360},
         {"url": page.url, "choose": "first"},
@@ -184,6 +190,14 @@ def test_it_is_light_or_dark_as_the_system_is(looks: list[dict[str, Any]]) -> No
     light, dark = looks[0], looks[1]
     assert brightness(light["background"]) - brightness(light["color"]) > 150
     assert brightness(dark["color"]) - brightness(dark["background"]) > 150
+
+
+def test_a_picture_of_it_can_be_taken_and_one_is_in_the_documents(looks: list[dict[str, Any]], picture: Path) -> None:
+    for taken in (picture, PROJECT / "docs" / "images" / "page.png"):
+        content = taken.read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert struct.unpack(">I", content[16:20]) == (1280,)
+        assert 40_000 < len(content) < 200_000  # one colour alone would be 5,000
 
 
 @pytest.mark.parametrize("which", [0, 2], ids=["desk", "phone"])

@@ -3,6 +3,7 @@
 import { figure, number, short, svg, words } from "./dom.js";
 
 const MOST_BARS = 12;
+const NARROW = 560;
 const WIDEST = 34; // of a column over time
 const cut = (label, length) => (label.length > length ? `${label.slice(0, length - 1)}…` : label);
 
@@ -53,26 +54,27 @@ export function grid(title, rows) {
 
 // Columns over time. A value of null leaves a gap: not known is not zero.
 export function columns(title, points, { unit, format = short, level = "" }) {
-  const [width, height, left, bottom] = [520, 150, 44, 20];
+  const narrow = window.innerWidth < NARROW; // else its text would be too small to read there
+  const [width, height, left, bottom] = [narrow ? 330 : 520, 150, 62, 20];
   const known = points.map((point) => point.value).filter((value) => value !== null);
   const greatest = Math.max(...known, 0);
   const scale = greatest || 1;
   const step = (width - left) / Math.max(points.length, 1);
   const top = height - bottom - 12;
-  const every = Math.ceil(points.length / 6);
+  const every = Math.ceil(points.length / (narrow ? 3 : 6));
   const drawn = points.map((point, at) => {
     const tall = point.value === null ? 0 : Math.max((point.value / scale) * top, point.value > 0 ? 2 : 0);
     const wide = Math.min(step * 0.76, WIDEST);
     return svg("g", {},
       svg("rect", { x: left + (at + 0.5) * step - wide / 2, y: height - bottom - tall, width: wide, height: tall, rx: Math.min(2, step / 4), class: `bar ${point.level ?? level}` }),
-      at % every === 0 ? svg("text", { x: left + (at + 0.5) * step, y: height - 5, "text-anchor": at === 0 ? "start" : "middle", class: "label", "font-size": 11 }, point.label) : null,
+      at % every === 0 ? svg("text", { x: left + (at + 0.5) * step, y: height - 5, "text-anchor": "middle", class: "label", "font-size": 11 }, point.label) : null,
       svg("title", {}, `${point.label}: ${point.value === null ? "not known" : `${format(point.value)} ${unit}`}`));
   });
   const last = known.length ? `${format(known.at(-1))} ${unit}` : "nothing";
   return figure(width, height, title, `Greatest ${format(greatest)} ${unit}; last known ${last}.`,
     svg("line", { x1: left, x2: width, y1: height - bottom, y2: height - bottom, class: "axis" }),
     svg("line", { x1: left, x2: width, y1: height - bottom - top, y2: height - bottom - top, class: "axis faint" }),
-    svg("text", { x: left - 6, y: height - bottom - top + 4, "text-anchor": "end", class: "label", "font-size": 11 }, known.length ? format(greatest) : ""),
+    svg("text", { x: left - 6, y: height - bottom - top + 4, "text-anchor": "end", class: "label", "font-size": 11 }, known.length ? `${format(greatest)} ${unit.length < 4 ? unit : ""}` : ""),
     svg("text", { x: left - 6, y: height - bottom + 3, "text-anchor": "end", class: "label", "font-size": 11 }, "0"),
     ...drawn);
 }

@@ -46,7 +46,7 @@ export function table(caption, columns, rows) {
     el(
       "table",
       {},
-      el("caption", {}, caption),
+      el("caption", {}, el("span", {}, caption)),
       el("thead", {}, el("tr", {}, columns.map((name, at) => el("th", { scope: "col", class: numeric[at] ? "number" : null }, words(name))))),
       el("tbody", {}, rows.map((row) => el("tr", {}, row.map(cell)))),
     ),

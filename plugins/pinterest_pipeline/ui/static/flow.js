@@ -79,7 +79,7 @@ function column(stage, x, box, height, size) {
 function row(stage, y, width) {
   return svg("g", {},
     svg("rect", { x: 0, y, width, height: 50, rx: 10, class: "box" }),
-    text(14, y + 30, stage.name, { class: "name", "font-size": 15, "text-anchor": "start" }),
+    text(14, y + 23, stage.name, { class: "name", "font-size": 15, "text-anchor": "start" }),
     text(width - 14, y + 23, short(stage.count), { class: "count", "font-size": 18, "text-anchor": "end" }),
     text(width - 14, y + 41, [stage.note, ...(stage.away ?? [])].join(" · "), { class: stage.loud ? "loud" : "note", "font-size": 12, "text-anchor": "end" }));
 }
