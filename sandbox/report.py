@@ -168,6 +168,7 @@ def show(settings: Settings, report: dict[str, Any]) -> None:
     spent.add_row(*(f"{taken:.0f}" for taken in report["seconds"].values()))
     console.print(spent)
     console.print(f"Airflow: {report['airflow']} (user admin; password: make -s env | grep AIRFLOW_PASSWORD)")
+    console.print(f"Page:    {report['airflow']}/plugin/pinterest")
     console.print(f"Report:  {settings.home / 'report.json'}")
 
 
