@@ -93,7 +93,7 @@ def explain(error: Exception) -> dict[str, str] | None:
         return {"why": str(error), "cure": f"Correct connection {CONNECTION}."}
     if not any(base.__name__ == "Error" and base.__module__.startswith("psycopg") for base in type(error).__mro__):
         return None
-    said = " ".join(str(error).split()) or type(error).__name__
+    said = next(iter(str(error).strip().splitlines()), type(error).__name__)
     code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     if code in CURES:
         return {"why": f"The warehouse refused: {said}", "cure": CURES[code]}

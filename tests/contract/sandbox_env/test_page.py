@@ -214,6 +214,7 @@ def test_it_renders_and_says_why_when_the_warehouse_is_gone(page: Page, looks: l
 
     assert found["status"] == 200
     refused = [notice for notice in found["notices"] if "not currently accepting connections" in notice]
-    assert len(refused) == 5, found["notices"]
+    assert len(refused) == 4, found["notices"]
     assert all("connection pinterest_warehouse" in notice for notice in refused)
     assert "Not known" in found["tiles"]["Answers"]
+    assert "See that PostgreSQL runs" in found["tiles"]["Answers"]

@@ -33,7 +33,7 @@ function show(id, panel, draw) {
 
 function tiles() {
   const { health, flow, stream } = latest;
-  const unknown = (panel) => ({ level: "bad", word: "Not known", detail: `${panel.why} ${panel.cure}` });
+  const unknown = (panel) => ({ level: "bad", word: "Not known", detail: `${panel.why.split(":")[0].replace(/\.$/, "")}. ${panel.cure}` });
   const of = (name) => (health.state === "ok" ? health.verdicts[name] : unknown(health));
   const commit = stream.state === "ok" ? `Last commit ${ago(stream.newest_commit, stream.now)}.` : "Last commit not known.";
   const now = health.now ?? new Date().toISOString();
@@ -62,7 +62,8 @@ function drawAll() {
   byId("tiles").replaceChildren(...tiles());
   const width = byId("flow").clientWidth;
   show("flow", flow, (panel) => batchFlow(panel, byId("run").value, width));
-  show("flow-stream", stream, (panel) => (panel.exists ? streamFlow(panel, width) : []));
+  const told = flow.state !== "ok" && flow.why === stream.why; // once is enough in one panel
+  show("flow-stream", told ? { state: "ok", exists: false } : stream, (panel) => (panel.exists ? streamFlow(panel, width) : []));
   show("lag", stream, panels.lag);
   show("fresh", health, panels.freshness);
   show("health", health, panels.health);
