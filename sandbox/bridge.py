@@ -22,20 +22,26 @@ CHUNK_BYTES = 64 * 1024
 LOOK_SECONDS = 1.0
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+# The loop holds no reference to a task whose client has said all while its server thinks: Python would collect it.
+under_way: set["asyncio.Task[None] | None"] = set()
 
 
 async def hand_on(client: Streams, connect: Callable[[], Awaitable[Streams]]) -> None:
     """Carry bytes both ways until both sides have said all; a server that is not there closes the client."""
+    task = asyncio.current_task()
+    under_way.add(task)
     try:
         server = await connect()
     except OSError:
         client[1].close()
+        under_way.discard(task)
         return
     try:
         await asyncio.gather(pump(client[0], server[1]), pump(server[0], client[1]))
     except asyncio.CancelledError:
         pass  # the container ends, and asyncio would report each open connection as an error
     finally:
+        under_way.discard(task)
         for _, writer in (client, server):
             writer.close()
 
