@@ -49,7 +49,7 @@ def end_silver(databricks, result, run_result="FAILED", life="TERMINATED"):
 
 def test_it_waits_while_the_stage_runs(databricks):
     with pytest.raises(AirflowSensorTimeout, match="run 1: stage silver did not end in time; the run was cancelled"):
-        follow(timeout=0.05)
+        follow(timeout=2)  # seconds; making the hook takes half of one
 
     assert len(databricks.calls("jobs/runs/get")) > 1
     assert databricks.calls("jobs/runs/cancel") == [{"run_id": 1}]
