@@ -1,9 +1,15 @@
-"""A backfill of past days, by the documented command, twice."""
+"""A missed week by the documented backfill, and the same days again while other runs write the same lake."""
 
+import secrets
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
+
+import pytest
 
 from sandbox import airflow
 from sandbox.demo import BATCH_DAG
+from sandbox.settings import SandboxError
 from tests.e2e.conftest import eventually
 
 DAYS = 5
@@ -14,44 +20,52 @@ FIVE_DAYS = f"""
     FROM day AS first JOIN day AS other ON other.day BETWEEN first.day AND first.day + {DAYS - 1}
     GROUP BY first.day HAVING count(*) = {POSTING_DAYS} ORDER BY first.day LIMIT 1
 """  # days with posts and days without; the last date's own interval begins after it and is left out
+ENDED = {"success", "failed"}
 
 
-def backfill(pipeline: Any) -> list[dict[str, Any]]:
-    """Run the backfill and return its ended runs."""
-    since = {(run["dag_run_id"], run["end_date"]) for run in pipeline.api.runs(BATCH_DAG)}
+@pytest.fixture(scope="module")
+def days(pipeline: Any) -> tuple[str, str]:
+    """A backfill's dates, over a lake that holds the whole history of the source."""
+    if not pipeline.fates() or pipeline.answers() != pipeline.golden():
+        pipeline.run_batch()
     first, last = pipeline.query("pinterest_source", FIVE_DAYS)[0]
-    days = ["--from-date", str(first), "--to-date", str(last)]
-    behaviour = ["--reprocess-behavior", "completed", "--max-active-runs", "1"]
-    airflow.run_cli(pipeline.settings, ["backfill", "create", "--dag-id", BATCH_DAG, *days, *behaviour])
-
-    def ended() -> list[dict[str, Any]]:
-        runs = [
-            run
-            for run in pipeline.api.runs(BATCH_DAG)
-            if run["run_type"] == "backfill"
-            and run["state"] in {"success", "failed"}
-            and (run["dag_run_id"], run["end_date"]) not in since
-        ]
-        return runs if len(runs) == DAYS and is_complete(pipeline) else []
-
-    runs: list[dict[str, Any]] = eventually(ended, "five backfilled days end", seconds=900, pause=1)
-    return runs
+    return str(first), str(last)
 
 
-def is_complete(pipeline: Any) -> bool:
-    """Say whether the scheduler has closed each backfill, which it does up to 30 s after its last run has ended."""
-    known = pipeline.api.pages("backfills", "backfills", dag_id=BATCH_DAG)
-    return all(backfill["completed_at"] for backfill in known)
+def change_source(pipeline: Any, assignment: str, where: str) -> None:
+    """Give posts of the source what the lake has not seen: a run that skipped them would answer otherwise."""
+    pipeline.query("pinterest_source", f"UPDATE geolocation_data SET {assignment} WHERE {where} RETURNING ind")
 
 
-def test_five_days_succeed_twice_and_give_the_same_answers(pipeline: Any) -> None:
-    first = backfill(pipeline)
-    once = pipeline.answers()
-    second = backfill(pipeline)
+def of_days(days: tuple[str, str]) -> str:
+    return f"timestamp >= '{days[0]} 02:00' AND timestamp < '{days[1]} 02:00'"
 
-    assert [run["state"] for run in first] == ["success"] * DAYS
-    assert [run["state"] for run in second] == ["success"] * DAYS
-    assert pipeline.answers() == once
+
+def create_backfill(pipeline: Any, days: tuple[str, str], max_active_runs: int) -> None:
+    dates = ["--from-date", days[0], "--to-date", days[1], "--reprocess-behavior", "completed"]
+    runs = ["--max-active-runs", str(max_active_runs)]
+    airflow.run_cli(pipeline.settings, ["backfill", "create", "--dag-id", BATCH_DAG, *dates, *runs])
+
+
+def finish_backfill(pipeline: Any) -> list[dict[str, Any]]:
+    """Wait until the scheduler has closed each backfill, up to 30 s after its last run has ended; return the runs."""
+
+    def is_complete() -> bool:
+        known = pipeline.api.pages("backfills", "backfills", dag_id=BATCH_DAG)
+        return all(backfill["completed_at"] for backfill in known)
+
+    eventually(is_complete, "the backfill ends", seconds=900, pause=1)
+    return [run for run in pipeline.api.runs(BATCH_DAG) if run["run_type"] == "backfill"]
+
+
+def test_a_backfill_makes_up_for_a_missed_week(pipeline: Any, days: tuple[str, str]) -> None:
+    change_source(pipeline, f"country = 'Land {secrets.token_hex(3)}'", of_days(days))
+
+    create_backfill(pipeline, days, max_active_runs=1)
+    runs = finish_backfill(pipeline)
+
+    assert [run["state"] for run in runs] == ["success"] * DAYS
+    assert pipeline.answers() == pipeline.golden()
 
 
 def test_a_day_handles_just_the_posts_of_its_interval(pipeline: Any) -> None:
@@ -67,3 +81,58 @@ def test_a_day_handles_just_the_posts_of_its_interval(pipeline: Any) -> None:
             f"SELECT DISTINCT acknowledged_rows FROM audit.run_rows WHERE run_id = '{run['dag_run_id']}'",
         )
         assert sent == [(expected,)], run["dag_run_id"]
+
+
+def test_runs_that_write_the_same_days_at_once_leave_the_lake_right(pipeline: Any, days: tuple[str, str]) -> None:
+    daily = max((run for run in pipeline.api.runs(BATCH_DAG) if run["run_type"] == "scheduled"), key=run_day)
+    change_source(pipeline, f"country = 'Land {secrets.token_hex(3)}'", of_days(days))
+    others = f"SELECT ind FROM geolocation_data WHERE timestamp < '2019-01-01' AND NOT ({of_days(days)}) ORDER BY ind"
+    change_source(pipeline, f"timestamp = '{daily['data_interval_start'][:19]}'", f"ind IN ({others} LIMIT 3)")
+    before = pipeline.fates()
+
+    create_backfill(pipeline, days, max_active_runs=2)
+    refuse_second_backfill(pipeline, days)
+    manual = pipeline.start_batch(window_start=f"{days[0]}T02:00:00", window_end=f"{days[1]}T02:00:00")
+    clear(pipeline, daily["dag_run_id"])
+    backfilled = finish_backfill(pipeline)
+    states = {run_id: pipeline.finish(run_id) for run_id in (manual, daily["dag_run_id"])}
+
+    ids = [*states, *(run["dag_run_id"] for run in backfilled)]
+    assert set(states.values()) | {run["state"] for run in backfilled} == {"success"}
+    assert most_at_once(run for run in pipeline.api.runs(BATCH_DAG) if run["dag_run_id"] in ids) == 3
+    assert pipeline.answers() == pipeline.golden()
+    sent = acknowledged(pipeline, ids)
+    for table, (bronze, silver, duplicates, quarantined) in pipeline.fates().items():
+        assert bronze == before[table][0] + sent[table] == silver + duplicates + quarantined
+        assert sent[table] > 3  # the three of the daily run, and those of the five days twice
+
+
+def run_day(run: dict[str, Any]) -> str:
+    return str(run["data_interval_start"])
+
+
+def refuse_second_backfill(pipeline: Any, days: tuple[str, str]) -> None:
+    """Airflow runs one backfill of a DAG at a time."""
+    body = {"dag_id": BATCH_DAG, "from_date": f"{days[0]}T00:00:00Z", "to_date": f"{days[1]}T00:00:00Z"}
+    with pytest.raises(SandboxError, match=r"409 .*running backfill"):
+        pipeline.api.call("POST", "backfills", json=body)
+
+
+def clear(pipeline: Any, run_id: str) -> None:
+    pipeline.api.call("POST", f"dags/{BATCH_DAG}/dagRuns/{run_id}/clear", json={"dry_run": False})
+
+
+def most_at_once(runs: Iterable[dict[str, Any]]) -> int:
+    """Return how many runs were active in the busiest moment."""
+    ends = sorted(chain.from_iterable(((run["start_date"], 1), (run["end_date"], -1)) for run in runs))
+    counts = [sum(step for _, step in ends[: place + 1]) for place in range(len(ends))]
+    return max(counts)
+
+
+def acknowledged(pipeline: Any, run_ids: list[str]) -> dict[str, int]:
+    """Return the rows that the runs sent, by table, where each run lost none."""
+    named = ", ".join(f"'{run_id}'" for run_id in run_ids)
+    statement = "SELECT table_name, sum(acknowledged_rows)::int, sum(lost_rows)::int, count(*) FROM audit.run_rows"
+    rows = pipeline.query("pinterest_warehouse", f"{statement} WHERE run_id IN ({named}) GROUP BY table_name")
+    assert all((lost, count) == (0, len(run_ids)) for _, _, lost, count in rows), rows
+    return {table: sent for table, sent, _, _ in rows}
