@@ -1,11 +1,16 @@
 // Load pages in headless Chromium and say what a person would meet there. Reads looks as JSON, writes findings as JSON.
 
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 
 const { packages, unpacked, looks } = JSON.parse(readFileSync(0, "utf8"));
 const load = createRequire(join(packages, "package.json"));
+// The package's own file looks for its font below /tmp, and a browser that finds none at all crashes at a rare character.
+const FONTS = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><dir>${join(unpacked, "fonts")}</dir><cachedir>${join(unpacked, "fonts", "cache")}</cachedir></fontconfig>
+`;
 const READY = () => document.querySelector("#main")?.getAttribute("aria-busy") === "false";
 
 // The browser of the npm package, with the libraries that it brings for machines that have none; else the machine's.
@@ -24,6 +29,7 @@ async function executable() {
     }
     process.env.TMPDIR = unpacked; // where the package looks for what it unpacked
     setupLambdaEnvironment(join(unpacked, "al2023", "lib"));
+    writeFileSync(join(unpacked, "fonts", "fonts.conf"), FONTS);
     return { executablePath: await chromium.executablePath(), problems };
   } catch (error) {
     problems.push(String(error.message));
