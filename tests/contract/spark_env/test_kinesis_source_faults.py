@@ -93,7 +93,7 @@ def test_every_record_comes_once_through_faults(
 
     source.run_until(lambda: len(source.rows) >= 200, endpointUrl=kinesis_faults.url)
     kinesis.put(*numbers(200, 250))
-    source.run(endpointUrl=kinesis_faults.url)
+    source.run_until(lambda: len(source.rows) >= 250, endpointUrl=kinesis_faults.url)
 
     assert sorted(source.data, key=int) == numbers(0, 250)
     assert len(kinesis_faults.fired()) == sum(rule.get("times", 1) for rule in rules)
