@@ -53,9 +53,9 @@ def main(alone: list[str]) -> int:
                 fetch_jars()
                 build_sink_plugin()
         except SetupError as error:
-            print(f"setup: {error}", file=sys.stderr)
+            say(str(error))
             return 1
-    print(f"setup: ready ({time.monotonic() - began:.0f} s)", flush=True)
+    say(f"ready ({time.monotonic() - began:.0f} s)")
     return 0
 
 
@@ -233,7 +233,8 @@ def run(command: list[str], what: str, *, quiet: bool = False, attempts: int = A
 
 
 def say(text: str) -> None:
-    print(f"setup: {text}", flush=True)
+    """Tell of the progress beside the output, which belongs to what is made: `eval "$(make -s env)"` runs it."""
+    print(f"setup: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

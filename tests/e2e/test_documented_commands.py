@@ -39,6 +39,19 @@ def test_what_the_documents_say_to_test_the_connections_answers_true(pipeline: P
     assert [answer.split()[0] for answer in answers] == ["True"] * len(SNIPPETS), answers
 
 
+def test_a_shell_takes_over_the_variables_of_the_sandbox(pipeline: Pipeline) -> None:
+    typed = 'eval "$(make -s env)" && printf "%s %s" "$PINTEREST_WAREHOUSE_URL" "$AWS_ENDPOINT_URL"'
+
+    done = subprocess.run(
+        ["sh", "-c", typed], env={**os.environ, "PINTEREST_SANDBOX_HOME": str(pipeline.settings.home)},
+        cwd=PROJECT, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    expected = [pipeline.settings.postgres_url("pinterest_warehouse"), pipeline.settings.url("ministack")]
+    assert done.stdout.split() == expected
+
+
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_of_the_documents_runs_in_the_warehouse(pipeline: Pipeline, query: str) -> None:
     if not pipeline.fates():
