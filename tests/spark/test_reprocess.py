@@ -9,7 +9,7 @@ from pinterest_spark import bronze, quality, reprocess, silver
 from pinterest_spark.errors import StageError
 from pinterest_spark.lake import Lake, read
 from pinterest_spark.reprocess import Window
-from pinterest_spark.schemas import QUARANTINE, SILVER_BATCHES, silver_table
+from pinterest_spark.schemas import QUARANTINE, REPROCESSING, SILVER_BATCHES, silver_table
 from tests.spark.conftest import ARRIVED_MS
 
 TABLE = "user"
@@ -150,6 +150,26 @@ def test_one_that_was_cut_short_stops_the_batch_and_is_finished_by_the_next(
     assert batch()["totals"] == result["totals"]
     audits = read(spark, lake.silver_batches, SILVER_BATCHES).where("batch_id < 0").collect()
     assert all(row.written_at for row in audits)
+    assert read(spark, lake.reprocessing, REPROCESSING).isEmpty()
+
+
+def test_the_next_finishes_what_was_cut_short_even_with_another_window(landed, redo, rows, rejects, monkeypatch):
+    monkeypatch.setattr(quality, "AGES", LOOSER)
+    with monkeypatch.context() as cutting:
+        cutting.setattr(reprocess, "settle_silver", cut_short)
+        with pytest.raises(RuntimeError, match="killed"):
+            redo()
+    assert set(rejects()) == {7, None}  # what was freed is nowhere now
+    assert rows() == {1: 30, 3: 70, 4: 50, 5: 90}
+
+    result = redo(Window(ARRIVED, ARRIVED + timedelta(milliseconds=1)))
+
+    assert rows() == {1: 30, 2: 11, 3: 70, 4: 12, 5: 90}
+    assert result["totals"][TABLE] == {"bronze": 9, "silver": 5, "duplicates": 2, "quarantined": 2}
+
+
+def cut_short(*_):
+    raise RuntimeError("killed")
 
 
 def test_totals_that_did_not_add_up_before_are_not_made_to(landed, redo, spark, lake):

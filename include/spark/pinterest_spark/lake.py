@@ -14,6 +14,7 @@ from pyspark.sql.types import StructType
 from pinterest_spark.errors import StageError
 
 FIRST_WRITE = threading.Lock()
+PARTITIONED = ("table_name",)  # of the tables that the three share: their commits never conflict
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Lake:
     def silver_batches(self) -> str:
         return f"{self.uri}/delta/audit/silver_batches"
 
+    @property
+    def reprocessing(self) -> str:
+        return f"{self.uri}/delta/audit/reprocessing"
+
     def checkpoint(self, stage: str, table: str) -> str:
         return f"{self.uri}/checkpoints/{stage}/{table}"
 
@@ -81,6 +86,12 @@ def made_once(spark: SparkSession, path: str) -> Iterator[bool]:
         return
     with FIRST_WRITE:
         yield exists(spark, path)
+
+
+def append_row(spark: SparkSession, row: tuple[object, ...], schema: StructType, path: str) -> None:
+    """Append one row to a table that pin, geo and user share; the first of them makes it."""
+    with made_once(spark, path):
+        append(spark.createDataFrame([row], schema).coalesce(1), path, PARTITIONED)
 
 
 def at_once[Item, Result](spark: SparkSession, items: Iterable[Item], work: Callable[[Item], Result]) -> list[Result]:

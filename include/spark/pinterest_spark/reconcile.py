@@ -9,7 +9,7 @@ from pyspark.sql import functions as sf
 from pinterest_spark.errors import StageError
 from pinterest_spark.lake import Lake, at_once, read, row_count
 from pinterest_spark.offsets import OffsetRange, is_within
-from pinterest_spark.schemas import BRONZE, QUARANTINE, SILVER_BATCHES, TABLES, WIRE_KEY, silver_table
+from pinterest_spark.schemas import BRONZE, QUARANTINE, REPROCESSING, SILVER_BATCHES, TABLES, WIRE_KEY, silver_table
 
 NOTHING = {"landed": 0, "silver": 0, "duplicates": 0, "quarantined": 0, "lost": 0}
 
@@ -29,8 +29,8 @@ def count(
     """
     counted_at = datetime.now(UTC).isoformat()
     reasons = quarantine_reasons(spark, lake)
-    audits = read(spark, lake.silver_batches, SILVER_BATCHES).collect()
-    check_finished({one.table_name for one in audits if one.written_at is None})
+    check_finished(spark, lake)
+    audits = read(spark, lake.silver_batches, SILVER_BATCHES).select("table_name", "duplicates", "defects").collect()
 
     def count_table(table: str) -> tuple[dict[str, int], dict[str, int]]:
         ranges = acknowledged.get(table, [])
@@ -63,12 +63,13 @@ def totals_of(spark: SparkSession, lake: Lake, table: str, duplicates: int, quar
     }
 
 
-def check_finished(unfinished: set[str]) -> None:
+def check_finished(spark: SparkSession, lake: Lake) -> None:
     """Refuse to count a lake whose silver is between two sets of rules."""
+    unfinished = {one.table_name for one in read(spark, lake.reprocessing, REPROCESSING).collect()}
     if unfinished:
         raise StageError(
             f"Silver {', '.join(sorted(unfinished))} was being reprocessed and is not done: the run was cut short. "
-            "Clear the failed task of DAG pinterest_reprocess, or start that DAG again with the same window."
+            "Clear the failed task of DAG pinterest_reprocess, or start that DAG again, which finishes it."
         )
 
 

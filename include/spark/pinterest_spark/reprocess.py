@@ -3,13 +3,15 @@
 A window names records by their Kafka timestamp, the one time that every record has, a broken one too. A rule concerns
 whole keys: what it rejects may uncover an older record of its key, what it accepts may replace another. So all records
 of the keys in the window are judged, and what silver and quarantine hold of them becomes what a first run by these
-rules had left. Every write can be repeated. The audit says that a reprocessing has begun before it changes anything,
-and its numbers when it is done, so that one that was cut short is known and is finished by the next.
+rules had left. Every write can be repeated. A window is noted before anything is changed and until all is written, so
+that one which was cut short is known, and is finished by the next, whatever window that has.
 """
 
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from delta.tables import DeltaTable
@@ -18,9 +20,18 @@ from pyspark.sql import functions as sf
 from pyspark.sql.types import StructField, StructType
 
 from pinterest_spark import reconcile, silver
-from pinterest_spark.lake import Lake, append, at_once, exists, made_once, read
+from pinterest_spark.lake import Lake, append, append_row, at_once, exists, read
 from pinterest_spark.parsing import STRICT_JSON
-from pinterest_spark.schemas import BRONZE, LONG, QUARANTINE, SILVER_BATCHES, TABLES, WIRE_KEY, silver_table
+from pinterest_spark.schemas import (
+    BRONZE,
+    LONG,
+    QUARANTINE,
+    REPROCESSING,
+    SILVER_BATCHES,
+    TABLES,
+    WIRE_KEY,
+    silver_table,
+)
 
 NOTHING = {"records": 0, "silver": 0, "duplicates": 0, "quarantined": 0}
 
@@ -79,8 +90,8 @@ def redo(spark: SparkSession, lake: Lake, table: str, topic: str, window: Window
     if not exists(spark, lake.bronze(table)):
         return dict(NOTHING)
     silver.load_table(spark, lake, table, topic)  # else silver would count what is judged here once more
-    batch_id, astray = begin(spark, lake, table)
-    bronze, keys = affected(spark, lake, table, window)
+    windows, astray = begin(spark, lake, table, window)
+    bronze, keys = affected(spark, lake, table, windows)
     with silver.kept(keys) as keys, silver.kept(silver.judge(bronze, table, topic)) as judged:
         count = silver.count_batch(judged, table)
         before_silver = known_rows(spark, lake.silver(table), table).join(keys, "ind", "left_semi").count()
@@ -94,12 +105,12 @@ def redo(spark: SparkSession, lake: Lake, table: str, topic: str, window: Window
         }
         settle_quarantine(judged, lake, table, topic)
         settle_silver(judged, keys, lake.silver(table), table)
-    finish(spark, lake, table, batch_id, change)
+    finish(spark, lake, table, change)
     return change
 
 
-def affected(spark: SparkSession, lake: Lake, table: str, window: Window) -> tuple[DataFrame, DataFrame]:
-    """Return the bronze rows to judge, and their keys as ``ind``: those of the window, and all others of its keys.
+def affected(spark: SparkSession, lake: Lake, table: str, windows: list[Window]) -> tuple[DataFrame, DataFrame]:
+    """Return the bronze rows to judge, and their keys as ``ind``: those of the windows, and all others of their keys.
 
     A line whose envelope is broken is left out: no rule judges it. The key is read by the reader that judges, so that
     both find the same in a payload that names it twice.
@@ -107,7 +118,7 @@ def affected(spark: SparkSession, lake: Lake, table: str, window: Window) -> tup
     key = WIRE_KEY[table]
     only_key = sf.from_json("payload", StructType([StructField(key, LONG)]), STRICT_JSON)
     rows = read(spark, lake.bronze(table), BRONZE).where("line_key IS NULL").withColumn("ind", only_key[key])
-    is_named = window.holds(sf.col("kafka_timestamp"))
+    is_named = reduce(or_, (window.holds(sf.col("kafka_timestamp")) for window in windows))
     named = rows.where(is_named)
     keys = named.select("ind").where("ind IS NOT NULL").distinct()
     others = rows.where(~is_named).join(keys, "ind", "left_semi")
@@ -128,11 +139,9 @@ def known_rejects(spark: SparkSession, lake: Lake, table: str, topic: str, judge
 def settle_quarantine(judged: DataFrame, lake: Lake, table: str, topic: str) -> None:
     """Free what is accepted now, put in what is rejected now, and give what stays the reason of today."""
     spark = judged.sparkSession
-    with made_once(spark, lake.quarantine) as is_there:
-        if not is_there:
-            rejected = judged.where("_reject_reason IS NOT NULL")
-            append(silver.quarantine_rows(rejected, table), lake.quarantine, silver.PARTITIONED)
-            return
+    if not exists(spark, lake.quarantine):
+        silver.quarantine(judged.where("_reject_reason IS NOT NULL"), lake, table)
+        return
     rows = silver.quarantine_rows(judged, table).withColumn("topic", sf.lit(topic))
     same = sf.col("known.table_name") == table  # a literal, so that the tables' merges do not conflict
     for name in ("topic", "partition", "offset"):
@@ -159,35 +168,43 @@ def settle_silver(judged: DataFrame, keys: DataFrame, path: str, table: str) -> 
     merge.whenNotMatchedInsert("new.ind IS NOT NULL", values).execute()
 
 
-def begin(spark: SparkSession, lake: Lake, table: str) -> tuple[int, int]:
-    """Write down that this table is about to change.
+def begin(spark: SparkSession, lake: Lake, table: str, window: Window) -> tuple[list[Window], int]:
+    """Note the window before anything is changed.
 
-    Returns the number of its audit row, negative, and by how many records its totals are astray because an earlier
-    reprocessing was cut short.
+    Returns it with those of earlier reprocessings that were cut short, and by how many records these have left the
+    table's totals astray.
+
+    :raises StageError: when the totals are astray and no reprocessing was cut short.
     """
-    audits = read(spark, lake.silver_batches, SILVER_BATCHES).where(sf.col("table_name") == table).collect()
-    duplicates = sum(one.duplicates for one in audits)
+    audits = read(spark, lake.silver_batches, SILVER_BATCHES).where(sf.col("table_name") == table)
+    duplicates = sum(one.duplicates for one in audits.select("duplicates").collect())
     quarantined = read(spark, lake.quarantine, QUARANTINE).where(sf.col("table_name") == table).count()
     totals = reconcile.totals_of(spark, lake, table, duplicates, quarantined)
-    for one in audits:
-        if one.written_at is None:
-            return one.batch_id, totals["bronze"] - totals["silver"] - duplicates - quarantined
-    reconcile.check_totals({table: totals})
-    batch_id = min([0, *(one.batch_id for one in audits)]) - 1
-    row: tuple[object, ...] = (table, batch_id, 0, 0, 0, 0, 0, {}, None)
-    with made_once(spark, lake.silver_batches):
-        append(spark.createDataFrame([row], SILVER_BATCHES).coalesce(1), lake.silver_batches, silver.PARTITIONED)
-    return batch_id, 0
+    noted = read(spark, lake.reprocessing, REPROCESSING).where(sf.col("table_name") == table).collect()
+    unfinished = [Window(in_utc(one.window_start), in_utc(one.window_end)) for one in noted]
+    if not unfinished:
+        reconcile.check_totals({table: totals})
+    if window not in unfinished:
+        append_row(spark, (table, window.start, window.end, datetime.now(UTC)), REPROCESSING, lake.reprocessing)
+    return [window, *unfinished], totals["bronze"] - totals["silver"] - duplicates - quarantined
 
 
-def finish(spark: SparkSession, lake: Lake, table: str, batch_id: int, change: dict[str, int]) -> None:
-    """Write down what has changed; the sums over the audit are the lake's again."""
-    row = {
-        "accepted": -change["quarantined"],
-        "rejected": change["quarantined"],
-        "new_keys": change["silver"],
-        "duplicates": change["duplicates"],
-    }
-    values: dict[str, str | Column] = {name: sf.lit(value).cast("bigint") for name, value in row.items()}
-    this = (sf.col("table_name") == table) & (sf.col("batch_id") == batch_id)
-    DeltaTable.forPath(spark, lake.silver_batches).update(this, values | {"written_at": sf.current_timestamp()})
+def in_utc(collected: datetime | None) -> datetime | None:
+    """Return a collected timestamp, which has no zone and is in Python's own, as the moment that it is."""
+    return None if collected is None else collected.astimezone(UTC)
+
+
+def finish(spark: SparkSession, lake: Lake, table: str, change: dict[str, int]) -> None:
+    """Write down what has changed, so that the sums over the audit are the lake's again; then forget the windows.
+
+    Where the second is lost, the next reprocessing finds nothing astray and nothing to change. The rows of the audit
+    that are no micro-batch's have negative numbers.
+    """
+    known = read(spark, lake.silver_batches, SILVER_BATCHES).where(sf.col("table_name") == table)
+    batch_id = min([0, *(one.batch_id for one in known.select("batch_id").collect())]) - 1
+    row: tuple[object, ...] = (
+        table, batch_id, 0, -change["quarantined"], change["quarantined"], change["silver"], change["duplicates"], {},
+        datetime.now(UTC),
+    )  # fmt: skip
+    append_row(spark, row, SILVER_BATCHES, lake.silver_batches)
+    DeltaTable.forPath(spark, lake.reprocessing).delete(sf.col("table_name") == table)

@@ -71,6 +71,7 @@ SILVER_BATCHES = struct(
     table_name=TEXT, batch_id=LONG, records=LONG, accepted=LONG, rejected=LONG, new_keys=LONG, duplicates=LONG,
     defects=MapType(TEXT, LONG), written_at=TIME,
 )  # fmt: skip
+REPROCESSING = struct(table_name=TEXT, window_start=TIME, window_end=TIME, began_at=TIME)
 
 GOLD = {
     "popular_category_by_country": struct(country=TEXT, category=TEXT, category_count=LONG),

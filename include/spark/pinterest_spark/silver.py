@@ -19,12 +19,11 @@ from pyspark.sql import functions as sf
 
 from pinterest_spark import reconcile
 from pinterest_spark.errors import StageError
-from pinterest_spark.lake import Lake, append, at_once, exists, made_once, read
+from pinterest_spark.lake import PARTITIONED, Lake, append, append_row, at_once, exists, made_once, read
 from pinterest_spark.offsets import OffsetRange
 from pinterest_spark.quality import refine
 from pinterest_spark.schemas import SILVER, SILVER_BATCHES, TABLES, WIRE, silver_table
 
-PARTITIONED = ("table_name",)  # of the tables that the three streams share: their commits never conflict
 BROKEN_LINE = "unreadable envelope"
 LATEST = ("_kafka_timestamp", "_kafka_offset", "_kafka_partition")  # the last one only makes a tie repeatable
 
@@ -186,8 +185,7 @@ def audit(accepted: DataFrame, count: BatchCount, lake: Lake, table: str, batch_
             table, batch_id, count.records, count.accepted, count.rejected, new_keys, count.accepted - new_keys,
             count.defects, datetime.now(UTC),
         )  # fmt: skip
-        with made_once(spark, lake.silver_batches):
-            append(spark.createDataFrame([row], SILVER_BATCHES).coalesce(1), lake.silver_batches, PARTITIONED)
+        append_row(spark, row, SILVER_BATCHES, lake.silver_batches)
     elif written.records != count.records:
         raise StageError(
             f"Silver {table}, micro-batch {batch_id}: {count.records} records, but the audit has {written.records}. "
