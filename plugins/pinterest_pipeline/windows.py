@@ -46,11 +46,7 @@ def choose_window(
         raise PermanentError(
             "This run has no data interval: trigger it with a logical date, or with params window_start and window_end."
         )
-    if end <= start:
-        raise PermanentError(
-            f"The window ends at {text(end)}, which is not after its start {text(start)}: "
-            + ("correct params window_start and window_end." if given else "give params window_start and window_end.")
-        )
+    require_order(start, end, "correct" if given else "give")
     return Window(window_start=text(start), window_end=text(end), include_undated=given)
 
 
@@ -61,12 +57,17 @@ def arrivals(window_start: str | None, window_end: str | None) -> tuple[str, str
     """
     start = utc("window_start", window_start) if window_start else None
     end = utc("window_end", window_end) if window_end else None
-    if start and end and end <= start:
+    if start and end:
+        require_order(start, end, "correct")
+    return text(start) if start else "", text(end) if end else ""
+
+
+def require_order(start: datetime, end: datetime, verb: str) -> None:
+    if end <= start:
         raise PermanentError(
             f"The window ends at {text(end)}, which is not after its start {text(start)}: "
-            "correct params window_start and window_end."
+            f"{verb} params window_start and window_end."
         )
-    return text(start) if start else "", text(end) if end else ""
 
 
 def utc(name: str, given: str) -> datetime:

@@ -41,12 +41,12 @@ class Pipeline:
     def start_batch(self, **conf: str) -> str:
         return self.api.trigger(BATCH_DAG, {**WHOLE_HISTORY, **conf})
 
-    def finish(self, run_id: str) -> str:
+    def finish(self, run_id: str, dag_id: str = BATCH_DAG) -> str:
         def ended() -> str | None:
-            state = self.api.run_state(BATCH_DAG, run_id)
+            state = self.api.run_state(dag_id, run_id)
             return state if state in {"success", "failed"} else None
 
-        return str(eventually(ended, f"{run_id} ends"))
+        return str(eventually(ended, f"{run_id} of {dag_id} ends"))
 
     def run_batch(self, **conf: str) -> str:
         run_id = self.start_batch(**conf)
@@ -66,8 +66,7 @@ class Pipeline:
         return found
 
     def xcom(self, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        path = f"dags/{BATCH_DAG}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        return self.api.call("GET", path, params={"deserialize": True})["value"]
+        return self.api.xcom(BATCH_DAG, run_id, task_id, key)
 
     def query(self, database: str, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.settings.postgres_url(database), connect_timeout=10) as connection:

@@ -84,6 +84,6 @@ def ended(pipeline: Any) -> bool:
 def run_connector_dag(pipeline: Any) -> dict[str, Any]:
     """Run the DAG by hand and return what its first task did."""
     run_id = pipeline.api.trigger(CONNECTOR_DAG)
-    eventually(lambda: pipeline.api.run_state(CONNECTOR_DAG, run_id) == "success", f"{run_id} of {CONNECTOR_DAG} ends")
+    assert pipeline.finish(run_id, CONNECTOR_DAG) == "success", failures(pipeline.api, CONNECTOR_DAG, run_id)
     summary: dict[str, Any] = pipeline.api.xcom(CONNECTOR_DAG, run_id, "ensure_connector")
     return summary

@@ -3,7 +3,6 @@
 from typing import Any
 
 from sandbox.demo import failures
-from tests.e2e.conftest import eventually
 
 DAG = "pinterest_reprocess"
 
@@ -15,15 +14,11 @@ def test_by_the_same_rules_every_record_is_judged_nothing_is_sent_and_no_answer_
     pipeline.api.unpause(DAG)
 
     run_id = pipeline.api.trigger(DAG, {})
-    state = eventually(
-        lambda: (found := pipeline.api.run_state(DAG, run_id)) in {"success", "failed"} and found, f"{run_id} ends"
-    )
 
-    assert state == "success", failures(pipeline.api, DAG, run_id)
+    assert pipeline.finish(run_id, DAG) == "success", failures(pipeline.api, DAG, run_id)
     assert pipeline.answers() == answers
     assert pipeline.fates() == fates
-    path = f"dags/{DAG}/dagRuns/{run_id}/taskInstances/record_lake/xcomEntries/return_value"
-    changes = pipeline.api.call("GET", path, params={"deserialize": True})["value"]
+    changes = pipeline.api.xcom(DAG, run_id, "record_lake")
     for table, (bronze, _, _, quarantined) in fates.items():
         assert bronze >= changes[table].pop("records") >= bronze - quarantined  # broken envelopes are not judged
         assert changes[table] == {"silver": 0, "duplicates": 0, "quarantined": 0}
