@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -16,6 +17,9 @@ from sandbox.settings import BUCKET, REGION, Settings
 BESIDE_MINISTACK = {"kafkaconnect": "msk_connect", "kinesis": "kinesis"}  # services with a server of their own
 DEPLOY_BUCKET = "demo"  # as MWAA's: it keeps versions; `make deploy BUCKET=demo`
 WAREHOUSE_URL_NAME = "pinterest/warehouse_url"  # in Secrets Manager
+# ministack knows about 80 services. One of them runs code as the user, and any web page can reach this port.
+SERVICES = ("apigateway", "monitoring", "s3", "secretsmanager")
+STATE_FILES = {"apigateway", "apigateway_v1", "cloudwatch", "s3", "secretsmanager"}  # what these services restore
 
 
 def server(settings: Settings) -> Server:
@@ -27,6 +31,7 @@ def server(settings: Settings) -> Server:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(settings.ports["ministack"]),
             "MINISTACK_REGION": REGION,
+            "SERVICES": ",".join(SERVICES),
             "STATE_DIR": str(settings.folder("ministack", "state")),
             "S3_DATA_DIR": str(settings.folder("ministack", "s3")),
             "TMPDIR": str(settings.folder("ministack", "tmp")),
@@ -40,8 +45,16 @@ def server(settings: Settings) -> Server:
         },
         directory=folder,
         is_ready=lambda: answers(settings.url("ministack")),
+        prepare=lambda: remove_foreign_state(settings.folder("ministack", "state")),
         provision=lambda: create_resources(settings),
     )
+
+
+def remove_foreign_state(folder: Path) -> None:
+    """Delete what an earlier ministack kept of services that are not served: it restores any state file it finds."""
+    for file in folder.glob("*.json"):
+        if file.stem not in STATE_FILES:
+            file.unlink()
 
 
 def answers(url: str) -> bool:
