@@ -10,7 +10,7 @@ help:            ## Say what can be made
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 setup:           ## Install the three environments and the jars (resumable; part of demo and test)
-	@PYTHON="$(PYTHON)" sh sandbox/setup.sh
+	@PYTHON="$(PYTHON)" sh sandbox/run/setup.sh
 
 demo: setup      ## Run the whole pipeline on generated posts and print the report
 	@$(SANDBOX) demo
@@ -67,6 +67,6 @@ bench: setup     ## Print the numbers of benchmarks/, each a ratio from one run
 	@.venv/sandbox/bin/python benchmarks/run.py
 
 docs:            ## Build the site of docs/ into dist/docs; any warning or broken link fails
-	@PYTHON="$(PYTHON)" sh sandbox/setup.sh docs
+	@PYTHON="$(PYTHON)" sh sandbox/run/setup.sh docs
 	@rm -rf dist/docs && .venv/docs/bin/python -m sphinx -W --keep-going -q -b html -d dist/.doctrees -E docs dist/docs
 	@echo "docs: open dist/docs/index.html"

@@ -23,9 +23,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "include" / "spark")]
 
 from benchmarks import batch_naive, lake_data  # noqa: E402 - after the path to them
-from pinterest_spark import bronze, gold, silver, warehouse  # noqa: E402
-from pinterest_spark.lake import Lake  # noqa: E402
-from pinterest_spark.offsets import OffsetRange  # noqa: E402
+from pinterest_spark.lakehouse import bronze, gold, silver  # noqa: E402
+from pinterest_spark.lakehouse import staging as warehouse  # noqa: E402
+from pinterest_spark.lakehouse.offsets import OffsetRange  # noqa: E402
+from pinterest_spark.lakehouse.tables import Lake  # noqa: E402
 from pinterest_spark.session import Size, build_session, settings_of  # noqa: E402
 
 POSTS = 11_154

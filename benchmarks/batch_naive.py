@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 from pyspark.sql.types import LongType, StringType
 
-from pinterest_spark.questions import QUESTIONS, facts
+from pinterest_spark.lakehouse.answers import QUESTIONS, facts
 
 TABLES = ("pin", "geo", "user")
 NO_DATA = ("No Title Data Available", "No description available", "User Info Error", "Image src error.", "")

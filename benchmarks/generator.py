@@ -8,8 +8,8 @@ import sys
 import time
 from collections import deque
 
-from sandbox.source.generator import MODES, generate
-from sandbox.source.schema import TABLES, wire
+from sandbox.data.source.generator import MODES, generate
+from sandbox.data.source.schema import TABLES, wire
 
 
 def main(posts: int = 100_000) -> None:

@@ -27,10 +27,10 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: E402
 
 from benchmarks.ingestion_tables import KEYS, QUERIES  # noqa: E402
 from benchmarks.own_sandbox import PROJECT, PYTHON, sandbox, start  # noqa: E402
-from pinterest_pipeline.hooks.kafka_rest import KafkaRestHook  # noqa: E402
-from pinterest_pipeline.operators.kafka_rest import KafkaRestProduceOperator  # noqa: E402
-from pinterest_pipeline.records import row_encoder  # noqa: E402
-from pinterest_pipeline.source import open_query  # noqa: E402
+from pinterest_pipeline.common.records import row_encoder  # noqa: E402
+from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: E402
+from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator  # noqa: E402
+from pinterest_pipeline.warehouse.queries import open_query  # noqa: E402
 
 
 def main(rounds: int = 3) -> int:

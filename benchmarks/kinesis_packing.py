@@ -32,8 +32,8 @@ os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="pinterest-bench-"
 os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
 
 from benchmarks.own_sandbox import PROJECT, PYTHON, start  # noqa: E402 - after Airflow's settings
-from pinterest_pipeline.hooks.kinesis import KinesisStreamHook  # noqa: E402
-from pinterest_pipeline.kinesis_api import MAX_RECORDS_PER_PUT, StreamRecord  # noqa: E402
+from pinterest_pipeline.kinesis.hook import KinesisStreamHook  # noqa: E402
+from pinterest_pipeline.kinesis.model import MAX_RECORDS_PER_PUT, StreamRecord  # noqa: E402
 
 
 def main(rounds: int = 3) -> int:
@@ -112,7 +112,7 @@ def create() -> str:
 def failing() -> Iterator[str]:
     """Yield the endpoint of a proxy that refuses every tenth record of a request."""
     upstream = ["--upstream", os.environ["AWS_ENDPOINT_URL_KINESIS"]]
-    command = [PYTHON, "-m", "sandbox.kinesis_faults", *upstream]
+    command = [PYTHON, "-m", "sandbox.servers.kinesis.faults", *upstream]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         try:
             url = process.stdout.readline().strip() if process.stdout else ""

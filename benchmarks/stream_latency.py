@@ -180,9 +180,9 @@ def ask_to_stop(url: str) -> None:
 
 
 def in_driver(given: dict[str, Any]) -> int:
-    from pinterest_spark import stream
     from pinterest_spark.session import build_session
-    from pinterest_spark.stream_settings import StreamSettings
+    from pinterest_spark.stream import queries as stream
+    from pinterest_spark.stream.settings import StreamSettings
 
     spark = build_session("stream-benchmark", size="stream")
     stream.run(spark, StreamSettings.read(given["widgets"]), given["url"])

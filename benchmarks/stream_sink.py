@@ -20,8 +20,8 @@ from pyspark.sql import functions as sf
 from benchmarks.own_sandbox import start
 from benchmarks.stream_warehouse import fresh_warehouse
 from pinterest_spark.session import build_session
-from pinterest_spark.stream import DRIVER_ROWS, judge
-from pinterest_spark.stream_sink import StreamSink
+from pinterest_spark.stream.queries import DRIVER_ROWS, judge
+from pinterest_spark.stream.sink import StreamSink
 
 ROWS = (10_000, 100_000)
 RUNS = 3

@@ -32,18 +32,18 @@ from datetime import timedelta
 from airflow.sdk import DAG, TaskGroup
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from pinterest_pipeline import assets, lakehouse
-from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
-from pinterest_pipeline.daily_batch import PARAMS, any_posts, check_gold, choose_window, reconcile_rows
-from pinterest_pipeline.operators.databricks import DatabricksBatchRunOperator
-from pinterest_pipeline.operators.kafka_rest import KafkaRestProduceOperator
-from pinterest_pipeline.operators.postgres import PostgresQueryOperator
-from pinterest_pipeline.paths import include_folder, sql_files
-from pinterest_pipeline.pipeline_variable import MACROS, setting
-from pinterest_pipeline.sensors.databricks import DatabricksTaskRunSensor
-from pinterest_pipeline.sensors.kafka_rest import KafkaRestTopicSensor
-from pinterest_pipeline.sensors.lake import KafkaOffsetsLandedSensor
-from pinterest_pipeline.sensors.msk_connect import MskConnectHealthSensor
+from pinterest_pipeline.dag import assets, lakehouse
+from pinterest_pipeline.dag.daily_batch import PARAMS, any_posts, check_gold, choose_window, reconcile_rows
+from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.dag.paths import include_folder, sql_files
+from pinterest_pipeline.dag.settings import MACROS, setting
+from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
+from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
+from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
+from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
+from pinterest_pipeline.lake.sensors import KafkaOffsetsLandedSensor
+from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
+from pinterest_pipeline.warehouse.operators import PostgresQueryOperator
 
 SQL = include_folder(__file__) / "sql"
 KEYS = {"pin": "index", "geo": "ind", "user": "ind"}  # table: the column whose value is the message key

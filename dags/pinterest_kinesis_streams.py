@@ -31,18 +31,18 @@ from datetime import timedelta
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from pinterest_pipeline import assets
-from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
-from pinterest_pipeline.kinesis_plan import read_streams_file
-from pinterest_pipeline.operators.approval import ApproveOperator
-from pinterest_pipeline.operators.kinesis import (
+from pinterest_pipeline.dag import assets
+from pinterest_pipeline.dag.approval import ApproveOperator
+from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.dag.kinesis_streams import PARAMS, streams_to_ensure, streams_to_retire, streams_to_scale
+from pinterest_pipeline.dag.paths import include_folder
+from pinterest_pipeline.dag.settings import MACROS, setting
+from pinterest_pipeline.kinesis.operators import (
     KinesisEnsureStreamOperator,
     KinesisRetireStreamOperator,
     KinesisScaleStreamOperator,
 )
-from pinterest_pipeline.paths import include_folder
-from pinterest_pipeline.pipeline_variable import MACROS, setting
-from pinterest_pipeline.stream_management import PARAMS, streams_to_ensure, streams_to_retire, streams_to_scale
+from pinterest_pipeline.kinesis.plan import read_streams_file
 
 INCLUDE = include_folder(__file__)
 DECLARED = read_streams_file(INCLUDE / "kinesis" / "streams.json", {"prefix": setting("topic_prefix")})

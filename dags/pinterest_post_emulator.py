@@ -25,10 +25,10 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
-from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
-from pinterest_pipeline.operators.emulation import EmulatePostsOperator
-from pinterest_pipeline.paths import include_folder
-from pinterest_pipeline.pipeline_variable import MACROS, setting
+from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.dag.paths import include_folder
+from pinterest_pipeline.dag.settings import MACROS, setting
+from pinterest_pipeline.emulator.operators import EmulatePostsOperator
 
 STREAM_PREFIX = f"streaming-{setting('topic_prefix')}"
 PART = {"type": "number", "minimum": 0, "maximum": 1}

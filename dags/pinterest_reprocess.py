@@ -28,15 +28,15 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from pinterest_pipeline import assets, lakehouse
-from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
-from pinterest_pipeline.daily_batch import check_gold
-from pinterest_pipeline.operators.databricks import DatabricksBatchRunOperator
-from pinterest_pipeline.operators.postgres import PostgresQueryOperator
-from pinterest_pipeline.paths import include_folder, sql_files
-from pinterest_pipeline.pipeline_variable import MACROS
-from pinterest_pipeline.reprocessing import PARAMS, choose_records, record_lake
-from pinterest_pipeline.sensors.databricks import DatabricksTaskRunSensor
+from pinterest_pipeline.dag import assets, lakehouse
+from pinterest_pipeline.dag.daily_batch import check_gold
+from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.dag.paths import include_folder, sql_files
+from pinterest_pipeline.dag.reprocess import PARAMS, choose_records, record_lake
+from pinterest_pipeline.dag.settings import MACROS
+from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
+from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
+from pinterest_pipeline.warehouse.operators import PostgresQueryOperator
 
 SQL = include_folder(__file__) / "sql"
 STAGE_LIMIT = timedelta(hours=3)

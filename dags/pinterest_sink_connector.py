@@ -19,7 +19,7 @@ when anything before it failed: one clear line for the person on call.
 - `ensure_connector` failed: its error names the setting that is wrong or that MSK Connect cannot change.
 - `restart_connector` failed: the tasks failed again after three restarts: read the worker log, correct the cause.
 - `healthy_after_restart` failed: its last log line says which of state, tasks and lag is wrong and why.
-- `alert`: pages through the log line `pipeline_task_failed`; see `plugins/pinterest_pipeline/alerts.py`.
+- `alert`: pages through the log line `pipeline_task_failed`; see `plugins/pinterest_pipeline/dag/alerts.py`.
 """
 
 from datetime import timedelta
@@ -27,13 +27,13 @@ from datetime import timedelta
 from airflow.sdk import DAG, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from pinterest_pipeline import assets
-from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
-from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.operators.msk_connect import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
-from pinterest_pipeline.paths import include_folder
-from pinterest_pipeline.pipeline_variable import MACROS, setting
-from pinterest_pipeline.sensors.msk_connect import MskConnectHealthSensor
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.dag import assets
+from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.dag.paths import include_folder
+from pinterest_pipeline.dag.settings import MACROS, setting
+from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
+from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 
 CONNECTOR = setting("connector.name")
 CONNECTOR_VALUES = """{%- set setting = pipeline_variable(var) -%}

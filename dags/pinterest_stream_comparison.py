@@ -23,11 +23,11 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
-from pinterest_pipeline.operators.databricks import DatabricksBatchRunOperator
-from pinterest_pipeline.pipeline_variable import MACROS
-from pinterest_pipeline.sensors.databricks import DatabricksTaskRunSensor
-from pinterest_pipeline.stream_comparison import PARAMS, TASK_KEY, TASKS, agree
+from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.dag.settings import MACROS
+from pinterest_pipeline.dag.stream_comparison import PARAMS, TASK_KEY, TASKS, agree
+from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
+from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 
 LIMIT = timedelta(hours=1)
 

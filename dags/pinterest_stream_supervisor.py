@@ -35,14 +35,14 @@ from datetime import timedelta
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from pinterest_pipeline.dag_defaults import DEFAULT_ARGS, START
-from pinterest_pipeline.operators.databricks_stream import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
-from pinterest_pipeline.operators.postgres import PostgresQueryOperator
-from pinterest_pipeline.paths import include_folder, sql_files
-from pinterest_pipeline.pipeline_variable import MACROS, setting
-from pinterest_pipeline.sensors.databricks_stream import DatabricksStreamSensor
-from pinterest_pipeline.sensors.kinesis import KinesisStreamSensor
-from pinterest_pipeline.stream_tasks import PARAMS, take_request
+from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.dag.paths import include_folder, sql_files
+from pinterest_pipeline.dag.settings import MACROS, setting
+from pinterest_pipeline.dag.stream_supervisor import PARAMS, take_request
+from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
+from pinterest_pipeline.stream.operators import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
+from pinterest_pipeline.stream.sensors import DatabricksStreamSensor
+from pinterest_pipeline.warehouse.operators import PostgresQueryOperator
 
 INCLUDE = include_folder(__file__)
 STREAM_DDL = [file for file in sql_files(INCLUDE / "sql", "ddl") if "_stream" in file]

@@ -1,5 +1,6 @@
 """How Sphinx builds the site: Markdown by MyST, a reference by AutoAPI, which reads the source and imports nothing."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -13,7 +14,14 @@ master_doc = "index"
 
 myst_heading_anchors = 4  # as GitHub makes them, so that `page.md#heading` works in both places
 
-autoapi_dirs = [f"../plugins/pinterest_pipeline/{role}" for role in ("operators", "sensors", "hooks", "triggers")]
+PACKAGE = DOCS.parent / "plugins" / "pinterest_pipeline"
+PUBLIC = re.compile(r"^class \w+(?:Operator|Sensor|Hook|Trigger)\b", re.MULTILINE)
+autoapi_dirs = ["../plugins/pinterest_pipeline"]
+autoapi_ignore = [
+    f"*/{file.relative_to(PACKAGE.parent)}"
+    for file in PACKAGE.glob("**/*.py")
+    if file.name != "__init__.py" and not PUBLIC.search(file.read_text(encoding="utf-8"))
+] + ["*/pinterest_pipeline/__init__.py", "*/pinterest_pipeline/ui/*"]
 autoapi_root = "reference"
 autoapi_options = ["members", "show-inheritance"]
 autoapi_add_toctree_entry = False

@@ -4,7 +4,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 import pinterest_pipeline
 from pinterest_pipeline import ui
-from pinterest_pipeline.links import LINKS
+from pinterest_pipeline.common.links import LINKS
 
 
 class PinterestPipelinePlugin(AirflowPlugin):

@@ -6,11 +6,15 @@ import sys
 import time
 from collections.abc import Callable
 
-from sandbox import airflow_api, api_gateway, connections, demo, emulate, report
-from sandbox.servers import GROUPS, every_server, ports_of, start_in_order, wanted
-from sandbox.settings import BUCKET, SandboxError, Settings, default_home
-from sandbox.source import command as seed
-from sandbox.supervision import Supervision
+from sandbox.data import emulate
+from sandbox.data.source import command as seed
+from sandbox.demo import demo, report
+from sandbox.run import connections
+from sandbox.run.servers import GROUPS, every_server, ports_of, start_in_order, wanted
+from sandbox.run.settings import BUCKET, SandboxError, Settings, default_home
+from sandbox.run.supervision import Supervision
+from sandbox.servers.airflow import api as airflow_api
+from sandbox.servers.ministack import api_gateway
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -25,11 +25,13 @@ def standard_modules():
 def triggers():
     from airflow.triggers.base import BaseTrigger
 
-    import pinterest_pipeline.triggers as package
+    import pinterest_pipeline
 
     names = []
-    for module in pkgutil.iter_modules(package.__path__):
-        loaded = importlib.import_module(f"{package.__name__}.{module.name}")
+    for module in pkgutil.walk_packages(pinterest_pipeline.__path__, "pinterest_pipeline."):
+        if not module.name.endswith("trigger") and not module.name.endswith("triggers"):
+            continue
+        loaded = importlib.import_module(module.name)
         for name, member in vars(loaded).items():
             if inspect.isclass(member) and issubclass(member, BaseTrigger) and member.__module__ == loaded.__name__:
                 names.append(f"{loaded.__name__}.{name}")

@@ -99,6 +99,6 @@ def test_the_bridges_share_the_networks_of_what_talks_to_the_sandbox():
     assert not OF_ASTRO & services.keys()
     assert not any("ports" in service for service in services.values())
     assert {service["image"] for service in services.values()} == {services["sandbox"]["image"]}
-    assert all(service["command"][:3] == ["python", "-m", "sandbox.bridge"] for service in services.values())
+    assert all(service["command"][:3] == ["python", "-m", "sandbox.run.bridge"] for service in services.values())
     assert (PROJECT / services["sandbox"]["build"]["dockerfile"]).is_file()
     assert services["sandbox"]["networks"] == ["airflow"]

@@ -35,10 +35,10 @@ def test_every_dag_is_parsed_without_an_error(loaded):
 
 
 def test_every_trigger_is_found_by_the_triggerer(loaded):
-    folder = PROJECT / "plugins" / "pinterest_pipeline" / "triggers"
+    package = PROJECT / "plugins" / "pinterest_pipeline"
     written = {
-        f"pinterest_pipeline.triggers.{file.stem}.{name}"
-        for file in folder.glob("*.py")
+        f"pinterest_pipeline.{file.parent.name}.{file.stem}.{name}"
+        for file in package.glob("*/*.py")
         for name in re.findall(r"^class (\w+Trigger)\b", file.read_text(), re.MULTILINE)
     }
 

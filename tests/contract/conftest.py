@@ -52,7 +52,7 @@ class DatabricksApi:
         }
         python = PROJECT / ".venv" / "sandbox" / "bin" / "python"
         with self.log.open("ab") as log:
-            command = [str(python), "-m", "sandbox.databricks"]
+            command = [str(python), "-m", "sandbox.servers.databricks"]
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -86,7 +86,7 @@ def databricks_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databri
 
 
 class KinesisFaults:
-    """The fault proxy of sandbox/kinesis_faults.py before the tests' Kinesis; what a rule is stands there."""
+    """The fault proxy of sandbox/servers/kinesis/faults.py before the tests' Kinesis; what a rule is stands there."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -108,7 +108,7 @@ class KinesisFaults:
 def kinesis_fault_proxy(stand_ins: Callable[..., dict[str, str]]) -> Iterator[KinesisFaults]:
     python = PROJECT / ".venv" / "sandbox" / "bin" / "python"
     upstream = stand_ins("kinesis")["AWS_ENDPOINT_URL_KINESIS"]
-    command = [str(python), "-m", "sandbox.kinesis_faults", "--upstream", upstream]
+    command = [str(python), "-m", "sandbox.servers.kinesis.faults", "--upstream", upstream]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:

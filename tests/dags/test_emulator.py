@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pinterest_pipeline.emulation import Plan
+from pinterest_pipeline.emulator.plan import Plan
 
 VARIABLE = {"bucket": "a-lake", "topic_prefix": "prefix"}
 

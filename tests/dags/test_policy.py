@@ -68,27 +68,27 @@ def test_every_dag_has_a_named_timetable(dags, expect_none):
 
 
 def test_every_start_date_is_fixed_and_aware_of_its_zone(dags, expect_none):
-    from pinterest_pipeline.dag_defaults import START
+    from pinterest_pipeline.dag.defaults import START
 
     expect_none(
         [f"{name}: {dag.start_date}" for name, dag in dags.items() if dag.start_date != START],
-        "Set start_date=START of pinterest_pipeline.dag_defaults; one that moves makes a DAG version a parse",
+        "Set start_date=START of pinterest_pipeline.dag.defaults; one that moves makes a DAG version a parse",
     )
 
 
 def test_every_dag_knows_the_function_that_reads_the_variable(dags, expect_none):
-    from pinterest_pipeline.pipeline_variable import MACROS
+    from pinterest_pipeline.dag.settings import MACROS
 
     expect_none(
         [name for name, dag in dags.items() if not MACROS.items() <= (dag.user_defined_macros or {}).items()],
-        "Set user_defined_macros=MACROS of pinterest_pipeline.pipeline_variable",
+        "Set user_defined_macros=MACROS of pinterest_pipeline.dag.settings",
     )
 
 
 def test_every_task_has_an_owner(tasks, expect_none):
     expect_none(
         [f"{where(task)}: {task.owner}" for task in tasks if task.owner not in OWNERS],
-        "Set default_args=DEFAULT_ARGS of pinterest_pipeline.dag_defaults, or name the team in OWNERS of this file",
+        "Set default_args=DEFAULT_ARGS of pinterest_pipeline.dag.defaults, or name the team in OWNERS of this file",
     )
 
 
@@ -114,7 +114,7 @@ def test_every_task_has_a_limit_of_time(tasks, expect_none):
 def test_every_failed_task_raises_the_alarm(tasks, expect_none):
     expect_none(
         [where(task) for task in tasks if not argument(task, "on_failure_callback")],
-        "Set default_args=DEFAULT_ARGS of pinterest_pipeline.dag_defaults, and no on_failure_callback=None",
+        "Set default_args=DEFAULT_ARGS of pinterest_pipeline.dag.defaults, and no on_failure_callback=None",
     )
 
 

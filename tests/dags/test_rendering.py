@@ -89,7 +89,7 @@ def test_the_connector_file_is_filled_from_the_variable_without_changing_types(r
 def test_the_connector_file_asks_for_exactly_what_the_dag_gives(rendered):
     from pathlib import Path
 
-    from pinterest_pipeline.connector_plan import read_connector_file
+    from pinterest_pipeline.msk_connect.plan import read_connector_file
 
     task = rendered("pinterest_sink_connector", "ensure_connector")
 
@@ -147,7 +147,7 @@ def test_the_whole_publish_is_one_list_of_statements_and_so_one_transaction(rend
 def test_the_streams_job_is_filled_from_the_variable_and_asks_for_exactly_what_the_dag_gives(rendered):
     from pathlib import Path
 
-    from pinterest_pipeline.databricks_jobs import read_job_file
+    from pinterest_pipeline.databricks.jobs import read_job_file
 
     task = rendered("pinterest_stream_supervisor", "launch_stream")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from airflow.triggers.base import BaseTrigger
 
-import pinterest_pipeline.triggers
+import pinterest_pipeline
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAMPLES = {
@@ -30,8 +30,9 @@ SAMPLES = {
 
 def trigger_classes():
     modules = [
-        importlib.import_module(f"pinterest_pipeline.triggers.{module.name}")
-        for module in pkgutil.iter_modules(pinterest_pipeline.triggers.__path__)
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(pinterest_pipeline.__path__, "pinterest_pipeline.")
+        if module.name.endswith(".triggers")
     ]
     found = {
         member

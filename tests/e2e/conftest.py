@@ -9,11 +9,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from sandbox.airflow_api import AirflowApi
-from sandbox.demo import BATCH_DAG, WHOLE_HISTORY, ensure_connector, failures, wait_for_dags
-from sandbox.report import GOLD_TABLES
-from sandbox.settings import Settings
-from sandbox.source.load import seed
+from sandbox.data.source.load import seed
+from sandbox.demo.demo import BATCH_DAG, WHOLE_HISTORY, ensure_connector, failures, wait_for_dags
+from sandbox.demo.report import GOLD_TABLES
+from sandbox.run.settings import Settings
+from sandbox.servers.airflow.api import AirflowApi
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 RUN_SECONDS = 420

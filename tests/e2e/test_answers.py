@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from sandbox.__main__ import client_environment
-from sandbox.report import GOLD_TABLES
-from sandbox.source.hard_wire import hard_payloads
+from sandbox.data.source.hard_wire import hard_payloads
+from sandbox.demo.report import GOLD_TABLES
 
 HARD_ROWS = 400
 SANE_ROWS = 600

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sandbox import airflow
-from sandbox.demo import BATCH_DAG
-from sandbox.settings import SandboxError
+from sandbox.demo.demo import BATCH_DAG
+from sandbox.run.settings import SandboxError
+from sandbox.servers import airflow
 from tests.e2e.conftest import eventually
 
 DAYS = 5

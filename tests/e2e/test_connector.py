@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from sandbox.demo import BATCH_DAG, CONNECTOR_DAG, failures
+from sandbox.demo.demo import BATCH_DAG, CONNECTOR_DAG, failures
 from tests.e2e.conftest import eventually
 from tests.e2e.test_recovery import SMALL_WINDOW
 

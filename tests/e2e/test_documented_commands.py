@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from sandbox.airflow import PYTHON, environment
+from sandbox.servers.airflow import PYTHON, environment
 from tests.conftest import PROJECT
 from tests.docs.documents import blocks, commands, documents
 from tests.docs.shell import programs

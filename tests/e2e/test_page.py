@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.report import GOLD_TABLES
+from sandbox.demo.report import GOLD_TABLES
 from tests.browser.chromium import look
 
 PATH = "pinterest/"

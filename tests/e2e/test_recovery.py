@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from databricks.sdk import WorkspaceClient
 
-from sandbox.demo import BATCH_DAG
-from sandbox.supervision import Supervision, members
+from sandbox.demo.demo import BATCH_DAG
+from sandbox.run.supervision import Supervision, members
 from tests.e2e.conftest import eventually
 
 SUBMIT, SILVER, GOLD = "lakehouse.submit_batch_run", "lakehouse.silver", "lakehouse.gold"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.demo import failures
+from sandbox.demo.demo import failures
 
 DAG = "pinterest_reprocess"
 

@@ -14,8 +14,8 @@ import psutil
 import pytest
 from databricks.sdk import WorkspaceClient
 
-from sandbox.demo import failures
-from sandbox.supervision import members
+from sandbox.demo.demo import failures
+from sandbox.run.supervision import members
 from tests.e2e.conftest import Pipeline, eventually
 
 SUPERVISOR = "pinterest_stream_supervisor"
@@ -118,7 +118,9 @@ def is_driver(process: psutil.Process, cluster_name: str) -> bool:
         arguments, environment = process.cmdline(), process.environ()
     except psutil.Error:  # it has just ended
         return False
-    return "sandbox.databricks.driver" in arguments and environment.get("DATABRICKS_CLUSTER_NAME") == cluster_name
+    return (
+        "sandbox.servers.databricks.driver" in arguments and environment.get("DATABRICKS_CLUSTER_NAME") == cluster_name
+    )
 
 
 def name_of(table: str) -> str:

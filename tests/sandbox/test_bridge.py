@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from sandbox import bridge
+from sandbox.run import bridge
 
 MEBIBYTE = b"0123456789abcdef" * 65536
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from sandbox.databricks import rules
-from sandbox.databricks.clusters import cluster_id_of
-from sandbox.databricks.errors import ApiError
-from sandbox.databricks.model import Attempt, Repair, Run
-from sandbox.databricks.settings_check import check_continuous, normalized
+from sandbox.servers.databricks import rules
+from sandbox.servers.databricks.clusters import cluster_id_of
+from sandbox.servers.databricks.errors import ApiError
+from sandbox.servers.databricks.model import Attempt, Repair, Run
+from sandbox.servers.databricks.settings_check import check_continuous, normalized
 
 CHAIN = {"bronze": [], "silver": ["bronze"], "gold": ["silver"]}
 

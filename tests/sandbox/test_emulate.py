@@ -13,12 +13,12 @@ from uuid import uuid4
 
 import pytest
 
-from sandbox import emulate, emulate_senders
-from sandbox.ministack import client
-from sandbox.settings import PROJECT, SandboxError, Settings
-from sandbox.source.generator import generate
-from sandbox.source.load import seed
-from sandbox.source.schema import TABLES, wire_object
+from sandbox.data import emulate, emulate_senders
+from sandbox.data.source.generator import generate
+from sandbox.data.source.load import seed
+from sandbox.data.source.schema import TABLES, wire_object
+from sandbox.run.settings import PROJECT, SandboxError, Settings
+from sandbox.servers.ministack import client
 from tests.conftest import TEST_HOME
 
 POSTS = 60
@@ -122,9 +122,9 @@ def test_interrupted_it_ends_cleanly_and_says_how_to_go_on(settings, streams, so
     script = f"""
 import sys
 from pathlib import Path
-from sandbox import emulate, emulate_senders
+from sandbox.data import emulate, emulate_senders
 from sandbox.__main__ import main
-from sandbox.settings import Settings
+from sandbox.run.settings import Settings
 emulate_senders.TOPIC_PREFIX = {emulate_senders.TOPIC_PREFIX!r}
 Settings.postgres_url = lambda self, database: {source!r}
 sys.exit(main(["emulate", "--rate", "5"]))

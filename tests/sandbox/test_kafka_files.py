@@ -10,9 +10,10 @@ import pytest
 from botocore.session import Session
 from botocore.validate import validate_parameters
 
-from sandbox import java, kafka, kafka_connect
-from sandbox.s3_sink import build as plugin
-from sandbox.settings import PREFERRED_PORTS, SECRETS, SandboxError, Settings
+from sandbox.run.settings import PREFERRED_PORTS, SECRETS, SandboxError, Settings
+from sandbox.servers import kafka, kafka_connect
+from sandbox.servers.kafka import java
+from sandbox.servers.kafka_connect.s3_sink import build as plugin
 
 CONNECTOR_FILE = Path(__file__).resolve().parents[2] / "include" / "kafka" / "pinterest-s3-sink.json"
 CONNECTOR_VALUES = {

@@ -6,8 +6,8 @@ import json
 import pytest
 from confluent_kafka import KafkaError
 
-from sandbox.kafka_rest.broker import refusal
-from sandbox.kafka_rest.wire import (
+from sandbox.servers.kafka_rest.broker import refusal
+from sandbox.servers.kafka_rest.wire import (
     V2,
     ApiError,
     Embedded,

@@ -1,4 +1,4 @@
-"""What Kinesis starts with after a death: its snapshot and its journal, merged by sandbox/node/ledger.cjs."""
+"""What Kinesis starts with after a death: its snapshot and its journal, merged by the server's ledger.cjs."""
 
 import json
 import subprocess
@@ -42,7 +42,7 @@ def recover(tmp_path):
             (tmp_path / "snapshot.json").write_text(json.dumps(snapshot))
         if journal:
             (tmp_path / "journal.jsonl").write_text(journal)
-        program = "require('./sandbox/node/ledger.cjs').recover(process.argv[1])"
+        program = "require('./sandbox/servers/kinesis/node/ledger.cjs').recover(process.argv[1])"
         command = [str(NODE), "-e", program, str(tmp_path)]
         subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True, timeout=30)
         return json.loads((tmp_path / "kinesis-data.json").read_text())

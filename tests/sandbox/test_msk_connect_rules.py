@@ -2,12 +2,12 @@
 
 import pytest
 
-from sandbox.msk_connect import translation
-from sandbox.msk_connect.errors import BadRequestError, NotFoundError
-from sandbox.msk_connect.lag import TopicLag, age_seconds, summarise
-from sandbox.msk_connect.metrics import lag_data
-from sandbox.msk_connect.store import Store
-from sandbox.msk_connect.translation import Progress
+from sandbox.servers.msk_connect import translation
+from sandbox.servers.msk_connect.errors import BadRequestError, NotFoundError
+from sandbox.servers.msk_connect.lag import TopicLag, age_seconds, summarise
+from sandbox.servers.msk_connect.metrics import lag_data
+from sandbox.servers.msk_connect.store import Store
+from sandbox.servers.msk_connect.translation import Progress
 
 CONFIGURATION = {"connector.class": "io.confluent.connect.s3.S3SinkConnector", "tasks.max": "2"}
 CONNECTOR = {

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.databricks.capture import Output, Redactor
-from sandbox.databricks.dbutils import DBUtils, Secrets
-from sandbox.databricks.modules import FreshModules
-from sandbox.databricks.notebook import Cell, Notebook, Outcome, cells, run_to_outcome
-from sandbox.databricks.workspace import Workspace
+from sandbox.servers.databricks.capture import Output, Redactor
+from sandbox.servers.databricks.dbutils import DBUtils, Secrets
+from sandbox.servers.databricks.modules import FreshModules
+from sandbox.servers.databricks.notebook import Cell, Notebook, Outcome, cells, run_to_outcome
+from sandbox.servers.databricks.workspace import Workspace
 
 HEADER = "# Databricks notebook source\n"
 SEPARATOR = "\n# COMMAND ----------\n"

@@ -8,10 +8,11 @@ import psycopg
 import pytest
 from rich.console import Console
 
-from sandbox import emulate_senders, report, report_stream
-from sandbox.emulate_senders import KinesisSender, Put
-from sandbox.ministack import client
-from sandbox.settings import PROJECT, Settings
+from sandbox.data import emulate_senders
+from sandbox.data.emulate_senders import KinesisSender, Put
+from sandbox.demo import report, report_stream
+from sandbox.run.settings import PROJECT, Settings
+from sandbox.servers.ministack import client
 from tests.conftest import TEST_HOME
 
 SAME = {"compared": 3, "equal": 3, "only_in_stream": 0, "differences": {}, "examples": []}

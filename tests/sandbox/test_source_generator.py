@@ -8,11 +8,11 @@ from hashlib import sha256
 
 import pytest
 
-from sandbox.source import words
-from sandbox.source.countries import COUNTRIES
-from sandbox.source.generator import MODES, generate
-from sandbox.source.posters import posts_per_poster
-from sandbox.source.schema import TABLES, Post, wire
+from sandbox.data.source import words
+from sandbox.data.source.countries import COUNTRIES
+from sandbox.data.source.generator import MODES, generate
+from sandbox.data.source.posters import posts_per_poster
+from sandbox.data.source.schema import TABLES, Post, wire
 
 ROWS = 11_154
 BYTES = {  # sha256 of 300 posts of seed 7 as they travel; a change here needs a new GENERATOR_VERSION

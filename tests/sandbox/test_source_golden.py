@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sandbox.source import load
-from sandbox.source.schema import TABLES
+from sandbox.data.source import load
+from sandbox.data.source.schema import TABLES
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 POSTS = [

@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from sandbox.source.generator import generate
-from sandbox.source.hard import HARD
-from sandbox.source.hard_wire import KINDS, hard_payloads
-from sandbox.source.schema import TABLES, wire
+from sandbox.data.source.generator import generate
+from sandbox.data.source.hard import HARD
+from sandbox.data.source.hard_wire import KINDS, hard_payloads
+from sandbox.data.source.schema import TABLES, wire
 
 
 @pytest.fixture(scope="module")

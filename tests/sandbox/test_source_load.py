@@ -5,11 +5,11 @@ import argparse
 import psycopg
 import pytest
 
-from sandbox.settings import SandboxError, Settings
-from sandbox.source import command
-from sandbox.source.generator import generate
-from sandbox.source.load import POSTS_PER_COPY, seed
-from sandbox.source.schema import TABLES
+from sandbox.data.source import command
+from sandbox.data.source.generator import generate
+from sandbox.data.source.load import POSTS_PER_COPY, seed
+from sandbox.data.source.schema import TABLES
+from sandbox.run.settings import SandboxError, Settings
 
 
 def rows_of(url: str, table: str) -> list[tuple]:

@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from sandbox import __main__ as command
-from sandbox.server import Server
-from sandbox.settings import SandboxError, Settings, free_port
-from sandbox.supervision import MARK, Supervision, members
+from sandbox.run.server import Server
+from sandbox.run.settings import SandboxError, Settings, free_port
+from sandbox.run.supervision import MARK, Supervision, members
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / "include" / "spark"))
 
-from pinterest_spark.lake import Lake  # noqa: E402 - the package is beside the notebooks, not installed
+from pinterest_spark.lakehouse.tables import Lake  # noqa: E402 - the package is beside the notebooks, not installed
 from pinterest_spark.session import build_session  # noqa: E402 - as above
 
 ARRIVED_MS = 1_764_021_600_000  # 2025-11-24T22:00:00Z, the Kafka timestamp of a record at offset 0
@@ -61,7 +61,7 @@ def land(lake: Lake) -> Callable[..., None]:
 
 
 def pin(index: Any, **values: Any) -> str:
-    from pinterest_spark.schemas import WIRE
+    from pinterest_spark.rows.schemas import WIRE
 
     row = dict.fromkeys(name for name in WIRE["pin"].names if name != "index")
     return json.dumps({"index": index, **row, **values}, ensure_ascii=False)
@@ -103,7 +103,7 @@ def refined(spark: Any) -> Callable[..., list[dict[str, Any]]]:
     def run(table: str, payloads: list[str | None], arrived_at: str = "2026-11-24 10:00:00") -> list[dict[str, Any]]:
         from pyspark.sql import functions as sf
 
-        from pinterest_spark.quality import refine
+        from pinterest_spark.rows.rules import refine
 
         rows = spark.createDataFrame(list(enumerate(payloads)), "_number int, _payload string")
         rows = rows.withColumn("_arrived_at", sf.lit(arrived_at).cast("timestamp"))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pinterest_spark import bronze
 from pinterest_spark.errors import StageError
-from pinterest_spark.lake import Lake, read
-from pinterest_spark.schemas import BRONZE
+from pinterest_spark.lakehouse import bronze
+from pinterest_spark.lakehouse.tables import Lake, read
+from pinterest_spark.rows.schemas import BRONZE
 
 NOTHING = {"landed": 0, "added": 0, "redelivered": 0, "total": 0}
 

@@ -105,8 +105,8 @@ def test_a_sentinel_clears_its_own_column_only(refined, payload_of):
 
 
 def test_silver_has_the_contracts_columns_in_order(spark):
-    from pinterest_spark.quality import refine
-    from pinterest_spark.schemas import SILVER
+    from pinterest_spark.rows.rules import refine
+    from pinterest_spark.rows.schemas import SILVER
 
     empty = spark.createDataFrame([], "_payload string, _arrived_at timestamp, _shard string")
 

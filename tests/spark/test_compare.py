@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pinterest_spark.compare import arrival, compare
 from pinterest_spark.errors import StageError
-from pinterest_spark.schemas import SILVER, silver_table
+from pinterest_spark.rows.schemas import SILVER, silver_table
+from pinterest_spark.stream.compare import arrival, compare
 
 POSTED = datetime(2018, 3, 1, 12, tzinfo=UTC)
 LINEAGE = (POSTED, 0, 1)

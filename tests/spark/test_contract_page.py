@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pinterest_spark import cleaning, quality, schemas, silver
+from pinterest_spark.lakehouse import silver
+from pinterest_spark.rows import cleaning, schemas
+from pinterest_spark.rows import rules as quality
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data-contract.md"
 NAME = re.compile(r"`([^`]+)`")

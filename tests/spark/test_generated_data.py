@@ -9,27 +9,27 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from pinterest_spark import bronze, silver
-from pinterest_spark.gold import answer
-from pinterest_spark.lake import read
-from pinterest_spark.offsets import OffsetRange
-from pinterest_spark.quality import refine
-from pinterest_spark.questions import facts
-from pinterest_spark.schemas import GOLD, QUARANTINE, SILVER, TABLES
+from pinterest_spark.lakehouse import bronze, silver
+from pinterest_spark.lakehouse.answers import facts
+from pinterest_spark.lakehouse.gold import answer
+from pinterest_spark.lakehouse.offsets import OffsetRange
+from pinterest_spark.lakehouse.tables import read
+from pinterest_spark.rows.rules import refine
+from pinterest_spark.rows.schemas import GOLD, QUARANTINE, SILVER, TABLES
 
 PROJECT = Path(__file__).resolve().parents[2]
 GOLDEN = PROJECT / "tests" / "golden"
 HARD_PAYLOADS = """
 import json
-from sandbox.source.hard_wire import hard_payloads
+from sandbox.data.source.hard_wire import hard_payloads
 for payload in hard_payloads({seed}, {rows}):
     print(json.dumps(payload))
 """
 SEED = """
 import json
-from sandbox.source import load
-from sandbox.source.generator import generate
-from sandbox.source.schema import TABLES, wire
+from sandbox.data.source import load
+from sandbox.data.source.generator import generate
+from sandbox.data.source.schema import TABLES, wire
 load.seed({url!r}, {mode!r}, {rows}, {seed})
 for post in generate({mode!r}, {rows}, {seed}):
     print(json.dumps([wire(table, row).decode() for table, row in zip(TABLES, post)]))

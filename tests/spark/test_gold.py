@@ -6,8 +6,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from pinterest_spark import bronze, gold, postgres, silver, warehouse
-from pinterest_spark.schemas import GOLD
+from pinterest_spark import postgres
+from pinterest_spark.lakehouse import bronze, gold, silver
+from pinterest_spark.lakehouse import staging as warehouse
+from pinterest_spark.rows.schemas import GOLD
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from pinterest_spark import kinesis_client
 from pinterest_spark.errors import TransientSourceError
-from pinterest_spark.kinesis_client import KinesisClient, backoff_seconds
-from pinterest_spark.kinesis_options import KinesisOptions, read_options
-from pinterest_spark.kinesis_reader import where_to_begin
-from pinterest_spark.kinesis_shards import Position
+from pinterest_spark.kinesis import client as kinesis_client
+from pinterest_spark.kinesis.client import KinesisClient, backoff_seconds
+from pinterest_spark.kinesis.options import KinesisOptions, read_options
+from pinterest_spark.kinesis.reader import where_to_begin
+from pinterest_spark.kinesis.shards import Position
 
 ARN = "arn:aws:kinesis:eu-west-1:000000000000:stream/posts"
 JAVA = '{"at_timestamp": "06/25/2020 10:23:45 -0700", "format": "MM/dd/yyyy HH:mm:ss ZZZ"}'

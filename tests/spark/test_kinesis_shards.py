@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pinterest_spark.errors import DataLossError, StageError
-from pinterest_spark.kinesis_shards import (
+from pinterest_spark.kinesis.shards import (
     Position,
     Shard,
     ShardRange,

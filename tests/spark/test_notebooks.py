@@ -43,7 +43,7 @@ def run_notebook(spark, monkeypatch):
 
 
 def test_the_three_run_one_after_the_other(run_notebook, lake, land, envelope_of, monkeypatch):
-    from pinterest_spark import warehouse
+    from pinterest_spark.lakehouse import staging as warehouse
 
     urls = []
     monkeypatch.setattr(warehouse, "stage", lambda url, answers: urls.append(url))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pinterest_spark.offsets import OffsetRange, read_acknowledged
+from pinterest_spark.lakehouse.offsets import OffsetRange, read_acknowledged
 from pinterest_spark.session import SIZES, build_session, s3a_settings, settings_of
 
 WRONG = [

@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from pinterest_spark import questions
-from pinterest_spark.gold import answer
-from pinterest_spark.schemas import GOLD, silver_table
+from pinterest_spark.lakehouse import answers as questions
+from pinterest_spark.lakehouse.gold import answer
+from pinterest_spark.rows.schemas import GOLD, silver_table
 
 PIN = {"category": "art", "poster_name": None, "follower_count": None}
 GEO = {"country": None, "timestamp": None}

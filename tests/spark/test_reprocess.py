@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from delta.tables import DeltaTable
 
-from pinterest_spark import bronze, quality, reprocess, silver
 from pinterest_spark.errors import StageError
-from pinterest_spark.lake import Lake, read
-from pinterest_spark.reprocess import Window
-from pinterest_spark.schemas import QUARANTINE, REPROCESSING, SILVER_BATCHES, silver_table
+from pinterest_spark.lakehouse import bronze, reprocess, silver
+from pinterest_spark.lakehouse.reprocess import Window
+from pinterest_spark.lakehouse.tables import Lake, read
+from pinterest_spark.rows import rules as quality
+from pinterest_spark.rows.schemas import QUARANTINE, REPROCESSING, SILVER_BATCHES, silver_table
 from tests.spark.conftest import ARRIVED_MS
 
 TABLE = "user"

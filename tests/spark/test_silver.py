@@ -3,11 +3,11 @@
 import pytest
 from delta.tables import DeltaTable
 
-from pinterest_spark import bronze, silver
 from pinterest_spark.errors import StageError
-from pinterest_spark.lake import read
-from pinterest_spark.offsets import OffsetRange
-from pinterest_spark.schemas import QUARANTINE, SILVER_BATCHES, silver_table
+from pinterest_spark.lakehouse import bronze, silver
+from pinterest_spark.lakehouse.offsets import OffsetRange
+from pinterest_spark.lakehouse.tables import read
+from pinterest_spark.rows.schemas import QUARANTINE, SILVER_BATCHES, silver_table
 
 TABLE = "user"
 
@@ -150,7 +150,7 @@ def test_a_lost_record_is_seen_and_the_totals_are_refused(run, land, envelope_of
     run()
     DeltaTable.forPath(spark, lake.silver(TABLE)).delete("ind = 1")
 
-    from pinterest_spark.reconcile import follow
+    from pinterest_spark.lakehouse.reconcile import follow
 
     found = follow(spark, lake, TABLE, f"pinterest.{TABLE}", [OffsetRange(0, 0, 2)])
     assert found == {"landed": 3, "silver": 2, "duplicates": 0, "quarantined": 0, "lost": 1}

@@ -7,17 +7,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pinterest_spark import bronze, silver, stream
 from pinterest_spark.errors import StageError
-from pinterest_spark.schemas import SILVER, TABLES
-from pinterest_spark.stream_settings import StreamSettings
-from pinterest_spark.stream_sink import Committed
-from pinterest_spark.stream_statements import statements_of
+from pinterest_spark.lakehouse import bronze, silver
+from pinterest_spark.rows.schemas import SILVER, TABLES
+from pinterest_spark.stream import queries as stream
+from pinterest_spark.stream.settings import StreamSettings
+from pinterest_spark.stream.sink import Committed
+from pinterest_spark.stream.statements import statements_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 HARD_PAYLOADS = """
 import json
-from sandbox.source.hard_wire import hard_payloads
+from sandbox.data.source.hard_wire import hard_payloads
 for payload in hard_payloads(11, 80):
     print(json.dumps(payload[:3]))
 """

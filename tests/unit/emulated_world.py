@@ -3,9 +3,9 @@
 import json
 from collections import Counter
 
-from pinterest_pipeline.emulation import TABLES, Plan
-from pinterest_pipeline.emulation_defects import KEYS
-from pinterest_pipeline.emulation_run import Emulation
+from pinterest_pipeline.emulator.defects import KEYS
+from pinterest_pipeline.emulator.plan import TABLES, Plan
+from pinterest_pipeline.emulator.run import Emulation
 
 
 def row(table, post_id):

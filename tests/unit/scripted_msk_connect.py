@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from botocore.stub import Stubber
 
-from pinterest_pipeline.hooks.msk_connect import MskConnectHook
+from pinterest_pipeline.msk_connect.hook import MskConnectHook
 
 ARN = "arn:aws:kafkaconnect:us-east-1:000000000000:connector/sink/1"
 CONFIGURATION = {"flush.size": "5000"}

@@ -11,8 +11,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from pinterest_pipeline.aws_errors import AwsService
-from pinterest_pipeline.errors import PermanentError, TransientError
+from pinterest_pipeline.common.aws_errors import AwsService
+from pinterest_pipeline.common.errors import PermanentError, TransientError
 
 SERVICE = AwsService("Thing", cures={"Closed": "open it"}, races=frozenset({"Racing"}), arguments="the file")
 

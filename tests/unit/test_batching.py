@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pinterest_pipeline.batching import Batch, in_batches, request_body
-from pinterest_pipeline.records import DeadLetter, Record
+from pinterest_pipeline.common.batching import Batch, in_batches, request_body
+from pinterest_pipeline.common.records import DeadLetter, Record
 
 ROOMY = 1_000_000
 

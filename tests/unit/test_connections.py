@@ -7,12 +7,12 @@ import pytest
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.hooks.databricks import DatabricksRunHook
-from pinterest_pipeline.hooks.kafka_rest import KafkaRestHook
-from pinterest_pipeline.hooks.postgres import PipelinePostgresHook
-from pinterest_pipeline.operators.postgres import PostgresQueryOperator
-from pinterest_pipeline.pipeline_variable import pipeline_variable
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.dag.settings import pipeline_variable
+from pinterest_pipeline.databricks.hook import DatabricksRunHook
+from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
+from pinterest_pipeline.warehouse.hook import PipelinePostgresHook
+from pinterest_pipeline.warehouse.operators import PostgresQueryOperator
 
 HOOKS = [
     pytest.param(KafkaRestHook, lambda hook: hook.topics(), id="kafka_rest"),

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pinterest_pipeline.databricks_jobs import Job, difference, read_job_file, reset_settings, the_one
-from pinterest_pipeline.errors import PermanentError
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.databricks.jobs import Job, difference, read_job_file, reset_settings, the_one
 
 PRODUCT_FILE = Path(__file__).resolve().parents[2] / "include" / "databricks" / "stream_posts_job.json"
 FILE = {

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.operators.databricks import MAX_SUBMISSIONS, DatabricksBatchRunOperator
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.databricks.operators import MAX_SUBMISSIONS, DatabricksBatchRunOperator
 
 NAME = "batch (manual__1)"
 

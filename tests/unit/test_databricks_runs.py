@@ -2,7 +2,8 @@
 
 import pytest
 
-from pinterest_pipeline.databricks_runs import (
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.databricks.runs import (
     AfterSubmit,
     StageStep,
     State,
@@ -13,7 +14,6 @@ from pinterest_pipeline.databricks_runs import (
     stage_step,
     why_it_failed,
 )
-from pinterest_pipeline.errors import PermanentError
 from tests.unit.scripted_databricks import task
 
 FIRST_TRY = Watch(is_first_look=True)

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.compat import AirflowSensorTimeout
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.sensors.databricks import DatabricksTaskRunSensor
-from pinterest_pipeline.triggers import databricks as triggers
-from pinterest_pipeline.triggers.databricks import DatabricksRunTrigger
+from pinterest_pipeline.common.compat import AirflowSensorTimeout
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.databricks import triggers
+from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
+from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
 from tests.unit.scripted_databricks import task
 
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.compat import AirflowSkipException
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.operators.databricks_stream import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
+from pinterest_pipeline.common.compat import AirflowSkipException
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.stream.operators import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
 
 TASKS = [{"task_key": "a", "notebook_task": {"notebook_path": "/n", "base_parameters": {"x": "1"}}}]
 

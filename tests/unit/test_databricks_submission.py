@@ -2,14 +2,14 @@
 
 import pytest
 
-from pinterest_pipeline.databricks_submission import (
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.databricks.submission import (
     idempotency_token,
     is_of_family,
     notebook_paths,
     own_name,
     submission_body,
 )
-from pinterest_pipeline.errors import PermanentError
 
 IDENTITY = ("dag", "run", "task", -1)
 BODY = {"run_name": "r", "tasks": []}

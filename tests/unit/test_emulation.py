@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from pinterest_pipeline.emulation import Plan, Post, Shuffle, Timeline, chosen
-from pinterest_pipeline.emulation_defects import DEFECTS, KEYS, spoilt
+from pinterest_pipeline.emulator.defects import DEFECTS, KEYS, spoilt
+from pinterest_pipeline.emulator.plan import Plan, Post, Shuffle, Timeline, chosen
 
 FIRST_PLACES = [5240, 8085, 84, 953]
 FIRST_DRAWS = [4311, 4750, 7293, 160]

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pinterest_pipeline.emulation import Plan
-from pinterest_pipeline.emulation_notes import Notes, rest_of
+from pinterest_pipeline.emulator.checkpoint import Notes, rest_of
+from pinterest_pipeline.emulator.plan import Plan
 
 
 class Lake:

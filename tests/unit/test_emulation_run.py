@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from pinterest_pipeline.emulation import TABLES
-from pinterest_pipeline.emulation_defects import DEFECTS
-from pinterest_pipeline.emulation_run import MOST_RECORDS_PER_SEND, added
+from pinterest_pipeline.emulator.defects import DEFECTS
+from pinterest_pipeline.emulator.plan import TABLES
+from pinterest_pipeline.emulator.run import MOST_RECORDS_PER_SEND, added
 from tests.unit.emulated_world import World
 
 

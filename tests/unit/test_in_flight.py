@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from pinterest_pipeline.in_flight import map_in_flight
+from pinterest_pipeline.common.concurrency import map_in_flight
 
 
 def never_stop():

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.hooks.kafka_rest import KafkaRestHook
-from pinterest_pipeline.records import DeadLetter, Record
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.common.records import DeadLetter, Record
+from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
 from tests.unit.scripted_kafka_rest import Answer, confluent, failed
 
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.operators import kafka_rest
-from pinterest_pipeline.operators.kafka_rest import KafkaRestProduceOperator
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.kafka_rest import operators as kafka_rest
+from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
 from tests.unit.scripted_kafka_rest import Answer, confluent, failed
 
 

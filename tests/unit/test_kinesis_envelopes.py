@@ -2,8 +2,8 @@
 
 import pytest
 
-from pinterest_pipeline.kinesis_api import StreamRecord
-from pinterest_pipeline.kinesis_envelopes import Bounds, Entry, Envelopes, wait_seconds
+from pinterest_pipeline.kinesis.batches import Bounds, Entry, Envelopes, wait_seconds
+from pinterest_pipeline.kinesis.model import StreamRecord
 
 INFINITY = float("inf")
 

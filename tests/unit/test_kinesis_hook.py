@@ -6,10 +6,10 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.hooks.kinesis import KinesisStreamHook
-from pinterest_pipeline.kinesis_api import StreamRecord
-from pinterest_pipeline.kinesis_reading import ReadUpTo
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.kinesis.backlog import ReadUpTo
+from pinterest_pipeline.kinesis.hook import KinesisStreamHook
+from pinterest_pipeline.kinesis.model import StreamRecord
 
 SUMMARY = {
     "StreamName": "s", "StreamARN": "arn:aws:kinesis:us-east-1:000000000000:stream/s", "StreamStatus": "ACTIVE",

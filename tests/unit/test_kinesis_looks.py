@@ -8,15 +8,14 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline import kinesis_reading
-from pinterest_pipeline.compat import AirflowSensorTimeout
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.kinesis_api import Shard, UnreadShard, age_milliseconds
-from pinterest_pipeline.kinesis_reading import IteratorAge, ReadUpTo, first_unread, newest_value
-from pinterest_pipeline.sensors import kinesis as sensors
-from pinterest_pipeline.sensors.kinesis import KinesisStreamSensor
-from pinterest_pipeline.triggers import kinesis as triggers
-from pinterest_pipeline.triggers import polling
+from pinterest_pipeline.common import polling_trigger as polling
+from pinterest_pipeline.common.compat import AirflowSensorTimeout
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.kinesis import backlog as kinesis_reading
+from pinterest_pipeline.kinesis import sensors, triggers
+from pinterest_pipeline.kinesis.backlog import IteratorAge, ReadUpTo, first_unread, newest_value
+from pinterest_pipeline.kinesis.model import Shard, UnreadShard, age_milliseconds
+from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
 from tests.unit.test_kinesis_operators import busy
 from tests.unit.test_kinesis_plan import AS_DECLARED
 

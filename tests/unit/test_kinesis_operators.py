@@ -7,17 +7,19 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.kinesis_api import UnreadShard
-from pinterest_pipeline.operators import approval, kinesis, kinesis_base
-from pinterest_pipeline.operators.approval import ApproveOperator
-from pinterest_pipeline.operators.kinesis import (
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.dag import approval
+from pinterest_pipeline.dag.approval import ApproveOperator
+from pinterest_pipeline.dag.kinesis_streams import choose
+from pinterest_pipeline.kinesis import operators as kinesis
+from pinterest_pipeline.kinesis import operators_base as kinesis_base
+from pinterest_pipeline.kinesis.model import UnreadShard
+from pinterest_pipeline.kinesis.operators import (
     KinesisEnsureStreamOperator,
     KinesisRetireStreamOperator,
     KinesisScaleStreamOperator,
 )
-from pinterest_pipeline.operators.kinesis_records import KinesisPutRecordsOperator
-from pinterest_pipeline.stream_management import choose
+from pinterest_pipeline.kinesis.put_records import KinesisPutRecordsOperator
 from tests.unit.test_kinesis_plan import AS_DECLARED, SPEC
 
 DECLARED = {key: value for key, value in SPEC.arguments().items() if key != "stream_name"}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.kinesis_api import StreamDescription
-from pinterest_pipeline.kinesis_plan import (
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.kinesis.model import StreamDescription
+from pinterest_pipeline.kinesis.plan import (
     Await,
     StreamSpec,
     next_step,

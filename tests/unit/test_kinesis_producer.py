@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from pinterest_pipeline import kinesis_producer
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.kinesis_api import SequenceRange, StreamRecord
-from pinterest_pipeline.kinesis_envelopes import Bounds
-from pinterest_pipeline.kinesis_producer import Putting, RequestTooLargeError, widen
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.kinesis import producer as kinesis_producer
+from pinterest_pipeline.kinesis.batches import Bounds
+from pinterest_pipeline.kinesis.model import SequenceRange, StreamRecord
+from pinterest_pipeline.kinesis.producer import Putting, RequestTooLargeError, widen
 
 THROTTLED = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded"}
 

@@ -4,8 +4,8 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
-from pinterest_pipeline import stream_comparison
-from pinterest_pipeline.lakehouse import LIBRARIES, batch_tasks, reprocess_tasks
+from pinterest_pipeline.dag import stream_comparison
+from pinterest_pipeline.dag.lakehouse import LIBRARIES, batch_tasks, reprocess_tasks
 
 PROJECT = Path(__file__).resolve().parents[2]
 OF_THE_RUNTIME = ("pyspark", "delta-spark", "pyarrow", "pandas", "boto3")

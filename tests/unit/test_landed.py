@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pinterest_pipeline.landed import (
+from pinterest_pipeline.lake.landing import (
     Target,
     behind,
     last_offset,

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from pinterest_pipeline.links import LINKS, KinesisStreamLink, MskConnectLink
-from pinterest_pipeline.operators.kinesis import KinesisEnsureStreamOperator
-from pinterest_pipeline.operators.msk_connect import MskConnectRestartOperator
-from pinterest_pipeline.sensors.kinesis import KinesisStreamSensor
-from pinterest_pipeline.sensors.msk_connect import MskConnectHealthSensor
+from pinterest_pipeline.common.links import LINKS, KinesisStreamLink, MskConnectLink
+from pinterest_pipeline.kinesis.operators import KinesisEnsureStreamOperator
+from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
+from pinterest_pipeline.msk_connect.operators import MskConnectRestartOperator
+from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 
 
 def task(region_name, connection_region=None, stream_name="s"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pinterest_pipeline.connector_health import Health, Snapshot, TaskCounts, has_failed_tasks, health
+from pinterest_pipeline.msk_connect.health import Health, Snapshot, TaskCounts, has_failed_tasks, health
 
 FINE = TaskCounts(running=2, errored=0, workers=1)
 LAG = {"pin": 10, "geo": 0}

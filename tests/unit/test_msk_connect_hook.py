@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.stub import Stubber
 
-from pinterest_pipeline.connector_health import TaskCounts
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.hooks.msk_connect import MskConnectHook
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.msk_connect.health import TaskCounts
+from pinterest_pipeline.msk_connect.hook import MskConnectHook
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 ARN = "arn:aws:kafkaconnect:us-east-1:000000000000:connector/sink/1"

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.compat import AirflowSensorTimeout
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.hooks.msk_connect import MskConnectHook
-from pinterest_pipeline.operators.msk_connect import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
-from pinterest_pipeline.sensors.msk_connect import MskConnectHealthSensor
+from pinterest_pipeline.common.compat import AirflowSensorTimeout
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.msk_connect.hook import MskConnectHook
+from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
+from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 from tests.unit.scripted_msk_connect import ARN, CONFIGURATION, Service
 
 REQUEST = {

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from pinterest_pipeline.connector_api import Connector
-from pinterest_pipeline.connector_plan import Difference, Step, difference, next_step, read_connector_file
-from pinterest_pipeline.errors import PermanentError
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.msk_connect.client import Connector
+from pinterest_pipeline.msk_connect.plan import Difference, Step, difference, next_step, read_connector_file
 
 WANTED = {
     "connectorName": "sink",

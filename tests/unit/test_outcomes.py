@@ -2,7 +2,7 @@
 
 import pytest
 
-from pinterest_pipeline.outcomes import Dialect, Verdict, read_outcomes
+from pinterest_pipeline.kafka_rest.responses import Dialect, Verdict, read_outcomes
 
 SCHEMAS = {"key_schema_id": None, "value_schema_id": None}
 

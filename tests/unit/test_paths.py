@@ -2,7 +2,7 @@
 
 import pytest
 
-from pinterest_pipeline.paths import include_folder, sql_files
+from pinterest_pipeline.dag.paths import include_folder, sql_files
 
 
 def test_a_project_keeps_include_beside_its_dags(tmp_path):

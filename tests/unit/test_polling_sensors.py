@@ -7,15 +7,15 @@ import time
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.compat import AirflowSensorTimeout
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.sensors import lake as lake_sensors
-from pinterest_pipeline.sensors.kafka_rest import KafkaRestTopicSensor
-from pinterest_pipeline.sensors.lake import KafkaOffsetsLandedSensor
-from pinterest_pipeline.triggers import lake as lake_triggers
-from pinterest_pipeline.triggers import polling
-from pinterest_pipeline.triggers.kafka_rest import KafkaRestTopicTrigger
-from pinterest_pipeline.triggers.lake import KafkaOffsetsLandedTrigger
+from pinterest_pipeline.common import polling_trigger as polling
+from pinterest_pipeline.common.compat import AirflowSensorTimeout
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
+from pinterest_pipeline.kafka_rest.triggers import KafkaRestTopicTrigger
+from pinterest_pipeline.lake import sensors as lake_sensors
+from pinterest_pipeline.lake import triggers as lake_triggers
+from pinterest_pipeline.lake.sensors import KafkaOffsetsLandedSensor
+from pinterest_pipeline.lake.triggers import KafkaOffsetsLandedTrigger
 from tests.unit.scripted_kafka_rest import Answer
 
 PRODUCED = [

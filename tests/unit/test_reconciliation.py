@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pinterest_pipeline.reconciliation import TableAccount, balance, discrepancies, offsets_by_table
+from pinterest_pipeline.dag.reconciliation import TableAccount, balance, discrepancies, offsets_by_table
 
 GOOD = TableAccount(
     table="pin", source=10, acknowledged=8, dead_letters=2, offsets=8,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from pinterest_pipeline.records import DeadLetter, Record, UnsupportedColumnError, row_encoder
+from pinterest_pipeline.common.records import DeadLetter, Record, UnsupportedColumnError, row_encoder
 
 IST = timezone(timedelta(hours=5, minutes=30))
 

@@ -1,6 +1,6 @@
 """What the comparison of stream and silver says to the person on call."""
 
-from pinterest_pipeline.stream_comparison import disagreements
+from pinterest_pipeline.dag.stream_comparison import disagreements
 
 EQUAL = {"compared": 600, "equal": 600, "only_in_stream": 2, "differences": {}, "examples": []}
 

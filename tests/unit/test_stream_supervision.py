@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pinterest_pipeline.databricks_runs import Run, State
-from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.stream_supervision import (
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.databricks.runs import Run, State
+from pinterest_pipeline.stream.policy import (
     Control,
     LaunchStep,
     Limits,

@@ -6,9 +6,9 @@ import psycopg
 import psycopg2
 import pytest
 
-from pinterest_pipeline import stream_tables
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.stream_supervision import Control, Request
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.stream import tables as stream_tables
+from pinterest_pipeline.stream.policy import Control, Request
 
 
 @pytest.mark.parametrize(

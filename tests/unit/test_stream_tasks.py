@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pinterest_pipeline import stream_tasks
-from pinterest_pipeline.errors import PermanentError
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.dag import stream_supervisor as stream_tasks
 
 PAUSED = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

@@ -12,15 +12,15 @@ import psycopg2
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline import alerts, stream_watch
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.sensors import databricks_stream as sensors
-from pinterest_pipeline.sensors.databricks_stream import DatabricksStreamSensor
-from pinterest_pipeline.stream_supervision import StreamEndedError
-from pinterest_pipeline.stream_watch import Watched
-from pinterest_pipeline.triggers import databricks_stream as triggers
-from pinterest_pipeline.triggers import polling
-from pinterest_pipeline.triggers.databricks_stream import DatabricksJobTrigger, DatabricksStreamTrigger
+from pinterest_pipeline.common import polling_trigger as polling
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.dag import alerts
+from pinterest_pipeline.stream import monitor as stream_watch
+from pinterest_pipeline.stream import sensors, triggers
+from pinterest_pipeline.stream.monitor import Watched
+from pinterest_pipeline.stream.policy import StreamEndedError
+from pinterest_pipeline.stream.sensors import DatabricksStreamSensor
+from pinterest_pipeline.stream.triggers import DatabricksJobTrigger, DatabricksStreamTrigger
 from tests.unit.scripted_databricks import ScriptedDatabricks
 
 STREAMS = {"stream_pin": "streaming-pin", "stream_geo": "streaming-geo"}
@@ -118,7 +118,7 @@ def test_a_dead_run_ends_the_watch_with_the_alarm(world, caplog):
 
     with pytest.raises(StreamEndedError, match=r"Stream stream is dead: run 1 ended: INTERNAL_ERROR FAILED") as caught:
         watch(timeout=60)
-    with caplog.at_level(logging.ERROR, "pinterest_pipeline.alerts"):
+    with caplog.at_level(logging.ERROR, "pinterest_pipeline.dag.alerts"):
         ti = SimpleNamespace(dag_id="d", task_id="watch", run_id="r", map_index=-1, try_number=1)
         alerts.log_failure({"ti": ti, "exception": caught.value})
 
@@ -231,7 +231,7 @@ def test_the_triggers_report_comes_home_as_from_the_sensor(world):
 
     event = asyncio.run(asyncio.wait_for(first(), 20)).payload
 
-    assert path.endswith("triggers.databricks_stream.DatabricksStreamTrigger")
+    assert path.endswith("stream.triggers.DatabricksStreamTrigger")
     with pytest.raises(StreamEndedError, match="is dead"):
         sensor().resume({}, json.loads(json.dumps(event)))
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from pinterest_pipeline.alerts import describe, log_failure
-from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.warehouse import check, record
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.dag.alerts import describe, log_failure
+from pinterest_pipeline.warehouse.audit import check, record
 
 
 class FakeDatabase:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.windows import arrivals, choose_window
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.dag.window import arrivals, choose_window
 
 START, END = datetime(2018, 3, 1, 2, tzinfo=UTC), datetime(2018, 3, 2, 2, tzinfo=UTC)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path.cwd().parent))  # a notebook runs in its own folder; the package lies beside it
 
-from pinterest_spark import notebook, silver
-from pinterest_spark.lake import Lake
-from pinterest_spark.offsets import read_acknowledged
+from pinterest_spark import notebook
+from pinterest_spark.lakehouse import silver
+from pinterest_spark.lakehouse.offsets import read_acknowledged
+from pinterest_spark.lakehouse.tables import Lake
 
 # COMMAND ----------
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path.cwd().parent))  # a notebook runs in its own folder; the package lies beside it
 
-from pinterest_spark import notebook, stream
-from pinterest_spark.stream_settings import OPTIONAL, REQUIRED, StreamSettings
+from pinterest_spark import notebook
+from pinterest_spark.stream import queries as stream
+from pinterest_spark.stream.settings import OPTIONAL, REQUIRED, StreamSettings
 
 # COMMAND ----------
 

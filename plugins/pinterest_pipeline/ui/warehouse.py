@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pinterest_pipeline.compat import AirflowException
-from pinterest_pipeline.connections import TABLE
+from pinterest_pipeline.common.compat import AirflowException
+from pinterest_pipeline.common.connections import TABLE
 
 CONNECTION = "pinterest_warehouse"
 CONNECT_SECONDS = 3
@@ -51,7 +51,7 @@ def read(queries: Mapping[str, Query]) -> dict[str, Rows | None]:
 
 
 def connect() -> Any:
-    from pinterest_pipeline.hooks.postgres import PipelinePostgresHook  # noqa: PLC0415 - imports a driver
+    from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - imports a driver
 
     class BoundedHook(PipelinePostgresHook):
         @classmethod

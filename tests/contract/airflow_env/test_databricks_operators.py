@@ -6,11 +6,11 @@ import json
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.hooks.databricks import DatabricksRunHook
-from pinterest_pipeline.operators.databricks import DatabricksBatchRunOperator
-from pinterest_pipeline.sensors.databricks import DatabricksTaskRunSensor
-from pinterest_pipeline.triggers.databricks import DatabricksRunTrigger
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.databricks.hook import DatabricksRunHook
+from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
+from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
+from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
 
 CLUSTER = {"spark_version": "17.3.x-scala2.13", "num_workers": 1, "node_type_id": "m5.large"}
 RESULT = "import json\ndbutils.notebook.exit(json.dumps({'stage': dbutils.widgets.get('stage')}))"

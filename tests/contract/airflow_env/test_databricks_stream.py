@@ -11,8 +11,8 @@ from datetime import timedelta
 
 import pytest
 
-from pinterest_pipeline.hooks.databricks_jobs import DatabricksJobHook
-from pinterest_pipeline.operators.databricks_stream import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
+from pinterest_pipeline.databricks.jobs_hook import DatabricksJobHook
+from pinterest_pipeline.stream.operators import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
 
 # It ends well once its stop file is there, as the real one does once stream.control says so.
 ENDLESS = """import os, time

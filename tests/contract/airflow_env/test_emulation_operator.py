@@ -11,10 +11,10 @@ import boto3
 import psycopg
 import pytest
 
-from pinterest_pipeline.emulation import TABLES
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.operators import emulation
-from pinterest_pipeline.operators.emulation import EmulatePostsOperator
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.emulator import operators as emulation
+from pinterest_pipeline.emulator.operators import EmulatePostsOperator
+from pinterest_pipeline.emulator.plan import TABLES
 from tests.conftest import PROJECT
 from tests.contract.airflow_env.kafka_lab import KafkaLab
 

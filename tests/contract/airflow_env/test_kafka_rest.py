@@ -8,12 +8,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.hooks.kafka_rest import KafkaRestHook
-from pinterest_pipeline.hooks.lake import LakeHook
-from pinterest_pipeline.operators.kafka_rest import KafkaRestProduceOperator
-from pinterest_pipeline.records import Record
-from pinterest_pipeline.sensors.kafka_rest import KafkaRestTopicSensor
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.common.records import Record
+from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
+from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
+from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
+from pinterest_pipeline.lake.hook import LakeHook
 from tests.contract.airflow_env.kafka_lab import KafkaLab
 
 ROWS = 1203

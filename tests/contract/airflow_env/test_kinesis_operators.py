@@ -11,16 +11,16 @@ import pytest
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.hooks.kinesis import KinesisStreamHook
-from pinterest_pipeline.kinesis_api import StreamRecord
-from pinterest_pipeline.operators.kinesis import (
+from pinterest_pipeline.common import polling_trigger as polling
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.kinesis.hook import KinesisStreamHook
+from pinterest_pipeline.kinesis.model import StreamRecord
+from pinterest_pipeline.kinesis.operators import (
     KinesisEnsureStreamOperator,
     KinesisRetireStreamOperator,
     KinesisScaleStreamOperator,
 )
-from pinterest_pipeline.sensors.kinesis import KinesisStreamSensor
-from pinterest_pipeline.triggers import polling
+from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
 from tests.contract.airflow_env.kinesis_lab import KinesisLab
 
 SQL = Path(__file__).resolve().parents[3] / "include" / "sql"
@@ -183,7 +183,7 @@ def test_the_sensor_waits_for_the_readers_and_finds_no_age_in_cloudwatch(lab, mo
     last_arrival = max(record["ApproximateArrivalTimestamp"] for record in lab.records())
     looks = iter([None, last_arrival])
     database = SimpleNamespace(get_records=lambda *_: [(None, None, next(looks))])
-    monkeypatch.setattr("pinterest_pipeline.sensors.kinesis.postgres_hook", lambda _: database)
+    monkeypatch.setattr("pinterest_pipeline.kinesis.sensors.postgres_hook", lambda _: database)
     watch = {"task_id": "w", "stream_name": lab.name, "poke_interval": 0.1, "timeout": 60, "deferrable": False}
 
     assert KinesisStreamSensor(**watch).execute({})["open_shards"] == 2

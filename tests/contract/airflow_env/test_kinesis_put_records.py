@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from pinterest_pipeline.errors import PermanentError, TransientError
-from pinterest_pipeline.hooks.kinesis import KinesisStreamHook
-from pinterest_pipeline.hooks.lake import LakeHook
-from pinterest_pipeline.kinesis_api import StreamRecord
-from pinterest_pipeline.operators.kinesis_records import KinesisPutRecordsOperator
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.kinesis.hook import KinesisStreamHook
+from pinterest_pipeline.kinesis.model import StreamRecord
+from pinterest_pipeline.kinesis.put_records import KinesisPutRecordsOperator
+from pinterest_pipeline.lake.hook import LakeHook
 from tests.contract.airflow_env.kinesis_lab import KinesisLab
 
 THROTTLED = "ProvisionedThroughputExceededException"

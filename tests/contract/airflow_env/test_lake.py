@@ -8,11 +8,11 @@ import uuid
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.compat import AirflowSensorTimeout
-from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.hooks import lake as lake_hooks
-from pinterest_pipeline.hooks.lake import LakeHook
-from pinterest_pipeline.sensors.lake import KafkaOffsetsLandedSensor
+from pinterest_pipeline.common.compat import AirflowSensorTimeout
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.lake import hook as lake_hooks
+from pinterest_pipeline.lake.hook import LakeHook
+from pinterest_pipeline.lake.sensors import KafkaOffsetsLandedSensor
 
 
 @pytest.fixture(autouse=True)

@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.connector_api import Waited
-from pinterest_pipeline.connector_health import Health
-from pinterest_pipeline.errors import PermanentError
-from pinterest_pipeline.hooks.msk_connect import MskConnectHook
-from pinterest_pipeline.operators.msk_connect import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
-from pinterest_pipeline.paths import include_folder
-from pinterest_pipeline.sensors.msk_connect import MskConnectHealthSensor
-from pinterest_pipeline.triggers.msk_connect import MskConnectHealthTrigger, MskConnectStateTrigger
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.dag.paths import include_folder
+from pinterest_pipeline.msk_connect.client import Waited
+from pinterest_pipeline.msk_connect.health import Health
+from pinterest_pipeline.msk_connect.hook import MskConnectHook
+from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
+from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
+from pinterest_pipeline.msk_connect.triggers import MskConnectHealthTrigger, MskConnectStateTrigger
 from tests.contract.airflow_env.kafka_lab import PROJECT, KafkaLab
 
 FILE = include_folder(str(PROJECT / "dags" / "any.py")) / "kafka" / "pinterest-s3-sink.json"

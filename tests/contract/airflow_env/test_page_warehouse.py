@@ -24,7 +24,7 @@ def connection(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def table() -> Iterator[str]:
     """A table with one row, made by another connection than the page's."""
-    from pinterest_pipeline.hooks.postgres import PipelinePostgresHook
+    from pinterest_pipeline.warehouse.hook import PipelinePostgresHook
 
     hook, name = PipelinePostgresHook("pinterest_warehouse"), f"t_{uuid4().hex[:8]}"
     hook.run(f"CREATE TABLE {name} AS SELECT 1 AS a")

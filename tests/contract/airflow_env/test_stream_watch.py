@@ -14,11 +14,12 @@ import psycopg
 import pytest
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-from pinterest_pipeline import stream_tables, stream_watch
-from pinterest_pipeline.databricks_runs import Run, State
-from pinterest_pipeline.errors import TransientError
-from pinterest_pipeline.stream_supervision import Request, Verdict
-from pinterest_pipeline.stream_watch import StreamWatch, Watched
+from pinterest_pipeline.common.errors import TransientError
+from pinterest_pipeline.databricks.runs import Run, State
+from pinterest_pipeline.stream import monitor as stream_watch
+from pinterest_pipeline.stream import tables as stream_tables
+from pinterest_pipeline.stream.monitor import StreamWatch, Watched
+from pinterest_pipeline.stream.policy import Request, Verdict
 
 DDL = Path(__file__).resolve().parents[3] / "include" / "sql" / "ddl"
 BATCH = """INSERT INTO stream.progress

@@ -9,9 +9,8 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from sandbox import api_gateway
-from sandbox.ministack import client
-from sandbox.settings import Settings
+from sandbox.run.settings import Settings
+from sandbox.servers.ministack import api_gateway, client
 
 TEST_HOME = Path(__file__).resolve().parents[3] / ".sandbox-test"
 TOPIC = "pinterest.dead-letters"  # one partition, and nothing else writes to it through the proxy

@@ -8,8 +8,8 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from sandbox import emulate_senders
-from sandbox.settings import SandboxError, Settings
+from sandbox.data import emulate_senders
+from sandbox.run.settings import SandboxError, Settings
 from tests.conftest import TEST_HOME
 
 

@@ -12,9 +12,9 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from sandbox.kafka_rest import MAX_REQUEST_BYTES
-from sandbox.kafka_rest.app import create_app
-from sandbox.settings import Settings
+from sandbox.run.settings import Settings
+from sandbox.servers.kafka_rest import MAX_REQUEST_BYTES
+from sandbox.servers.kafka_rest.app import create_app
 
 TEST_HOME = Path(__file__).resolve().parents[3] / ".sandbox-test"
 JSON = {"content-type": "application/vnd.kafka.json.v2+json"}

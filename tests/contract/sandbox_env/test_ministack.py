@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sandbox import ministack
-from sandbox.settings import Settings
+from sandbox.run.settings import Settings
+from sandbox.servers import ministack
 
 TEST_HOME = Path(__file__).resolve().parents[3] / ".sandbox-test"
 REFUSED = ("lambda", "ecs", "ec2", "codebuild", "cloudformation", "states", "iam", "ssm", "glue", "eks")

@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from sandbox.source.load import seed
-from sandbox.source.schema import TABLES
+from sandbox.data.source.load import seed
+from sandbox.data.source.schema import TABLES
 from tests.contract.sandbox_env.fresh_database import SQL, fresh_database, run_all
 
 ALL = {"window_start": "0001-01-01T00:00:00", "window_end": "9999-01-01T00:00:00", "include_undated": True}

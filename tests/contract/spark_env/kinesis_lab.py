@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from pinterest_spark.kinesis_source import register
+from pinterest_spark.kinesis.source import register
 
 
 class KinesisLab:

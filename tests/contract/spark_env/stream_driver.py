@@ -9,10 +9,10 @@ import os
 import signal
 import sys
 
-from pinterest_spark import stream
 from pinterest_spark.session import build_session
-from pinterest_spark.stream_settings import StreamSettings
-from pinterest_spark.stream_sink import StreamSink
+from pinterest_spark.stream import queries as stream
+from pinterest_spark.stream.settings import StreamSettings
+from pinterest_spark.stream.sink import StreamSink
 
 given = json.loads(sys.argv[1])
 commit = StreamSink.commit

@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 
-from pinterest_spark.schemas import SILVER
-from pinterest_spark.stream_sink import StreamSink
-from pinterest_spark.stream_statements import LINEAGE, statements_of
+from pinterest_spark.rows.schemas import SILVER
+from pinterest_spark.stream.sink import StreamSink
+from pinterest_spark.stream.statements import LINEAGE, statements_of
 from tests.contract.sandbox_env.fresh_database import fresh_database, run_all
 
 ARRIVED = datetime(2026, 11, 25, 10, tzinfo=UTC)

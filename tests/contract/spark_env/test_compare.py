@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from pinterest_spark import compare, lake
-from pinterest_spark.lake import Lake
-from pinterest_spark.schemas import SILVER, TABLES, silver_table
+from pinterest_spark.lakehouse import tables as lake
+from pinterest_spark.lakehouse.tables import Lake
+from pinterest_spark.rows.schemas import SILVER, TABLES, silver_table
+from pinterest_spark.stream import compare
 from tests.contract.spark_env.stream_lab import ARRIVED, Warehouse, checkpoint, judged, record, warehouse_of
 
 ROWS: dict[str, dict[str, Any]] = {

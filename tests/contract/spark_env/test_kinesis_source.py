@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pyspark.errors import AnalysisException, StreamingQueryException
 
-from pinterest_spark.kinesis_source import register
+from pinterest_spark.kinesis.source import register
 from tests.contract.spark_env.kinesis_lab import KinesisLab, SourceLab
 
 COLUMNS = [

@@ -3,9 +3,9 @@
 import pytest
 
 from pinterest_spark.errors import StageError
-from pinterest_spark.schemas import SILVER
-from pinterest_spark.stream import Writer
-from pinterest_spark.stream_settings import StreamSettings
+from pinterest_spark.rows.schemas import SILVER
+from pinterest_spark.stream.queries import Writer
+from pinterest_spark.stream.settings import StreamSettings
 from tests.contract.spark_env.stream_lab import ARRIVED, checkpoint, warehouse_of
 
 LINEAGE = (

@@ -6,10 +6,11 @@ import threading
 import psycopg
 import pytest
 
-from pinterest_spark import postgres, stream_sink
+from pinterest_spark import postgres
 from pinterest_spark.errors import StageError
-from pinterest_spark.stream_control import Control
-from pinterest_spark.stream_statements import JOIN_LOCK
+from pinterest_spark.stream import sink as stream_sink
+from pinterest_spark.stream.control import Control
+from pinterest_spark.stream.statements import JOIN_LOCK
 from tests.contract.spark_env.stream_lab import ARRIVED, SHARD, checkpoint, judged, record, warehouse_of
 
 SUMS = "SELECT sum(record_count), sum(row_count), sum(duplicate_count), sum(quarantined_count) FROM stream.progress"

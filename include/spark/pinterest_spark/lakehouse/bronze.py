@@ -1,0 +1,166 @@
+"""Bronze: every line of the lake once, as it came, with where it came from.
+
+New objects only, through Structured Streaming ``availableNow``: Auto Loader on Databricks, the text file source
+elsewhere. The connector may write a record twice (wall-clock rotation is not exactly-once) and a micro-batch may be
+replayed after a crash, so a record is kept once per (topic, partition, offset).
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_, or_
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as sf
+from pyspark.sql.types import StructType
+
+from pinterest_spark.lakehouse.offsets import OffsetRange, is_within
+from pinterest_spark.lakehouse.tables import Lake, append, at_once, exists, read, row_count
+from pinterest_spark.rows.schemas import BRONZE, ENVELOPE, TABLES
+
+MAX_FILES_PER_BATCH = 1000  # Auto Loader's own default; 5,000 records a file
+KEY = ["topic", "partition", "offset", "line_key"]
+STRICT = {"allowSingleQuotes": "false"}
+LINEAGE_ONLY = StructType([field for field in ENVELOPE if field.name != "payload"])
+
+
+def run(spark: SparkSession, lake: Lake, topic_prefix: str) -> dict[str, Any]:
+    """Bring what is new below ``topics/<prefix>.<table>`` into bronze; safe to repeat.
+
+    Result: ``{"stage", "tables": {table: {"landed", "added", "redelivered", "total"}}, "seconds"}``, in rows.
+    """
+    started = time.monotonic()
+    results = at_once(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}"))
+    return {
+        "stage": "bronze",
+        "tables": dict(zip(TABLES, results, strict=True)),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> dict[str, int]:
+    path = lake.bronze(table)
+    before = row_count(spark, path)
+    landed: list[int] = []
+    query = (
+        lines(spark, lake.topic(topic))
+        .writeStream.queryName(f"bronze-{table}")
+        .option("checkpointLocation", lake.checkpoint("bronze", table))
+        .trigger(availableNow=True)
+        .foreachBatch(keep_once(path, landed))
+        .start()
+    )
+    query.awaitTermination()
+    total = row_count(spark, path)
+    added = total - before
+    return {"landed": sum(landed), "added": added, "redelivered": sum(landed) - added, "total": total}
+
+
+def lines(spark: SparkSession, folder: str) -> DataFrame:
+    """Return the stream of new lines: ``value`` string, ``source_file`` string (path below ``topics/``).
+
+    The folders are a glob, so that a topic which has not landed anything yet is an empty stream and no error.
+    """
+    reader = spark.readStream.schema("value string").option("pathGlobFilter", "*.json*")
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+        reader = reader.format("cloudFiles").option("cloudFiles.format", "text")
+        reader = reader.option("cloudFiles.maxFilesPerTrigger", MAX_FILES_PER_BATCH)
+    else:
+        reader = reader.format("text").option("maxFilesPerTrigger", MAX_FILES_PER_BATCH)
+    source_file = sf.substring_index("_metadata.file_path", "/topics/", -1)
+    return reader.load(f"{folder}/dt=*").select("value", source_file.alias("source_file"))
+
+
+def open_envelopes(lines: DataFrame) -> DataFrame:
+    """Return bronze rows, ``landed_at`` excepted.
+
+    A line whose envelope is broken keeps its text as ``payload``, has no lineage, and is known by ``line_key``, a hash
+    of its file and text; for every other row that is NULL.
+    """
+    opened = lines.withColumn("_", sf.from_json("value", ENVELOPE, STRICT))
+    return opened.select(
+        *lineage(),
+        sf.when(is_whole(), sf.col("_.payload")).otherwise(sf.col("value")).alias("payload"),
+        sf.when(~is_whole(), sf.sha2(sf.concat_ws("\n", "source_file", "value"), 256)).alias("line_key"),
+        "source_file",
+    )
+
+
+def is_whole() -> Column:
+    """Say whether an envelope ``_`` has all of its lineage."""
+    return reduce(and_, (sf.col(f"_.{field}").isNotNull() for field in LINEAGE_ONLY.names))
+
+
+def lineage() -> list[Column]:
+    """Return the columns that say where a record came from, all NULL for a broken envelope."""
+    columns = {
+        "topic": sf.col("_.kafka_topic"),
+        "partition": sf.col("_.kafka_partition"),
+        "offset": sf.col("_.kafka_offset"),
+        "kafka_timestamp": sf.timestamp_millis("_.kafka_timestamp"),
+    }
+    return [sf.when(is_whole(), column).alias(name) for name, column in columns.items()]
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What a micro-batch holds, counted before it is written."""
+
+    records: int
+    ranges: dict[str, list[OffsetRange]]
+    is_distinct: bool  # every record once, and every line with its lineage
+
+
+def arrivals(lines: DataFrame) -> Arrivals:
+    """Count a micro-batch; the payloads, nearly all of the text, are skipped over and not unpacked."""
+    opened = lines.select(sf.from_json("value", LINEAGE_ONLY, STRICT).alias("_"))
+    found = opened.select(*lineage()).groupBy("topic", "partition").agg(
+        sf.count("*").alias("records"), sf.countDistinct("offset").alias("offsets"),
+        sf.min("offset").alias("first"), sf.max("offset").alias("last"),
+    ).collect()  # fmt: skip
+    ranges: dict[str, list[OffsetRange]] = {}
+    for one in found:
+        if one.topic is not None:
+            ranges.setdefault(one.topic, []).append(OffsetRange(one.partition, one.first, one.last))
+    return Arrivals(sum(one.records for one in found), ranges, all(one.records == one.offsets for one in found))
+
+
+def keep_once(path: str, landed: list[int]) -> Callable[[DataFrame, int], None]:
+    """Return the ``foreachBatch`` that appends a micro-batch, and MERGEs it where a record may be known already.
+
+    Counting the offsets and appending costs half of a MERGE, which sorts every payload; Kafka's offsets only grow, so
+    that nothing but a re-delivery, a replay or a broken line needs one. Either way the rows are in bronze once.
+    """
+
+    def write(batch: DataFrame, _batch_id: int) -> None:
+        arrived = arrivals(batch)
+        landed.append(arrived.records)
+        rows = open_envelopes(batch)
+        stamped = rows.withColumn("landed_at", sf.current_timestamp()).select(*BRONZE.names)
+        is_first = not exists(batch.sparkSession, path)
+        if is_first or (arrived.is_distinct and not may_know(batch.sparkSession, path, arrived.ranges)):
+            append(stamped if arrived.is_distinct else stamped.dropDuplicates(KEY), path)
+        else:
+            merge_new(stamped, path, arrived.ranges)
+
+    return write
+
+
+def may_know(spark: SparkSession, path: str, ranges: dict[str, list[OffsetRange]]) -> bool:
+    return not read(spark, path, BRONZE).alias("known").where(may_hold(ranges)).isEmpty()
+
+
+def may_hold(ranges: dict[str, list[OffsetRange]]) -> Column:
+    """Say where in bronze a batch's records could be; by literals, so that Delta opens no file outside the ranges."""
+    return reduce(or_, (is_within(topic, some, of="known.") for topic, some in ranges.items()), sf.lit(False))
+
+
+def merge_new(rows: DataFrame, path: str, ranges: dict[str, list[OffsetRange]]) -> None:
+    same = reduce(and_, (sf.col(f"known.{name}").eqNullSafe(sf.col(f"new.{name}")) for name in KEY))
+    where = may_hold(ranges) | sf.col("known.line_key").isNotNull()
+    bronze = DeltaTable.forPath(rows.sparkSession, path).alias("known")
+    bronze.merge(rows.dropDuplicates(KEY).alias("new"), same & where).whenNotMatchedInsertAll().execute()

@@ -1,0 +1,143 @@
+"""The proof of the silver stage: where each record of bronze went, counted apart from the code that moved it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as sf
+
+from pinterest_spark.errors import StageError
+from pinterest_spark.lakehouse.offsets import OffsetRange, is_within
+from pinterest_spark.lakehouse.tables import Lake, at_once, read, row_count
+from pinterest_spark.rows.schemas import (
+    BRONZE,
+    QUARANTINE,
+    REPROCESSING,
+    SILVER_BATCHES,
+    TABLES,
+    WIRE_KEY,
+    silver_table,
+)
+
+NOTHING = {"landed": 0, "silver": 0, "duplicates": 0, "quarantined": 0, "lost": 0}
+
+
+def count(
+    spark: SparkSession, lake: Lake, topic_prefix: str, acknowledged: dict[str, list[OffsetRange]]
+) -> dict[str, Any]:
+    """Return the silver stage's numbers, all in rows.
+
+    - ``run``: of the bronze records within ``acknowledged``, per table: ``landed`` = ``silver`` (the row that silver
+      holds is this record) + ``duplicates`` (silver holds another record of its key) + ``quarantined`` + ``lost``.
+    - ``totals``: ``bronze``, ``silver`` and ``quarantined`` counted in the tables, ``duplicates`` from the audit.
+    - ``quarantine_reasons``: rows by reason. ``defects``: records by column since the first run, re-sends included.
+    - ``counted_at``: when, ISO 8601 in UTC, by which later totals are told from earlier ones.
+
+    :raises StageError: when a table's totals do not add up.
+    """
+    counted_at = datetime.now(UTC).isoformat()
+    reasons = quarantine_reasons(spark, lake)
+    check_finished(spark, lake)
+    audits = read(spark, lake.silver_batches, SILVER_BATCHES).select("table_name", "duplicates", "defects").collect()
+
+    def count_table(table: str) -> tuple[dict[str, int], dict[str, int]]:
+        ranges = acknowledged.get(table, [])
+        of_run = follow(spark, lake, table, f"{topic_prefix}.{table}", ranges) if ranges else dict(NOTHING)
+        duplicates = sum(one.duplicates for one in audits if one.table_name == table)
+        return of_run, totals_of(spark, lake, table, duplicates, sum(reasons[table].values()))
+
+    counted = dict(zip(TABLES, at_once(spark, TABLES, count_table), strict=True))
+    defects: dict[str, dict[str, int]] = {table: {} for table in TABLES}
+    for one in audits:
+        for column, records in one.defects.items():
+            defects[one.table_name][column] = defects[one.table_name].get(column, 0) + records
+    totals = {table: counted[table][1] for table in TABLES}
+    check_totals(totals)
+    return {
+        "run": {table: counted[table][0] for table in TABLES},
+        "totals": totals,
+        "quarantine_reasons": reasons,
+        "defects": defects,
+        "counted_at": counted_at,
+    }
+
+
+def totals_of(spark: SparkSession, lake: Lake, table: str, duplicates: int, quarantined: int) -> dict[str, int]:
+    return {
+        "bronze": row_count(spark, lake.bronze(table)),
+        "silver": row_count(spark, lake.silver(table)),
+        "duplicates": duplicates,
+        "quarantined": quarantined,
+    }
+
+
+def check_finished(spark: SparkSession, lake: Lake) -> None:
+    """Refuse to count a lake whose silver is between two sets of rules."""
+    unfinished = {one.table_name for one in read(spark, lake.reprocessing, REPROCESSING).collect()}
+    if unfinished:
+        raise StageError(
+            f"Silver {', '.join(sorted(unfinished))} was being reprocessed and is not done: the run was cut short. "
+            "Clear the failed task of DAG pinterest_reprocess, or start that DAG again, which finishes it."
+        )
+
+
+def check_totals(totals: dict[str, dict[str, int]]) -> None:
+    """Refuse totals in which a record is missing or counted twice."""
+    wrong = [
+        f"{table}: bronze {one['bronze']} is not silver {one['silver']} + duplicates {one['duplicates']} "
+        f"+ quarantined {one['quarantined']}"
+        for table, one in totals.items()
+        if one["bronze"] != one["silver"] + one["duplicates"] + one["quarantined"]
+    ]
+    if wrong:
+        raise StageError(
+            f"The silver stage does not add up. {'; '.join(wrong)}. Rows were changed by other hands than this "
+            "pipeline's, or a checkpoint below checkpoints/silver does not belong to its tables."
+        )
+
+
+def quarantine_reasons(spark: SparkSession, lake: Lake) -> dict[str, dict[str, int]]:
+    found = read(spark, lake.quarantine, QUARANTINE).groupBy("table_name", "reject_reason").count().collect()
+    reasons: dict[str, dict[str, int]] = {table: {} for table in TABLES}
+    for table, reason, rows in sorted(found):
+        reasons[table][reason] = rows
+    return reasons
+
+
+def follow(spark: SparkSession, lake: Lake, table: str, topic: str, ranges: list[OffsetRange]) -> dict[str, int]:
+    """Follow the bronze records of the ranges to where they ended; payloads are read of those not found at once."""
+    records = read(spark, lake.bronze(table), BRONZE).where(is_within(topic, ranges))
+    silver = read(spark, lake.silver(table), silver_table(table)).select(
+        sf.col("_kafka_partition").alias("partition"),
+        sf.col("_kafka_offset").alias("offset"),
+        sf.lit(True).alias("_silver"),
+    )
+    rejected = (
+        read(spark, lake.quarantine, QUARANTINE)
+        .where((sf.col("table_name") == table) & (sf.col("topic") == topic))
+        .select("partition", "offset", sf.lit(True).alias("_rejected"))
+    )
+    place = ["partition", "offset"]
+    found = records.select(*place).join(silver, place, "left").join(rejected, place, "left")
+    placed = found.groupBy("_silver", "_rejected").count().collect()
+    in_silver = sum(one["count"] for one in placed if one._silver)
+    in_quarantine = sum(one["count"] for one in placed if one._rejected and not one._silver)
+    landed = sum(one["count"] for one in placed)
+    duplicates = 0
+    if landed > in_silver + in_quarantine:
+        silver_ids = read(spark, lake.silver(table), silver_table(table))
+        elsewhere = records.join(silver, place, "left_anti").join(rejected, place, "left_anti")
+        duplicates = count_superseded(elsewhere, silver_ids, table)
+    return {
+        "landed": landed,
+        "silver": in_silver,
+        "duplicates": duplicates,
+        "quarantined": in_quarantine,
+        "lost": landed - in_silver - in_quarantine - duplicates,
+    }
+
+
+def count_superseded(records: DataFrame, silver: DataFrame, table: str) -> int:
+    """Count the records whose key silver holds through another record."""
+    key = sf.get_json_object("payload", f"$.{WIRE_KEY[table]}").try_cast("bigint")
+    return records.select(key.alias("ind")).join(silver.select("ind"), "ind", "left_semi").count()

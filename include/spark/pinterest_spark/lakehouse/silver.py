@@ -1,0 +1,225 @@
+"""Silver: bronze cleaned, one row a key, the latest wins; what cannot be used goes to quarantine with its reason.
+
+New bronze rows only, through a Delta stream with ``availableNow``. Every step of a micro-batch can be repeated: the
+quarantine is merged by the record, the audit row is written once, silver is merged by key and lineage, so that a crash
+between any two of them costs a repetition and nothing else.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as sf
+
+from pinterest_spark.errors import StageError
+from pinterest_spark.lakehouse import reconcile
+from pinterest_spark.lakehouse.offsets import OffsetRange
+from pinterest_spark.lakehouse.tables import PARTITIONED, Lake, append, append_row, at_once, exists, made_once, read
+from pinterest_spark.rows.rules import refine
+from pinterest_spark.rows.schemas import SILVER, SILVER_BATCHES, TABLES, WIRE, silver_table
+
+BROKEN_LINE = "unreadable envelope"
+LATEST = ("_kafka_timestamp", "_kafka_offset", "_kafka_partition")  # the last one only makes a tie repeatable
+
+
+def run(
+    spark: SparkSession, lake: Lake, topic_prefix: str, acknowledged: dict[str, list[OffsetRange]]
+) -> dict[str, Any]:
+    """Bring what is new in bronze into silver and quarantine, then prove that no record was lost; safe to repeat.
+
+    :param acknowledged: per table, the offsets that Kafka acknowledged to this run's ingestion; may be empty.
+    :returns: ``{"stage", "run", "totals", "quarantine_reasons", "defects", "counted_at", "seconds"}``: see
+        ``reconcile``.
+    :raises StageError: when bronze is not silver + duplicates + quarantined.
+    """
+    started = time.monotonic()
+    at_once(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}"))
+    found = reconcile.count(spark, lake, topic_prefix, acknowledged)
+    return {"stage": "silver", **found, "seconds": round(time.monotonic() - started, 3)}
+
+
+def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> None:
+    if not exists(spark, lake.bronze(table)):
+        return
+    query = (
+        spark.readStream.format("delta")
+        .load(lake.bronze(table))
+        .writeStream.queryName(f"silver-{table}")
+        .option("checkpointLocation", lake.checkpoint("silver", table))
+        .trigger(availableNow=True)
+        .foreachBatch(settle(lake, table, topic))
+        .start()
+    )
+    query.awaitTermination()
+
+
+def settle(lake: Lake, table: str, topic: str) -> Callable[[DataFrame, int], None]:
+    """Return the ``foreachBatch``: judge each record, then quarantine -> audit -> silver."""
+
+    def write(batch: DataFrame, batch_id: int) -> None:
+        with kept(judge(batch, table, topic)) as judged:
+            count = count_batch(judged, table)
+            accepted = judged.where("_reject_reason IS NULL")
+            if count.rejected:
+                quarantine(judged.where("_reject_reason IS NOT NULL"), lake, table)
+            if count.records:
+                audit(accepted, count, lake, table, batch_id)
+            if count.accepted:
+                upsert(accepted, lake.silver(table), table, is_distinct=count.accepted == count.keys)
+
+    return write
+
+
+@contextmanager
+def kept(rows: DataFrame) -> Iterator[DataFrame]:
+    """Hold the rows for the steps of one micro-batch: parsing is what costs, and a filter would parse twice."""
+    held = rows.persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        yield held
+    finally:
+        held.unpersist()
+
+
+def judge(bronze: DataFrame, table: str, topic: str) -> DataFrame:
+    """Return bronze rows refined, lineage as ``_…`` columns; only a rejected row keeps its payload."""
+    records = bronze.select(
+        sf.coalesce("topic", sf.lit(topic)).alias("_topic"),
+        sf.col("partition").alias("_kafka_partition"),
+        sf.col("offset").alias("_kafka_offset"),
+        sf.col("kafka_timestamp").alias("_arrived_at"),
+        sf.col("payload").alias("_payload"),
+        sf.col("line_key").alias("_line_key"),
+        sf.col("source_file").alias("_source"),
+    )
+    broken = sf.col("_line_key").isNotNull()
+    refined = refine(records, table)
+    reason = sf.when(broken, sf.lit(BROKEN_LINE)).otherwise(sf.col("_reject_reason"))
+    rejected = reason.isNotNull()
+    return refined.select(
+        sf.when(rejected, sf.col("_topic")).alias("_topic"),
+        sf.when(rejected, sf.col("_payload")).alias("_payload"),
+        sf.when(rejected, sf.col("_line_key")).alias("_line_key"),
+        sf.when(rejected, sf.col("_source")).alias("_source"),
+        reason.alias("_reject_reason"),
+        "_defects",
+        *SILVER[table].names,
+        sf.col("_arrived_at").alias("_kafka_timestamp"),
+        "_kafka_partition",
+        "_kafka_offset",
+    )
+
+
+@dataclass(frozen=True)
+class BatchCount:
+    """The rows of one micro-batch; ``keys`` are the distinct ids of the accepted ones."""
+
+    records: int
+    rejected: int
+    keys: int
+    defects: dict[str, int]
+
+    @property
+    def accepted(self) -> int:
+        return self.records - self.rejected
+
+
+def count_batch(judged: DataFrame, table: str) -> BatchCount:
+    is_rejected = sf.col("_reject_reason").isNotNull()
+    columns = SILVER[table].names + WIRE[table].names
+    lost = {name: sf.count_if(sf.array_contains("_defects", name)).alias(name) for name in dict.fromkeys(columns)}
+    found = judged.agg(
+        sf.count("*").alias("_records"),
+        sf.count_if(is_rejected).alias("_rejected"),
+        sf.count_distinct(sf.when(~is_rejected, sf.col("ind"))).alias("_keys"),
+        *lost.values(),
+    ).collect()[0]
+    defects = {name: found[name] for name in lost if found[name]}
+    return BatchCount(found._records, found._rejected, found._keys, defects)
+
+
+def quarantine(rejected: DataFrame, lake: Lake, table: str) -> None:
+    """MERGE rejected records by where they came from; the literal table name keeps the three streams apart."""
+    rows = quarantine_rows(rejected, table)
+    with made_once(rows.sparkSession, lake.quarantine) as is_there:
+        if not is_there:
+            append(rows, lake.quarantine, PARTITIONED)
+            return
+    same = sf.col("known.table_name") == table
+    for name in ("topic", "partition", "offset", "line_key"):
+        same &= sf.col(f"known.{name}").eqNullSafe(sf.col(f"new.{name}"))
+    known = DeltaTable.forPath(rows.sparkSession, lake.quarantine).alias("known")
+    known.merge(rows.alias("new"), same).whenNotMatchedInsertAll().execute()
+
+
+def quarantine_rows(judged: DataFrame, table: str) -> DataFrame:
+    return judged.select(
+        sf.lit(table).alias("table_name"),
+        sf.col("_topic").alias("topic"),
+        sf.col("_kafka_partition").alias("partition"),
+        sf.col("_kafka_offset").alias("offset"),
+        sf.col("_kafka_timestamp").alias("kafka_timestamp"),
+        sf.col("_payload").alias("payload"),
+        sf.col("_reject_reason").alias("reject_reason"),
+        sf.col("_source").alias("source"),
+        sf.col("_line_key").alias("line_key"),
+    )
+
+
+def audit(accepted: DataFrame, count: BatchCount, lake: Lake, table: str, batch_id: int) -> None:
+    """Write down once what a micro-batch is about to do to silver, *before* it does it.
+
+    A replay after the MERGE could no longer tell a new key from a known one, so the first count stands.
+    """
+    spark = accepted.sparkSession
+    this_batch = (sf.col("table_name") == table) & (sf.col("batch_id") == batch_id)
+    written = read(spark, lake.silver_batches, SILVER_BATCHES).where(this_batch).head()
+    if written is None:
+        new_keys = count.keys - count_known(accepted, lake.silver(table), table)
+        row = (
+            table, batch_id, count.records, count.accepted, count.rejected, new_keys, count.accepted - new_keys,
+            count.defects, datetime.now(UTC),
+        )  # fmt: skip
+        append_row(spark, row, SILVER_BATCHES, lake.silver_batches)
+    elif written.records != count.records:
+        raise StageError(
+            f"Silver {table}, micro-batch {batch_id}: {count.records} records, but the audit has {written.records}. "
+            f"The checkpoint {lake.checkpoint('silver', table)} was lost or replaced. Restore it, or remove it with "
+            f"{lake.silver(table)} and this table's rows in {lake.silver_batches} and {lake.quarantine}, and run again."
+        )
+
+
+def count_known(accepted: DataFrame, path: str, table: str) -> int:
+    """Count the keys of the batch that silver has already."""
+    spark = accepted.sparkSession
+    if not exists(spark, path):
+        return 0
+    return accepted.select("ind").distinct().join(read(spark, path, SILVER[table]).select("ind"), "ind").count()
+
+
+def upsert(accepted: DataFrame, path: str, table: str, *, is_distinct: bool) -> None:
+    """Keep the latest row of each key, of the batch and of the table."""
+    rows = accepted.select(*(sf.col(field.name).cast(field.dataType) for field in silver_table(table)))
+    latest = rows if is_distinct else newest(rows)
+    if not exists(accepted.sparkSession, path):
+        append(latest, path)
+        return
+    silver = DeltaTable.forPath(accepted.sparkSession, path).alias("known")
+    merge = silver.merge(latest.alias("new"), "known.ind = new.ind")
+    merge.whenMatchedUpdateAll(condition=is_newer()).whenNotMatchedInsertAll().execute()
+
+
+def is_newer() -> Column:
+    return sf.struct(*(sf.col(f"new.{name}") for name in LATEST)) > sf.struct(
+        *(sf.col(f"known.{name}") for name in LATEST)
+    )
+
+
+def newest(rows: DataFrame) -> DataFrame:
+    by_age = Window.partitionBy("ind").orderBy(*(sf.desc(name) for name in LATEST))
+    return rows.withColumn("_rank", sf.row_number().over(by_age)).where("_rank = 1").drop("_rank")

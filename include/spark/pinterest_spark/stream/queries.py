@@ -1,0 +1,208 @@
+"""The stream: records of Kinesis, judged and cleaned as the batch does it, in PostgreSQL a moment later.
+
+Three queries, each with a checkpoint and a sink of its own. The whole transformation stands in the streaming plan, so
+that it is analysed once and not for each micro-batch, and a micro-batch is one Spark action.
+"""
+
+import logging
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as sf
+from pyspark.sql.streaming.query import StreamingQuery
+
+from pinterest_spark.errors import StageError
+from pinterest_spark.kinesis import source as kinesis_source
+from pinterest_spark.lakehouse.tables import Lake
+from pinterest_spark.rows.rules import refine
+from pinterest_spark.rows.schemas import SILVER
+from pinterest_spark.stream.control import Control
+from pinterest_spark.stream.settings import StreamSettings
+from pinterest_spark.stream.sink import Committed, StreamSink, check_tables
+
+log = logging.getLogger(__name__)
+
+DRIVER_ROWS = 100_000  # of judged records, below 1 KB each: what the driver may hold at once for each of three queries
+WATCH_SECONDS = 0.5
+START_SECONDS = 120.0  # the id of a checkpoint is known once its query has started
+
+
+def run(spark: SparkSession, settings: StreamSettings, warehouse_url: str) -> dict[str, Any]:
+    """Stream until asked to stop, and return what was committed; a failing query ends the others and is raised.
+
+    Result: ``{"stage", "tables": {table: {"batches", "replays", "records", "rows", "duplicates", "quarantined"}},
+    "seconds"}``; ``records`` = ``rows`` (keys new to the table) + ``duplicates`` + ``quarantined``, of this run.
+
+    :raises StageError: naming the query that failed and why, or the tables that the warehouse lacks.
+    """
+    started = time.monotonic()
+    check_tables(warehouse_url)
+    control = Control(warehouse_url)
+    is_ours = kinesis_source.register(spark)
+    writers = [Writer(settings, table, warehouse_url, may_be_big=not is_ours) for table in settings.tables]
+    try:
+        for writer in writers:
+            writer.start(records(spark, settings, writer.table, is_ours=is_ours))
+        watch(writers, control)
+    finally:
+        stop(writers)
+        control.close()
+    return {
+        "stage": "stream",
+        "tables": {writer.table: writer.counts for writer in writers},
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def records(spark: SparkSession, settings: StreamSettings, table: str, *, is_ours: bool) -> DataFrame:
+    """Return a stream as the Kinesis source gives it; only our own knows a bound for the records of a micro-batch."""
+    options = {
+        "streamName": settings.stream(table),
+        "region": settings.region,
+        "initialPosition": settings.initial_position,
+    }
+    if is_ours:
+        options["maxRecordsPerBatch"] = str(settings.max_records_per_batch)
+    if settings.endpoint_url:
+        options["endpointUrl"] = settings.endpoint_url
+    return spark.readStream.format("kinesis").options(**options).load()
+
+
+def judge(kinesis: DataFrame, table: str) -> DataFrame:
+    """Return records of Kinesis refined, in the columns of the sink; only a rejected record keeps its payload.
+
+    In: ``data`` binary, ``stream``, ``shardId``, ``sequenceNumber`` string, ``approximateArrivalTimestamp`` timestamp.
+    Out: the silver columns, then ``stream_statements.LINEAGE``.
+    """
+    envelopes = kinesis.select(
+        payload_text().alias("_payload"),
+        sf.col("approximateArrivalTimestamp").alias("_arrived_at"),
+        sf.col("stream").alias("_stream"),
+        sf.col("shardId").alias("_shard_id"),
+        sf.col("sequenceNumber").alias("_sequence"),
+    )
+    return refine(envelopes, table).select(
+        *(sf.col(field.name).cast(field.dataType) for field in SILVER[table]),
+        sf.col("_stream").alias("stream"),
+        sf.col("_shard_id").alias("shard_id"),
+        sf.col("_sequence").alias("stream_sequence"),
+        sf.col("_arrived_at").alias("ingested_at"),
+        sf.when(sf.col("_reject_reason").isNotNull(), sf.col("_payload")).alias("payload"),
+        sf.col("_reject_reason").alias("reject_reason"),
+        sf.col("_defects").alias("defects"),
+    )
+
+
+def payload_text() -> Column:
+    """Return the record as text; bytes that are no UTF-8 become U+FFFD, as they do on the way through the lake."""
+    return sf.make_valid_utf8(sf.col("data").cast("string"))
+
+
+class Writer:
+    """One query and its sink."""
+
+    def __init__(
+        self,
+        settings: StreamSettings,
+        table: str,
+        url: str,
+        *,
+        may_be_big: bool = False,
+        driver_rows: int = DRIVER_ROWS,
+    ) -> None:
+        self.settings = settings
+        self.table = table
+        self.name = f"stream_{table}"
+        self.sink = StreamSink(url, self.name, table)
+        self.driver_rows = driver_rows
+        self.looks_first = may_be_big or settings.max_records_per_batch > driver_rows
+        self.lake = Lake(settings.lake_uri) if settings.lake_uri else None
+        self.checkpoint_id: Future[str] = Future()
+        self.query: StreamingQuery | None = None
+        self.is_stopped = False
+        self.counts = dict.fromkeys(("batches", "replays", "records", "rows", "duplicates", "quarantined"), 0)
+
+    def start(self, kinesis: DataFrame) -> None:
+        self.query = (
+            judge(kinesis, self.table)
+            .writeStream.queryName(self.name)
+            .option("checkpointLocation", self.settings.checkpoint(self.name))
+            .trigger(processingTime=self.settings.trigger)
+            .foreachBatch(self.write)
+            .start()
+        )
+        self.checkpoint_id.set_result(str(self.query.id))
+
+    def write(self, batch: DataFrame, batch_id: int) -> None:
+        """Commit a micro-batch; the lake, if asked for, after PostgreSQL, by a write that Delta does once."""
+        checkpoint_id = self.checkpoint_id.result(START_SECONDS)
+        if self.looks_first or self.lake is not None:
+            batch.persist()
+        try:
+            if self.looks_first and batch.count() > self.driver_rows:
+                committed = self.sink.commit_by_executors(checkpoint_id, batch_id, batch)
+            else:
+                committed = self.sink.commit(checkpoint_id, batch_id, batch.toArrow())
+            if self.lake is not None:
+                once = {"txnAppId": f"{self.name}/{checkpoint_id}", "txnVersion": str(batch_id)}
+                batch.write.format("delta").mode("append").options(**once).save(self.lake.stream(self.table))
+        finally:
+            if batch.is_cached:
+                batch.unpersist()
+        self.count(committed)
+
+    def count(self, committed: Committed) -> None:
+        self.counts["batches"] += 1
+        self.counts["replays"] += committed.is_replay
+        for name in ("records", "rows", "duplicates", "quarantined"):
+            self.counts[name] += getattr(committed, name)
+
+    def check(self) -> None:
+        """:raises StageError: when the query ended by itself."""
+        if self.query is None or self.is_stopped or self.query.isActive:
+            return
+        error = self.query.exception()
+        said = str(error).strip().splitlines() if error else ["it ended without an error"]
+        raise StageError(f"{self.name} failed, the other queries were stopped. {reason(said)}") from error
+
+    def stop(self) -> None:
+        """End the query; a micro-batch at work is finished or left to the next run, which does it once either way."""
+        self.is_stopped = True
+        if self.query is not None:
+            self.query.stop()
+        self.sink.close()
+
+
+def reason(said: list[str]) -> str:
+    """Return the line of a Python traceback that says what went wrong, the first line where there is none."""
+    raised = [line.strip() for line in said if line.strip().startswith(("pinterest_spark.", "psycopg.", "botocore."))]
+    if not raised and said[0] in {"", "null"}:  # the JVM read from a process that was no longer there
+        return "Spark gives no reason: one of its Python processes was killed, perhaps for want of memory."
+    return (raised or said)[-1 if raised else 0]
+
+
+def watch(writers: list[Writer], control: Control) -> None:
+    """Wait until every query was asked to stop; between looks the queries are left alone."""
+    running = list(writers)
+    while running:
+        for writer in running:
+            writer.check()
+        asked = control.asked_to_stop([writer.name for writer in running])
+        leaving = [writer for writer in running if writer.name in asked]
+        if leaving:
+            log.info("Asked to stop: %s", ", ".join(writer.name for writer in leaving))
+            stop(leaving)
+            running = [writer for writer in running if writer not in leaving]
+        else:
+            time.sleep(WATCH_SECONDS)
+
+
+def stop(writers: list[Writer]) -> None:
+    """Stop the queries that are not, at the same time."""
+    left = [writer for writer in writers if not writer.is_stopped]
+    if left:
+        with ThreadPoolExecutor(len(left)) as threads:
+            for stopped in [threads.submit(writer.stop) for writer in left]:
+                stopped.result()

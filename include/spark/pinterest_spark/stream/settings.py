@@ -1,0 +1,95 @@
+"""What the notebook ``stream_posts`` is told, checked as a whole before anything starts."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from pinterest_spark.rows.schemas import TABLES
+
+REQUIRED = ("stream_prefix", "region", "checkpoint_uri", "secret_scope", "secret_key")
+OPTIONAL = (
+    "endpoint_url", "trigger_seconds", "max_records_per_batch", "initial_position", "tables", "lake_uri",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """The settings of a run.
+
+    :param stream_prefix: streams are ``<prefix>-pin``, ``-geo`` and ``-user``.
+    :param checkpoint_uri: folder of the checkpoints, one a query; whoever deletes it makes the stream read again what
+        Kinesis still holds, which changes no row.
+    :param endpoint_url: of Kinesis; empty for the region's own.
+    :param trigger_seconds: least time between the starts of two micro-batches.
+    :param max_records_per_batch: of each query, where the source is our own; Databricks' has options of its own.
+    :param initial_position: where a new checkpoint begins: ``earliest``, ``latest`` or the source's JSON.
+    :param lake_uri: where every judged record is also appended to ``delta/stream/<table>``; empty for nowhere.
+    """
+
+    stream_prefix: str
+    region: str
+    checkpoint_uri: str
+    endpoint_url: str = ""
+    trigger_seconds: float = 0.5
+    max_records_per_batch: int = 10_000
+    initial_position: str = "earliest"
+    tables: tuple[str, ...] = TABLES
+    lake_uri: str = ""
+
+    @classmethod
+    def read(cls, given: Mapping[str, str]) -> "StreamSettings":
+        """Return the settings of widget values; an empty one has its default.
+
+        :raises ValueError: naming *every* value that is none.
+        """
+        wrong: list[str] = []
+        values: dict[str, object] = {
+            field.name: given[field.name] for field in fields(cls) if given.get(field.name, "")
+        }
+        readers = {"trigger_seconds": seconds, "max_records_per_batch": whole_number, "tables": tables}
+        for name, reader in readers.items():
+            if name in values:
+                try:
+                    values[name] = reader(str(values[name]))
+                except ValueError as error:
+                    wrong.append(f"{name} is {values[name]!r}; {error}")
+        if "://" not in str(values.get("checkpoint_uri", "")):
+            wrong.append(
+                f"checkpoint_uri is {values.get('checkpoint_uri')!r}; expected a URI such as s3://bucket/folder"
+            )
+        if wrong:
+            raise ValueError(f"Wrong notebook parameters: {'; '.join(wrong)}.")
+        return cls(**values)  # type: ignore[arg-type]
+
+    def stream(self, table: str) -> str:
+        return f"{self.stream_prefix}-{table}"
+
+    def checkpoint(self, query: str) -> str:
+        return f"{self.checkpoint_uri.rstrip('/')}/{query}"
+
+    @property
+    def trigger(self) -> str:
+        return f"{round(self.trigger_seconds * 1000)} milliseconds"
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 3600:
+        raise ValueError("expected seconds from 0 to 3600")
+    return value
+
+
+def whole_number(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ValueError("expected a whole number of records, 1 or more")
+    return int(text)
+
+
+def tables(text: str) -> tuple[str, ...]:
+    wanted = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not wanted or len(set(wanted)) != len(wanted) or not set(wanted) <= set(TABLES):
+        raise ValueError(f"expected some of {', '.join(TABLES)}, each once")
+    return wanted

@@ -1,0 +1,17 @@
+"""What every DAG of the pipeline has in common."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pinterest_pipeline.dag.alerts import log_failure
+
+START = datetime(2017, 10, 18, tzinfo=UTC)  # the first day of the data
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": "data-platform",
+    "retries": 2,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+    "execution_timeout": timedelta(minutes=15),
+    "on_failure_callback": log_failure,
+}

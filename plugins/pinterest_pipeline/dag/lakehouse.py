@@ -1,0 +1,63 @@
+"""The Databricks runs that write the lake: a batch (bronze, silver, gold), and a reprocessing (reprocess, gold).
+
+Each stage names its cluster, since the service refuses shared job clusters in ``runs/submit``. Equal specs share one
+warm driver in the sandbox; in the cloud an instance pool (``instance_pool_id`` in the spec) keeps the starts short.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from pinterest_pipeline.dag.settings import setting
+
+RUN_NAME = "pinterest_daily_batch"  # of both: a submission waits while another run of its name is active
+# What pinterest_spark needs and a Databricks Runtime lacks; the stream's job names the same in include/databricks
+LIBRARIES = [{"pypi": {"package": package}} for package in ("psycopg[binary]==3.3.9", "pgpq==0.12.0")]
+
+
+GOLD = {
+    "lake_uri": setting("lake_uri"),
+    "secret_scope": setting("databricks.warehouse_url_scope"),
+    "secret_key": setting("databricks.warehouse_url_key"),
+}
+
+
+def batch_tasks(acknowledged: Any, *, stage_limit: timedelta) -> list[dict[str, Any]]:
+    """Return the tasks of a Jobs API 2.1/2.2 run: one per stage, each after the one before, each its own notebook.
+
+    :param acknowledged: What ``reconciliation.offsets_by_table`` returns, or the task that returns it; the operator
+        makes JSON text of it.
+    :param stage_limit: Databricks ends a stage that runs longer.
+    """
+    lake = {"lake_uri": setting("lake_uri"), "topic_prefix": setting("topic_prefix")}
+    return in_turn({"bronze": lake, "silver": {**lake, "acknowledged": acknowledged}, "gold": GOLD}, stage_limit)
+
+
+def reprocess_tasks(window_start: str, window_end: str, *, stage_limit: timedelta) -> list[dict[str, Any]]:
+    """Return the tasks of a run that judges again what landed in a window, and answers the questions anew."""
+    lake = {"lake_uri": setting("lake_uri"), "topic_prefix": setting("topic_prefix")}
+    window = {"window_start": window_start, "window_end": window_end}
+    return in_turn({"reprocess": {**lake, **window}, "gold": GOLD}, stage_limit)
+
+
+def in_turn(widgets: Mapping[str, Mapping[str, Any]], stage_limit: timedelta) -> list[dict[str, Any]]:
+    """Return a task for each stage, each after the one before.
+
+    :param widgets: By stage, which is the name of its notebook. Values may be templates or the output of a task.
+    """
+    tasks: list[dict[str, Any]] = []
+    for stage, given in widgets.items():
+        task: dict[str, Any] = {
+            "task_key": stage,
+            "new_cluster": setting("databricks.cluster"),
+            "libraries": LIBRARIES,
+            "notebook_task": {
+                "notebook_path": f"{setting('databricks.notebook_root')}/{stage}",
+                "base_parameters": dict(given),
+            },
+            "timeout_seconds": int(stage_limit.total_seconds()),
+        }
+        if tasks:
+            task["depends_on"] = [{"task_key": tasks[-1]["task_key"]}]
+        tasks.append(task)
+    return tasks

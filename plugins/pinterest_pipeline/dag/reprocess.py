@@ -1,0 +1,41 @@
+"""The tasks of DAG ``pinterest_reprocess`` that are a few lines of Python."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Param, task
+
+from pinterest_pipeline.common.lazy_hooks import postgres_hook
+from pinterest_pipeline.dag.daily_batch import WAREHOUSE
+from pinterest_pipeline.dag.reconciliation import Books
+from pinterest_pipeline.dag.window import arrivals
+from pinterest_pipeline.warehouse import audit as warehouse
+
+PARAMS = {
+    "window_start": Param(None, type=["null", "string"], description="UTC; records that reached Kafka then or later."),
+    "window_end": Param(None, type=["null", "string"], description="UTC; and before then. None = no bound."),
+}
+log = logging.getLogger(__name__)
+
+
+@task(multiple_outputs=True)
+def choose_records(params: Any = None) -> dict[str, str]:
+    """Return the notebook's window: Kafka timestamps, empty for no bound."""
+    start, end = arrivals(params["window_start"], params["window_end"])
+    log.info("Records that reached Kafka from %s to %s", start or "the beginning", end or "now")
+    return {"window_start": start, "window_end": end}
+
+
+@task(multiple_outputs=False)
+def record_lake(sql_folder: str, *, reprocessed: Any) -> dict[str, Any]:
+    """Write into ``audit.lake_rows`` what the lake holds now; return what has changed, by table."""
+    books = Books(accounts=(), undated_rows={}, silver=reprocessed)
+    warehouse.record(postgres_hook(WAREHOUSE), Path(sql_folder) / "audit" / "record_lake_rows.sql", books.lake_rows())
+    changes: dict[str, Any] = reprocessed["tables"]
+    for table, change in changes.items():
+        log.info(
+            "%s: %s records judged again; silver %+d, duplicates %+d, quarantine %+d rows",
+            table, change["records"], change["silver"], change["duplicates"], change["quarantined"],
+        )  # fmt: skip
+    return changes

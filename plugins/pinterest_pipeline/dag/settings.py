@@ -1,0 +1,72 @@
+"""The Variable ``pinterest_pipeline``, by templates that only running tasks render; docs/connections.md has its keys.
+
+A DAG with such a template has ``user_defined_macros=MACROS``.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+
+NAME = "pinterest_pipeline"
+CURE = "see docs/connections.md"
+NEEDED: Any = object()
+
+
+def setting(path: str) -> str:
+    """Return the template of one value, such as ``databricks.cluster``; text in it, and a native object by itself."""
+    return f"{{{{ pipeline_variable(var)('{path}') }}}}"
+
+
+def pipeline_variable(var: Mapping[str, Any]) -> Callable[..., Any]:
+    """Read the Variable and return a function from the path of a value to the value; ``var`` is Airflow's.
+
+    The function takes a default as its second argument. Without one it raises :class:`PermanentError` where the value
+    is not there or null, naming the whole path; empty texts are for whoever uses them.
+
+    :raises TransientError: No such Variable. It may be there the next time: Airflow passes over a secrets backend that
+        does not answer.
+    :raises PermanentError: It is no JSON object.
+    """
+    variable = read(var)
+
+    def value(path: str, default: Any = NEEDED) -> Any:
+        found: Any = variable
+        for key in path.split("."):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if found is not None:
+            return found
+        if default is NEEDED:
+            raise PermanentError(f"Variable {NAME} has no value for {path}: add it, {CURE}.")
+        return default
+
+    return value
+
+
+def read(var: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        variable = getattr(var["json"], NAME)
+    except ValueError as error:
+        raise PermanentError(f"Variable {NAME} is not JSON ({error}): correct it, {CURE}.") from error
+    except AirflowRuntimeError as error:
+        if error.error.error != ErrorType.VARIABLE_NOT_FOUND:
+            raise
+        if exists(var):  # Airflow passes over a value that it cannot read, and then finds none
+            raise PermanentError(f"Variable {NAME} is not JSON: correct it, {CURE}.") from error
+        raise TransientError(f"Variable {NAME} does not exist: create it, {CURE}.") from error
+    if not isinstance(variable, Mapping):
+        raise PermanentError(f"Variable {NAME} is a JSON {type(variable).__name__}, not an object: correct it, {CURE}.")
+    return variable
+
+
+def exists(var: Mapping[str, Any]) -> bool:
+    try:
+        getattr(var["value"], NAME)
+    except AirflowRuntimeError:
+        return False
+    return True
+
+
+MACROS: dict[str, Any] = {"pipeline_variable": pipeline_variable}

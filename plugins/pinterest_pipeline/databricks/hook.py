@@ -1,0 +1,275 @@
+"""Databricks Jobs API 2.2: what the provider's hook lacks, typed, with errors that say whether trying again helps.
+
+The provider's hook (7.7.1 to 7.18.1) keeps authentication, retries and proxies. Added here: listing runs, a run with
+its tasks and repairs, repairing from one task, one task's output, whether a notebook exists. Limits: ``runs/get``
+returns 100 tasks a page, ``runs/list`` 25 runs a page and runs of the last 60 days, ``get-output`` 5 MB a notebook.
+"""
+
+import json
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import requests
+from airflow.providers.databricks.hooks.databricks import DatabricksHook
+
+from pinterest_pipeline.common.compat import AirflowException
+from pinterest_pipeline.common.connections import TABLE, CheckedConnectionHook
+from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError, is_retryable_status
+from pinterest_pipeline.databricks.runs import Run, run_from
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+GET_RUN = ("GET", "2.2/jobs/runs/get")
+LIST_RUNS = ("GET", "2.2/jobs/runs/list")
+GET_OUTPUT = ("GET", "2.2/jobs/runs/get-output")
+SUBMIT = ("POST", "2.2/jobs/runs/submit")
+CANCEL = ("POST", "2.2/jobs/runs/cancel")
+REPAIR = ("POST", "2.2/jobs/runs/repair")
+WORKSPACE_STATUS = ("GET", "2.0/workspace/get-status")
+RUNS_PER_PAGE = 25
+OTHER_CREDENTIALS = frozenset(  # keys of the extra with which the provider signs in without a password
+    {
+        "token",
+        "use_azure_managed_identity",
+        "use_default_azure_credential",
+        "federated_k8s",
+        "federated_token_provider",
+        "federated_aws",
+    }
+)
+STATUS_CODE = re.compile(r"Status Code: (\d{3})")
+ANSWER = re.compile(r"Response: (\{.*\}), Status Code", re.DOTALL)
+
+Endpoint = tuple[str, str]
+Pages = Generator[tuple[Endpoint, dict[str, Any]], Mapping[str, Any], list[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class TaskOutput:
+    """What a notebook left behind: its ``dbutils.notebook.exit`` text, or its error."""
+
+    result: str | None
+    is_truncated: bool
+    error: str
+    trace: str
+
+
+class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
+    """Submit, follow, repair and cancel runs.
+
+    Every method raises :class:`TransientError` when the same call may succeed later, :class:`PermanentError` when not.
+    The asynchronous ones need ``async with hook:`` around them.
+    """
+
+    required_fields = {  # noqa: RUF012 - the base declares it as the class's
+        "host": "the workspace's host name",
+        "password": "a token, or the secret that goes with login",
+    }
+
+    def __init__(self, databricks_conn_id: str = "pinterest_databricks", *args: Any, **kwargs: Any) -> None:
+        super().__init__(databricks_conn_id, *args, **kwargs)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask for one run, a right that this pipeline needs; the provider's own test asks for versions."""
+        try:
+            self._call("testing the connection", LIST_RUNS, {"limit": 1})
+        except PipelineError as error:
+            return False, str(error)
+        return True, f"Databricks at {self.host} answers"
+
+    def run(self, run_id: int) -> Run:
+        pages = read_run(run_id)
+        try:
+            endpoint, parameters = next(pages)
+            while True:
+                endpoint, parameters = pages.send(self._call(f"reading run {run_id}", endpoint, parameters))
+        except StopIteration as answer:
+            return run_from(answer.value)
+
+    async def async_run(self, run_id: int) -> Run:
+        pages = read_run(run_id)
+        try:
+            endpoint, parameters = next(pages)
+            while True:
+                endpoint, parameters = pages.send(await self._acall(f"reading run {run_id}", endpoint, parameters))
+        except StopIteration as answer:
+            return run_from(answer.value)
+
+    def list_runs(self, *, job_id: int | None = None, active_only: bool = False) -> Iterator[Run]:
+        """Yield runs, newest first, a page at a time: stop reading and no further page is asked for.
+
+        ``active_only`` is the service's: it leaves out runs that are BLOCKED or WAITING_FOR_RETRY.
+        """
+        parameters: dict[str, Any] = {"limit": RUNS_PER_PAGE}
+        if job_id is not None:
+            parameters["job_id"] = job_id
+        if active_only:
+            parameters["active_only"] = "true"
+        while True:
+            page = self._call("listing runs", LIST_RUNS, parameters)
+            for described in page.get("runs", []):
+                yield run_from([described])
+            if not page.get("next_page_token"):
+                return
+            parameters = {**parameters, "page_token": page["next_page_token"]}
+
+    def find_active(self, is_wanted: Callable[[str], bool]) -> Run | None:
+        """Return an active run whose name is wanted, or None."""
+        runs = self.list_runs(active_only=True)
+        return next((run for run in runs if not run.state.is_over and is_wanted(run.name)), None)
+
+    def submit(self, body: Mapping[str, Any], token: str) -> int:
+        """Submit a one-time run; a token that was used returns its old run, in whichever state that is."""
+        answer = self._call(f"submitting run {body['run_name']}", SUBMIT, {**body, "idempotency_token": token})
+        return int(answer["run_id"])
+
+    def cancel(self, run_id: int) -> None:
+        """Ask for the end of a run; harmless when it has ended."""
+        self._call(f"cancelling run {run_id}", CANCEL, {"run_id": run_id})
+        self.log.info("Asked Databricks to cancel run %s", run_id)
+
+    async def async_cancel(self, run_id: int) -> None:
+        await self._acall(f"cancelling run {run_id}", CANCEL, {"run_id": run_id})
+        self.log.info("Asked Databricks to cancel run %s", run_id)
+
+    def repair(self, run: Run, task_key: str) -> int:
+        """Run one task of an ended run again, and those that depend on it; returns the repair's id."""
+        body: dict[str, Any] = {"run_id": run.run_id, "rerun_tasks": [task_key], "rerun_dependent_tasks": True}
+        if run.latest_repair_id is not None:
+            body["latest_repair_id"] = run.latest_repair_id
+        repair_id = int(self._call(f"repairing run {run.run_id} from {task_key}", REPAIR, body)["repair_id"])
+        self.log.info("Repairing run %s from task %s (repair %s)", run.run_id, task_key, repair_id)
+        return repair_id
+
+    def output(self, task_run_id: int) -> TaskOutput:
+        """Return what one task's run left behind."""
+        answer = self._call(f"reading the output of task run {task_run_id}", GET_OUTPUT, {"run_id": task_run_id})
+        notebook = answer.get("notebook_output") or {}
+        return TaskOutput(
+            result=notebook.get("result"),
+            is_truncated=bool(notebook.get("truncated")),
+            error=answer.get("error") or "",
+            trace=answer.get("error_trace") or "",
+        )
+
+    def check_notebook(self, path: str) -> None:
+        """Raise :class:`PermanentError` when the workspace has no notebook of that path.
+
+        A token that may run notebooks need not be allowed to list them: then only a note is logged.
+        """
+        try:
+            answer = self._call(f"looking for notebook {path}", WORKSPACE_STATUS, {"path": path})
+        except NotThereError as error:
+            if error.code != "RESOURCE_DOES_NOT_EXIST":
+                self.log.info("Notebook %s is not checked: the workspace API is not served here", path)
+                return
+            raise PermanentError(
+                f"Notebook {path} does not exist in the Databricks workspace: deploy the notebooks, or correct "
+                "notebook_root in the Variable pinterest_pipeline."
+            ) from error
+        except RefusedError:
+            self.log.info("Notebook %s is not checked: the token may not read the workspace", path)
+            return
+        if answer.get("object_type") != "NOTEBOOK":
+            raise PermanentError(
+                f"{path} in the Databricks workspace is a {answer.get('object_type')}, not a NOTEBOOK."
+            )
+
+    def _call(self, doing: str, endpoint: Endpoint, parameters: dict[str, Any]) -> Mapping[str, Any]:
+        with calling(doing, self.databricks_conn_id):
+            answer: Mapping[str, Any] = self._do_api_call(endpoint, parameters)
+        return answer
+
+    async def _acall(self, doing: str, endpoint: Endpoint, parameters: dict[str, Any]) -> Mapping[str, Any]:
+        with calling(doing, self.databricks_conn_id):
+            answer: Mapping[str, Any] = await self._a_do_api_call(endpoint, parameters)
+        return answer
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> "Connection":
+        """Return a complete connection; refuse a URL without TLS, of which the provider would drop scheme and port."""
+        connection = super().get_connection(conn_id)
+        host = connection.extra_dejson.get("host") or connection.host or ""
+        if host.startswith("http://") and connection.schema != "http":
+            raise PermanentError(
+                f"Connection {conn_id} has host {host}: write the host name alone, "
+                f"with http as its schema and the port in its own field, see {TABLE}."
+            )
+        return connection
+
+    @classmethod
+    def missing_fields(cls, connection: "Connection") -> Mapping[str, str]:
+        """Return host and password if empty; of the extra, host and whatever else signs in may stand for them."""
+        missing = dict(super().missing_fields(connection))
+        extra = connection.extra_dejson
+        if extra.get("host"):
+            missing.pop("host", None)
+        if extra.keys() & OTHER_CREDENTIALS:
+            missing.pop("password", None)
+        return missing
+
+
+class NotThereError(PermanentError):
+    """404; ``code`` tells a missing object (RESOURCE_DOES_NOT_EXIST) from a path that is not served."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RefusedError(PermanentError):
+    """401 or 403."""
+
+
+def read_run(run_id: int) -> Pages:
+    """Yield the requests that read a run whole, are sent the answers, and return its pages."""
+    parameters: dict[str, Any] = {"run_id": run_id, "include_history": "true"}
+    pages: list[Mapping[str, Any]] = []
+    while True:
+        page = yield GET_RUN, parameters
+        pages.append(page)
+        if not page.get("next_page_token"):
+            return pages
+        parameters = {**parameters, "page_token": page["next_page_token"]}
+
+
+@contextmanager
+def calling(doing: str, connection_id: str) -> Iterator[None]:
+    """Translate the provider's errors, which name a status only in their text, into ours."""
+    try:
+        yield
+    except PipelineError:
+        raise
+    except AirflowException as error:
+        raise api_error(doing, connection_id, str(error)) from error
+    except (requests.RequestException, aiohttp.ClientError, TimeoutError) as error:
+        raise TransientError(f"Databricks, {doing}: no answer: {error!r}") from error
+
+
+def api_error(doing: str, connection_id: str, text: str) -> PipelineError:
+    """Classify an answer that is no success."""
+    found = STATUS_CODE.search(text)
+    if found is None:
+        return TransientError(f"Databricks, {doing}: {text}")
+    status, code, message = int(found.group(1)), "", text
+    if answer := ANSWER.search(text):
+        code, message = _code_and_message(answer.group(1), text)
+    said = f"Databricks, {doing}: {status} {code} {message}".rstrip()
+    if is_retryable_status(status):
+        return TransientError(said)
+    if status in {401, 403}:
+        return RefusedError(f"{said}: check the token of connection {connection_id} and what it may do.")
+    return NotThereError(said, code) if status == 404 else PermanentError(said)
+
+
+def _code_and_message(answer: str, text: str) -> tuple[str, str]:
+    try:
+        parsed = json.loads(answer)
+    except ValueError:
+        return "", text
+    return parsed.get("error_code", ""), parsed.get("message", "")

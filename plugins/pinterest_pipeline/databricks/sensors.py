@@ -1,0 +1,169 @@
+"""Follow one stage of a Databricks run, and bring its result or its error home."""
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, override
+
+from airflow.sdk import BaseSensorOperator
+
+from pinterest_pipeline.common.compat import AirflowSensorTimeout, conf
+from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError
+from pinterest_pipeline.common.lazy_hooks import databricks_hook
+from pinterest_pipeline.common.links import PAGE_URL_KEY, DatabricksRunLink
+from pinterest_pipeline.databricks.runs import Run, StageStep, TaskRun, Watch, stage_step, why_it_failed
+from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
+
+if TYPE_CHECKING:
+    from pinterest_pipeline.databricks.hook import DatabricksRunHook
+
+TRACE_LINES = 40
+TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class DatabricksTaskRunSensor(BaseSensorOperator):
+    """Wait for one task of a run; return the JSON object that its notebook passed to ``dbutils.notebook.exit``.
+
+    A later try (a retry, or after a clear) that finds the stage ended without success *repairs* the run from there:
+    this stage and those that depend on it run again, the earlier ones do not. Where the run is active already, it
+    waits: after a dead worker nothing is started twice. A try repairs at most once.
+
+    A failure raises with the notebook's error; the end of its traceback and the page of the run are in the log. When
+    the task is killed, or its ``timeout`` or ``execution_timeout`` is over, the run is cancelled. A user who ends the
+    *deferred* task cancels it too (Airflow 3.3 and newer).
+
+    :param run_id: What ``DatabricksBatchRunOperator`` returned. (templated)
+    :param task_key: Key of the task in the run. (templated)
+    """
+
+    template_fields: Sequence[str] = ("run_id", "task_key", "databricks_conn_id")
+    operator_extra_links = (DatabricksRunLink(),)
+    ui_color = "#ffd6cc"
+
+    def __init__(
+        self,
+        *,
+        run_id: int | str,
+        task_key: str,
+        databricks_conn_id: str = "pinterest_databricks",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if self.reschedule:
+            raise ValueError(
+                "mode='reschedule' forgets what a try has repaired: set deferrable=True, it holds no slot."
+            )
+        self.run_id = run_id
+        self.task_key = task_key
+        self.databricks_conn_id = databricks_conn_id
+        self.deferrable = deferrable
+
+    @cached_property
+    def hook(self) -> "DatabricksRunHook":
+        return databricks_hook(self.databricks_conn_id, type(self).__name__)
+
+    @override
+    def execute(self, context: Any) -> dict[str, Any]:
+        self._databricks_run_id()
+        began = time.time()
+        limit = self.execution_timeout.total_seconds() if self.execution_timeout else self.timeout
+        watch = Watch(is_later_try=context["ti"].try_number > 1, is_first_look=True)
+        return self._follow(context, watch, began, began + min(self.timeout, limit))
+
+    def resume(
+        self, context: Any, event: Mapping[str, str], watch: Mapping[str, Any], began: float, deadline: float
+    ) -> dict[str, Any]:
+        """Go on after a deferral."""
+        if event["status"] == "timed_out":
+            self._time_out()
+        return self._follow(context, Watch(**watch), began, deadline)
+
+    @override
+    def on_kill(self) -> None:
+        self.hook.cancel(self._databricks_run_id())
+
+    def _follow(self, context: Any, watch: Watch, began: float, deadline: float) -> dict[str, Any]:
+        while True:
+            run = self.hook.run(self._databricks_run_id())
+            task = run.task(self.task_key)
+            context["ti"].xcom_push(key=PAGE_URL_KEY, value=task.page_url or run.page_url)
+            watch = replace(watch, seconds=time.time() - began)
+            step = stage_step(run, self.task_key, watch)
+            self.log.info("Databricks run %s, stage %s is %s: %s", run.run_id, self.task_key, task.state, step)
+            if step is StageStep.DONE:
+                return self._result(task)
+            if step is StageStep.FAIL:
+                raise self._failure(run)
+            if step is StageStep.REPAIR:
+                self.hook.repair(run, run.culprit(self.task_key).key)
+                watch = replace(watch, replaced=task.run_id, must_repair=False)
+            watch = replace(watch, is_first_look=False, must_repair=step is StageStep.WAIT_FOR_END)
+            self._wait(watch, began, deadline)
+
+    def _wait(self, watch: Watch, began: float, deadline: float) -> None:
+        if time.time() > deadline:
+            self._time_out()
+        if self.deferrable:
+            self.defer(
+                trigger=DatabricksRunTrigger(
+                    databricks_conn_id=self.databricks_conn_id,
+                    run_id=self._databricks_run_id(),
+                    task_key=None if watch.must_repair else self.task_key,
+                    replaced=watch.replaced,
+                    deadline=deadline,
+                    poll_seconds=self.poke_interval,
+                    cancel_on_kill=True,
+                ),
+                method_name="resume",
+                kwargs={"watch": asdict(watch), "began": began, "deadline": deadline},
+            )
+        time.sleep(self.poke_interval)
+
+    def _time_out(self) -> None:
+        self.on_kill()
+        raise AirflowSensorTimeout(
+            f"Databricks run {self.run_id}: stage {self.task_key} did not end in time; the run was cancelled."
+        )
+
+    def _result(self, task: TaskRun) -> dict[str, Any]:
+        output = self.hook.output(task.run_id)
+        what = f"Stage {self.task_key} succeeded (task run {task.run_id}), but its result"
+        if output.is_truncated:
+            raise PermanentError(f"{what} was cut off by Databricks: let the notebook exit with less than 5 MB.")
+        try:
+            result = json.loads(output.result or "")
+        except ValueError as error:
+            raise PermanentError(
+                f"{what} is no JSON ({(output.result or 'nothing')[:80]!r}): "
+                "end the notebook with dbutils.notebook.exit(json)."
+            ) from error
+        if not isinstance(result, dict):
+            raise PermanentError(f"{what} is a JSON {type(result).__name__}, expected an object: correct the notebook.")
+        self.log.info("Stage %s: %s", self.task_key, output.result)
+        return result
+
+    def _failure(self, run: Run) -> PipelineError:
+        """Log the end of the traceback; return the error that Airflow retries, and a retry repairs."""
+        culprit = run.culprit(self.task_key)
+        output = self.hook.output(culprit.run_id) if culprit.state.result == "FAILED" else None
+        if output and output.trace:
+            lines = TERMINAL_COLOURS.sub("", output.trace).rstrip().splitlines()
+            self.log.error("End of the notebook's traceback:\n%s", "\n".join(lines[-TRACE_LINES:]))
+        said = f": {TERMINAL_COLOURS.sub('', output.error)}" if output and output.error else ""
+        return TransientError(
+            f"Databricks run {run.run_id}: {why_it_failed(run, self.task_key)}{said}. "
+            f"See {culprit.page_url or run.page_url}; another try repairs the run from this stage."
+        )
+
+    def _databricks_run_id(self) -> int:
+        try:
+            return int(self.run_id)
+        except (TypeError, ValueError) as error:
+            raise PermanentError(
+                f"{self.task_id}: run_id is {self.run_id!r}, expected a Databricks run id: "
+                "pass the output of the DatabricksBatchRunOperator."
+            ) from error

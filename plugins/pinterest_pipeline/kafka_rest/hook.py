@@ -1,0 +1,169 @@
+"""Kafka REST API v2, as Confluent's proxy, Karapace and Strimzi's bridge speak it, behind Amazon API Gateway.
+
+Limits: API Gateway refuses bodies beyond 10 MB and gives up on the proxy after 29 s; its usage plan answers 429.
+A request that timed out may have been carried out all the same: it is sent again, and keys make that harmless.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any
+from urllib.parse import quote
+
+import requests
+import tenacity
+from requests.adapters import HTTPAdapter
+
+from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT
+from pinterest_pipeline.common.connections import CheckedConnectionHook
+from pinterest_pipeline.common.errors import PipelineError, TransientError
+from pinterest_pipeline.common.records import Record
+from pinterest_pipeline.kafka_rest.delivery import ProduceResult
+from pinterest_pipeline.kafka_rest.endpoint import (
+    METADATA,
+    Endpoint,
+    UnansweredError,
+    read_endpoint,
+    read_list,
+    refusal,
+    wait_seconds,
+)
+from pinterest_pipeline.kafka_rest.producer import Producer
+
+JSON_RECORDS = "application/vnd.kafka.json.v2+json"
+
+
+class KafkaRestHook(CheckedConnectionHook):
+    """Produces records to a topic and lists topics, through a connection of type ``http``.
+
+    :param kafka_rest_conn_id: ``host`` = whole base URL with its path, ``password`` = API key (header ``x-api-key``).
+        With a ``login`` it is basic authentication instead.
+    :param connect_timeout_seconds: For the TCP and TLS handshake.
+    :param read_timeout_seconds: For the answer; below the 29 s after which API Gateway itself gives up.
+    :param max_attempts: Per request, the first included. With the default waits the last attempt starts after
+        about half a minute.
+    :param first_wait_seconds: Before the second attempt; doubled each time, with jitter, up to
+        ``max_wait_seconds``. A ``Retry-After`` that asks for more is honoured up to a minute.
+    """
+
+    conn_name_attr = "kafka_rest_conn_id"
+    default_conn_name = "pinterest_kafka_rest"
+    conn_type = "http"
+    hook_name = "Kafka REST"
+    required_fields = {  # noqa: RUF012 - the base declares it as the class's
+        "host": "the proxy's whole base URL, path included: https://…/v1",
+        "password": "the API key, or the password that goes with login",
+    }
+
+    def __init__(
+        self,
+        kafka_rest_conn_id: str = default_conn_name,
+        *,
+        connect_timeout_seconds: float = 5,
+        read_timeout_seconds: float = 27,
+        max_attempts: int = 8,
+        first_wait_seconds: float = 0.25,
+        max_wait_seconds: float = 15,
+    ) -> None:
+        super().__init__()
+        self.kafka_rest_conn_id = kafka_rest_conn_id
+        self.max_attempts = max_attempts
+        self._timeout = (connect_timeout_seconds, read_timeout_seconds)
+        self._wait = partial(wait_seconds, first=first_wait_seconds, longest=max_wait_seconds)
+        self._stopped = threading.Event()
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        """Base URL and headers. Look at it once before threads use the hook: it asks Airflow for the connection."""
+        return read_endpoint(self.get_connection(self.kafka_rest_conn_id))
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.headers.update(self.endpoint.headers)
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=MAX_IN_FLIGHT))
+        return session
+
+    def get_conn(self) -> requests.Session:
+        """Return the session that every request of this hook shares; safe to use from several threads."""
+        return self._session
+
+    def stop(self) -> None:
+        """Let requests in flight end, and make every wait and every further attempt fail at once."""
+        self._stopped.set()
+
+    def topics(self) -> list[str]:
+        """Return the names of all topics; one request."""
+        return sorted(self._get("/topics", "the list of topics"))
+
+    def partitions(self, topic: str) -> list[int]:
+        """Return the partition numbers of a topic; one request."""
+        answer = self._get(f"/topics/{quote(topic, safe='')}/partitions", f"the partitions of topic {topic}", topic)
+        return sorted(entry["partition"] for entry in answer)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Tell whether the connection's fields, the API key and the proxy behind it all work."""
+        try:
+            names = [name for name in self.topics() if not name.startswith("_")]
+        except PipelineError as error:
+            return False, str(error)
+        return True, f"Kafka REST at {self.endpoint.base_url} answers: {len(names)} topics ({', '.join(names)})"
+
+    def produce(self, topic: str, records: Sequence[Record]) -> ProduceResult:
+        """Send records in one request, and again those that fail in passing, until each is settled.
+
+        Records that the proxy rejects, and those that no attempt delivered, come back as dead letters.
+
+        :raises PermanentError: unknown topic, refused credentials, a URL that is no Kafka REST proxy.
+        :raises TransientError: no request was answered, or no record got through, in all attempts.
+        """
+        return Producer(self, topic).produce(records)
+
+    def _get(self, path: str, what: str, topic: str | None = None) -> list[Any]:
+        for attempt in self.attempts():
+            with attempt:
+                text = self.request("GET", path, what, topic=topic)
+        return read_list(text, f"asking for {what}", self.kafka_rest_conn_id)
+
+    def attempts(self) -> tenacity.Retrying:
+        """Return the attempts of one request: bounded, with growing waits, ended at once by :meth:`stop`."""
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TransientError),
+            stop=tenacity.stop_any(
+                tenacity.stop_after_attempt(self.max_attempts), tenacity.stop_when_event_set(self._stopped)
+            ),
+            wait=self._wait,
+            sleep=tenacity.sleep_using_event(self._stopped),
+            before_sleep=self._log_retry,
+            reraise=True,
+        )
+
+    def _log_retry(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        self.log.warning("Attempt %d of %d: %s", state.attempt_number, self.max_attempts, error)
+
+    def request(
+        self, method: str, path: str, what: str, *, topic: str | None = None, body: bytes | None = None
+    ) -> bytes:
+        """Make one HTTP request; return the body of a 200, raise what any other answer means."""
+        if self._stopped.is_set():
+            raise TransientError(f"stopped before asking for {what}")
+        headers: Mapping[str, str] = {"Accept": METADATA, **({"Content-Type": JSON_RECORDS} if body else {})}
+        url = self.endpoint.base_url + path
+        try:
+            response = self._session.request(
+                method, url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            raise UnansweredError(f"{method} {url} ({what}): {type(error).__name__}: {error}") from error
+        if response.status_code != requests.codes.ok:
+            raise refusal(
+                f"{method} {url} ({what})",
+                response.status_code,
+                response.content,
+                conn_id=self.kafka_rest_conn_id,
+                topic=topic,
+                retry_after=response.headers.get("Retry-After"),
+            )
+        return response.content

@@ -1,0 +1,131 @@
+"""Send the rows of a query to a Kafka topic through a Kafka REST proxy."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, override
+
+from airflow.sdk import BaseOperator
+
+from pinterest_pipeline.common.batching import Batch, in_batches
+from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT, map_in_flight, require_between
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.common.lazy_hooks import kafka_rest_hook, lake_hook, postgres_hook
+from pinterest_pipeline.common.records import DeadLetter, Record, UnsupportedColumnError, row_encoder
+from pinterest_pipeline.kafka_rest.delivery import ProduceResult
+from pinterest_pipeline.kafka_rest.summary import Sending
+from pinterest_pipeline.lake.dead_letters import DeadLetterBox
+from pinterest_pipeline.warehouse.queries import open_query
+
+if TYPE_CHECKING:
+    from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
+
+MAX_BATCH_RECORDS = 500  # moves 20 to 30 thousand rows/s through a proxy; more gains nothing
+MAX_BATCH_BYTES = 10_000_000  # Amazon API Gateway: payload size, not adjustable
+
+
+class KafkaRestProduceOperator(BaseOperator):
+    """Send every row of a query to a topic, keyed, and account for each.
+
+    The rows are read once, in the query's order, and never held all at once: up to ``concurrency + 1`` batches are in
+    memory. A record that cannot be delivered is kept whole in the lake, ``<dead_letter_prefix>/<topic>/dt=<day>/``,
+    one JSON line each (``topic, key, value, reason, error_code, run``); the others are delivered.
+
+    Not atomic, and a retry of the task sends all rows again: consumers take the latest record of a key. A row whose
+    key column is NULL is sent without a key.
+
+    Returns ``{"topic", "rows", "acknowledged", "dead_letters", "dead_letter_uri" (prefix of the objects, or None),
+    "batches", "bytes" (of request bodies), "retries", "dialect" (None without rows), "started_at" (ISO 8601, UTC),
+    "seconds", "partitions": [{"partition", "first_offset", "last_offset"}]}``; ``rows`` = ``acknowledged`` +
+    ``dead_letters``.
+
+    :param sql: Query, or ``.sql`` file, with its own ORDER BY; ``parameters`` are bound by the database driver.
+    :param key_column: Column of the result whose text is the record's key.
+    :param max_batch_records: 1 to 500 records a request.
+    :param max_batch_bytes: 1 to 10,000,000 bytes a request; a record beyond it is a dead letter.
+    :param concurrency: 1 to 16 requests at a time.
+    :raises PermanentError: empty query, missing or unsupported column, unknown topic, missing connection fields,
+        refused credentials; or every record became a dead letter.
+    :raises TransientError: the proxy or Kafka did not answer in all attempts of a request.
+    """
+
+    template_fields: Sequence[str] = ("sql", "parameters", "topic", "dead_letter_bucket", "dead_letter_prefix")
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {"sql": "sql", "parameters": "json"}  # noqa: RUF012 - declared so by the base class
+    ui_color = "#e8d5f5"
+
+    def __init__(
+        self,
+        *,
+        sql: str,
+        topic: str,
+        key_column: str,
+        dead_letter_bucket: str,
+        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+        source_conn_id: str = "pinterest_source",
+        kafka_rest_conn_id: str = "pinterest_kafka_rest",
+        dead_letter_prefix: str = "dead-letters",
+        aws_conn_id: str | None = "aws_default",
+        max_batch_records: int = MAX_BATCH_RECORDS,
+        max_batch_bytes: int = 4 * 1024 * 1024,
+        concurrency: int = 4,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        require_between("max_batch_records", max_batch_records, MAX_BATCH_RECORDS)
+        require_between("max_batch_bytes", max_batch_bytes, MAX_BATCH_BYTES)
+        require_between("concurrency", concurrency, MAX_IN_FLIGHT)
+        self.sql = sql
+        self.parameters = parameters
+        self.topic = topic
+        self.key_column = key_column
+        self.source_conn_id = source_conn_id
+        self.kafka_rest_conn_id = kafka_rest_conn_id
+        self.dead_letter_bucket = dead_letter_bucket
+        self.dead_letter_prefix = dead_letter_prefix
+        self.aws_conn_id = aws_conn_id
+        self.max_batch_records = max_batch_records
+        self.max_batch_bytes = max_batch_bytes
+        self.concurrency = concurrency
+        self._hook: KafkaRestHook | None = None
+
+    @override
+    def execute(self, context: Any) -> dict[str, Any]:
+        if not self.sql.strip():
+            raise PermanentError(f"task {self.task_id}: the query for topic {self.topic} is empty: give it as `sql`")
+        self._hook = hook = kafka_rest_hook(self.kafka_rest_conn_id)
+        self.log.info("Sending to topic %s at %s", self.topic, hook.endpoint.base_url)
+        started_at = datetime.now(UTC)
+        sending = Sending(self.topic, started_at, self._dead_letter_box(context, started_at))
+        with open_query(postgres_hook(self.source_conn_id), self.sql, self.parameters) as (columns, rows):
+            batches = in_batches(
+                self._records(columns, rows), max_records=self.max_batch_records, max_bytes=self.max_batch_bytes
+            )
+            results = map_in_flight(self._produce, sending.batches_of(batches), limit=self.concurrency, stop=hook.stop)
+            with closing(results):
+                for result in results:
+                    sending.add(result)
+        return sending.finish()
+
+    @override
+    def on_kill(self) -> None:
+        """Send nothing further; what is acknowledged stays, and the task's next try sends all again."""
+        if self._hook is not None:
+            self._hook.stop()
+
+    def _produce(self, batch: Batch) -> ProduceResult:
+        if self._hook is None:
+            raise RuntimeError("produce before execute")
+        return self._hook.produce(self.topic, batch.records)
+
+    def _records(self, columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> Iterator[Record | DeadLetter]:
+        try:
+            yield from map(row_encoder(columns, self.key_column), rows)
+        except (ValueError, UnsupportedColumnError) as error:
+            raise PermanentError(f"the query for topic {self.topic}: {error}") from error
+
+    def _dead_letter_box(self, context: Any, started_at: datetime) -> DeadLetterBox:
+        lake = lake_hook(self.dead_letter_bucket, self.aws_conn_id)
+        return DeadLetterBox.of_task(
+            lake, context, prefix=self.dead_letter_prefix, topic=self.topic, started_at=started_at
+        )

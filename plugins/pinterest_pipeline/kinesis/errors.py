@@ -1,0 +1,40 @@
+"""What a refusal of Kinesis amounts to, with the cure."""
+
+from contextlib import AbstractContextManager
+
+from botocore.exceptions import ClientError
+
+from pinterest_pipeline.common.aws_errors import AwsService
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.kinesis.plan import CREATE_STREAM
+
+KINESIS = AwsService(
+    "Kinesis",
+    cures={
+        "ResourceNotFoundException": CREATE_STREAM,
+        "AccessDeniedException": "give the role of the AWS connection this right (docs/connections/kinesis.md)",
+        "KMSAccessDeniedException": "let the role of the AWS connection use the stream's key",
+    },
+    races=frozenset({"ResourceInUseException"}),  # the stream is being changed: look again
+)
+TOO_LARGE = frozenset({"InvalidArgumentException", "ValidationException", "RequestEntityTooLargeException"})
+DAILY_LIMITS = {
+    "update_shard_count": "a stream's shard count is changed at most 10 times in any 24 hours, and only up to the "
+    "account's quota of shards: wait, or ask AWS for a higher quota",
+    "update_stream_mode": "a stream's mode is changed at most twice in any 24 hours: wait",
+    "start_stream_encryption": "a stream's key is changed at most 25 times in any 24 hours: wait",
+}
+
+
+def calling(doing: str, operation: str = "") -> AbstractContextManager[None]:
+    """Translate botocore's errors into ours: can the same call succeed later, or not?
+
+    :param operation: boto3's name of the call, where a limit of the service is one that waiting seconds does not help.
+    """
+    limit = DAILY_LIMITS.get(operation)
+    return KINESIS.calling(doing, {"LimitExceededException": limit} if limit else None)
+
+
+def is_too_large(error: PermanentError) -> bool:
+    """Tell whether the service may have refused a request for its size; it has no code for just that."""
+    return isinstance(error.__cause__, ClientError) and error.__cause__.response["Error"]["Code"] in TOO_LARGE

@@ -1,0 +1,95 @@
+"""One look at a stream, as sensors, triggers and operators share it: is it there, and do its readers keep up?"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.kinesis.backlog import IteratorAge, ReadUpTo
+from pinterest_pipeline.kinesis.model import StreamDescription, StreamStatus
+from pinterest_pipeline.kinesis.plan import Await, missing_stream
+
+if TYPE_CHECKING:
+    from pinterest_pipeline.kinesis.hook import KinesisStreamHook
+
+
+class Database(Protocol):
+    """The one verb of ``DbApiHook`` used here."""
+
+    def get_records(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]: ...
+
+
+def read_up_to(database: Database, sql: str, parameters: Mapping[str, Any] | None) -> ReadUpTo:
+    """Ask a database how far a stream has been read.
+
+    :param sql: Query for rows of ``shard_id``, ``sequence_number``, ``last_arrival``, in this order: each NULL where it
+        is not known; several rows where positions are known by shard. A ``last_arrival`` covers the shards without one.
+    """
+    if not sql.strip():
+        raise PermanentError("The query for how far a stream has been read is empty: give it as `sql`.")
+    try:
+        rows = [(shard, number, arrival) for shard, number, arrival in database.get_records(sql, parameters)]
+    except Exception as error:
+        if "OperationalError" in {kind.__name__ for kind in type(error).__mro__}:  # DB-API's word for an outage
+            raise TransientError(f"How far the stream has been read could not be asked: {error}") from error
+        raise PermanentError(
+            f"How far the stream has been read could not be asked: {' '.join(str(error).split())}: "
+            "correct the query or its connection, or create the tables (task create_tables of pinterest_daily_batch)."
+        ) from error
+    return ReadUpTo(
+        positions={shard: str(int(number)) for shard, number, _ in rows if shard and number is not None},
+        last_arrival=max((arrival for _, _, arrival in rows if arrival is not None), default=None),
+    )
+
+
+def look_for_status(name: str, stream: StreamDescription | None, until: str) -> Look:
+    """Tell what one look at a stream amounts to.
+
+    :param until: An :class:`Await`.
+    :raises PermanentError: waiting for ACTIVE, where the stream does not exist or is being deleted.
+    """
+    if until == Await.DELETED:
+        gone = stream is None
+        return Look(result={"status": "DELETED"}) if gone else Look(waiting_for=f"stream {name} to be deleted")
+    if stream is None:
+        raise missing_stream(name)
+    if stream.status == StreamStatus.DELETING:
+        raise PermanentError(f"Stream {name} is being deleted: create it again (DAG pinterest_kinesis_streams).")
+    if stream.status != StreamStatus.ACTIVE:
+        return Look(waiting_for=f"stream {name} to be ACTIVE, it is {stream.status}")
+    return Look(result={"stream": name, "status": stream.status, "open_shards": stream.open_shard_count})
+
+
+def look_for_age(seen: Look, name: str, age: IteratorAge, max_age: timedelta) -> Look:
+    """Go on from a look at the status: is the iterator age known, and small enough?"""
+    if age.milliseconds is None:
+        return Look(
+            waiting_for=f"an iterator age of stream {name}: CloudWatch has none of the last minutes, and no `sql` says "
+            "how far its readers are"
+        )
+    behind = f"{age.milliseconds / 1000:.1f} s (from {age.source})"
+    if timedelta(milliseconds=age.milliseconds) > max_age:
+        return Look(waiting_for=f"the readers of stream {name}, {behind} behind, to be within {max_age}")
+    return Look(result={**seen.result, "iterator_age_ms": age.milliseconds, "source": age.source})
+
+
+def look_at_stream(
+    hook: "KinesisStreamHook",
+    name: str,
+    *,
+    until: str,
+    max_age_seconds: float | None = None,
+    database: Database | None = None,
+    sql: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> Look:
+    """Look once: at the status and, where ``max_age_seconds`` is given, at the iterator age.
+
+    :param database: With ``sql``, tells how far readers are where CloudWatch has no iterator age.
+    """
+    seen = look_for_status(name, hook.find(name), until)
+    if seen.result is None or max_age_seconds is None:
+        return seen
+    read = read_up_to(database, sql, parameters) if database is not None and sql is not None else None
+    return look_for_age(seen, name, hook.iterator_age(name, read), timedelta(seconds=max_age_seconds))

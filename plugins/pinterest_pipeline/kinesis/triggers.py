@@ -1,0 +1,74 @@
+"""Wait, without a worker, for a stream."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, override
+
+from asgiref.sync import sync_to_async
+
+from pinterest_pipeline.common.lazy_hooks import kinesis_hook, postgres_hook
+from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.common.polling_trigger import PollingTrigger
+from pinterest_pipeline.kinesis.readiness import look_at_stream
+
+if TYPE_CHECKING:
+    from pinterest_pipeline.kinesis.hook import KinesisStreamHook
+
+
+class KinesisStreamTrigger(PollingTrigger):
+    """Ready when the stream is ``until`` (``ACTIVE`` or ``DELETED``) and, if asked, its readers keep up.
+
+    The service is asked in a thread, by the same code as on a worker: two requests a poll, and one to CloudWatch and
+    about two a shard for the iterator age.
+
+    :param max_age_seconds: Greatest iterator age; None = whatever it is.
+    :param warehouse_conn_id: With ``sql`` and ``parameters`` as ``KinesisStreamSensor`` takes them.
+    """
+
+    def __init__(
+        self,
+        *,
+        stream_name: str,
+        until: str,
+        deadline: float,
+        poll_seconds: float,
+        max_age_seconds: float | None = None,
+        warehouse_conn_id: str | None = None,
+        sql: str | None = None,
+        parameters: dict[str, Any] | None = None,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(deadline=deadline, poll_seconds=poll_seconds)
+        self.stream_name = stream_name
+        self.warehouse_conn_id = warehouse_conn_id
+        self.look_arguments: dict[str, Any] = {
+            "until": until,
+            "max_age_seconds": max_age_seconds,
+            "sql": sql,
+            "parameters": parameters,
+        }
+        self.connection: dict[str, Any] = {
+            "aws_conn_id": aws_conn_id,
+            "region_name": region_name,
+            "verify": verify,
+            "botocore_config": botocore_config,
+        }
+
+    @override
+    def arguments(self) -> dict[str, Any]:
+        own = {"stream_name": self.stream_name, "warehouse_conn_id": self.warehouse_conn_id}
+        return {**own, **self.look_arguments, **self.connection}
+
+    @cached_property
+    def _hook(self) -> "KinesisStreamHook":
+        return kinesis_hook(**self.connection)
+
+    @override
+    async def look(self) -> Look:
+        return await sync_to_async(self._look, thread_sensitive=False)()
+
+    def _look(self) -> Look:
+        database = postgres_hook(self.warehouse_conn_id) if self.warehouse_conn_id else None
+        return look_at_stream(self._hook, self.stream_name, database=database, **self.look_arguments)

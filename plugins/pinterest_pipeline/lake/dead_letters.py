@@ -1,0 +1,93 @@
+"""Dead letters of one task try, kept in the lake as JSON lines, a bounded number in memory."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol, Self
+
+from pinterest_pipeline.common.records import DeadLetter
+
+MAX_BUFFERED_LETTERS = 1000
+MAX_BUFFERED_CHARACTERS = 8 * 1024 * 1024
+
+
+class JsonLinesStore(Protocol):
+    """Where dead letters go: :class:`pinterest_pipeline.lake.hook.LakeHook`, or a fake."""
+
+    bucket: str
+
+    def write_json_lines(self, key: str, rows: Sequence[Mapping[str, Any]]) -> str: ...
+
+
+def safe_name(text: str) -> str:
+    """Return text as part of an object's name: what S3 or a shell could take amiss becomes ``_``."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)
+
+
+class DeadLetterBox:
+    """Collects dead letters and writes them to ``<prefix>/<topic>/dt=<day>/<run>-<number>.json``.
+
+    :param run: Names the task try; the same try writes the same names again.
+    """
+
+    def __init__(self, store: JsonLinesStore, *, prefix: str, topic: str, day: str, run: str) -> None:
+        self.count = 0
+        self.first_reason = ""
+        self._store = store
+        self._topic = topic
+        self._run = run
+        self._folder = f"{prefix.strip('/')}/{topic}/dt={day}"
+        self._letters: list[DeadLetter] = []
+        self._characters = 0
+        self._objects = 0
+
+    @classmethod
+    def of_task(
+        cls, store: JsonLinesStore, context: Mapping[str, Any], *, prefix: str, topic: str, started_at: datetime
+    ) -> Self:
+        """Return the box of a task's try, under the day of its run, or the day it started where that has none."""
+        ti = context["ti"]
+        mapped = f".{ti.map_index}" if ti.map_index >= 0 else ""
+        return cls(
+            store,
+            prefix=prefix,
+            topic=topic,
+            day=context.get("ds") or started_at.date().isoformat(),
+            run=f"{ti.dag_id}.{ti.run_id}.{ti.task_id}{mapped}.try{ti.try_number}",
+        )
+
+    @property
+    def uri(self) -> str | None:
+        """Start of the names of all objects written, None where there are none."""
+        if not self._objects:
+            return None
+        return f"s3://{self._store.bucket}/{self._folder}/{safe_name(self._run)}-"
+
+    def add(self, letter: DeadLetter) -> None:
+        """Keep a letter; writes an object when enough have come together."""
+        self.count += 1
+        self.first_reason = self.first_reason or letter.reason
+        self._letters.append(letter)
+        self._characters += len(letter.payload)
+        if len(self._letters) >= MAX_BUFFERED_LETTERS or self._characters >= MAX_BUFFERED_CHARACTERS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is kept; nothing where nothing is."""
+        if not self._letters:
+            return
+        rows = [
+            {
+                "topic": self._topic,
+                "key": letter.key,
+                "value": letter.payload,
+                "reason": letter.reason,
+                "error_code": letter.error_code,
+                "run": self._run,
+            }
+            for letter in self._letters
+        ]
+        self._store.write_json_lines(f"{self._folder}/{safe_name(self._run)}-{self._objects}.json", rows)
+        self._objects += 1
+        self._letters = []
+        self._characters = 0

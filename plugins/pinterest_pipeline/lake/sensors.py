@@ -1,0 +1,80 @@
+"""Wait until what was sent to Kafka is in the lake."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, override
+
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.common.lazy_hooks import lake_hook
+from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.common.polling_sensor import PollingSensor
+from pinterest_pipeline.lake.landing import Target, look_for, target_to_json, targets_of
+from pinterest_pipeline.lake.triggers import KafkaOffsetsLandedTrigger
+
+if TYPE_CHECKING:
+    from pinterest_pipeline.lake.hook import LakeHook
+
+
+class KafkaOffsetsLandedSensor(PollingSensor):
+    """Succeed when, for each topic-partition, the newest object's last ``kafka_offset`` is the last acknowledged one.
+
+    Or past it. The newest object is the one with the highest start offset in its name, in any day's folder since the
+    day before the sending began (UTC). Nothing sent is ready at once. Says in the log, and when it times out, which
+    partitions are behind and by how much. Returns ``{"topics": {topic: {partition: last offset in the lake}}}``.
+
+    A poll costs one LIST per topic (and 1,000 objects) and one GET per partition. Fails at once when the bucket is
+    missing or closed to us, or an object is not the sink's.
+
+    :param bucket: Bucket of the lake. (templated)
+    :param produced: Results of ``KafkaRestProduceOperator``, or one of them. (templated)
+    :param topics_dir: The connector's ``topics.dir``. (templated)
+    """
+
+    template_fields: Sequence[str] = ("bucket", "produced", "topics_dir")
+    template_fields_renderers = {"produced": "json"}  # noqa: RUF012 - declared so by the base class
+    ui_color = "#cfe8d5"
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        produced: Iterable[Mapping[str, Any]] | Mapping[str, Any],
+        topics_dir: str = "topics",
+        aws_conn_id: str | None = "aws_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bucket = bucket
+        self.produced = produced
+        self.topics_dir = topics_dir
+        self.aws_conn_id = aws_conn_id
+
+    @property
+    def targets(self) -> list[Target]:
+        produced = [self.produced] if isinstance(self.produced, Mapping) else self.produced
+        try:
+            return targets_of(produced)
+        except (KeyError, TypeError, ValueError) as error:
+            raise PermanentError(
+                f"task {self.task_id}: `produced` must be results of KafkaRestProduceOperator ({error!r})"
+            ) from error
+
+    @cached_property
+    def _hook(self) -> "LakeHook":
+        return lake_hook(self.bucket, self.aws_conn_id)
+
+    @override
+    def look(self) -> Look:
+        targets = self.targets
+        return look_for(targets, self._hook.landed_offsets(self.topics_dir, targets) if targets else {})
+
+    @override
+    def trigger(self, *, deadline: float, poll_seconds: float) -> KafkaOffsetsLandedTrigger:
+        return KafkaOffsetsLandedTrigger(
+            bucket=self.bucket,
+            topics_dir=self.topics_dir,
+            targets=[target_to_json(target) for target in self.targets],
+            aws_conn_id=self.aws_conn_id,
+            deadline=deadline,
+            poll_seconds=poll_seconds,
+        )

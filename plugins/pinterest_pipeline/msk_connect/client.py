@@ -1,0 +1,209 @@
+"""The calls that answer a question about a connector, without the I/O: `MskConnectHook` runs them, sync or async.
+
+Each function is a generator: it yields a :class:`Call`, is sent the response, and returns its answer. So paging and
+parsing are written, and tested, once.
+"""
+
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from pinterest_pipeline.msk_connect.health import Snapshot, TaskCounts
+
+CONNECT_NAMESPACE, KAFKA_NAMESPACE = "AWS/KafkaConnect", "AWS/Kafka"
+METRIC_PERIOD_SECONDS = 60  # both services publish once a minute
+METRIC_MAX_AGE = timedelta(minutes=5)  # older values say nothing about now
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to an AWS service, by boto3's names."""
+
+    service: str
+    operation: str
+    arguments: Mapping[str, Any]
+
+
+class Waited(StrEnum):
+    """How waiting for a state ended."""
+
+    REACHED = "reached"
+    FAILED = "failed"  # the connector is in a state that does not lead there
+    TIMED_OUT = "timed_out"
+
+
+Response = Mapping[str, Any]
+T = TypeVar("T")
+Conversation = Generator[Call, Response, T]
+
+
+@dataclass(frozen=True)
+class Connector:
+    """A connector as DescribeConnector reports it.
+
+    :param version: What UpdateConnector and DeleteConnector want as ``currentVersion``.
+    :param described: The whole response, for the fields that have no name here.
+    """
+
+    arn: str
+    name: str
+    state: str
+    version: str
+    state_reason: str = ""
+    configuration: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold secrets
+    described: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One entry of a connector's history."""
+
+    type: str
+    state: str
+    created_at: datetime
+
+
+def connector_from(response: Response) -> Connector:
+    reason = response.get("stateDescription") or {}
+    return Connector(
+        arn=response["connectorArn"],
+        name=response["connectorName"],
+        state=response["connectorState"],
+        version=response["currentVersion"],
+        state_reason=": ".join(" ".join(reason[key].split()) for key in ("code", "message") if reason.get(key)),
+        configuration=response.get("connectorConfiguration", {}),
+        described=response,
+    )
+
+
+def describe_connector(arn: str) -> Conversation[Connector]:
+    return connector_from((yield Call("kafkaconnect", "describe_connector", {"connectorArn": arn})))
+
+
+def find_connector(name: str) -> Conversation[Connector | None]:
+    """The service has no lookup by name: list by prefix, then describe the exact match."""
+    arguments: dict[str, Any] = {"connectorNamePrefix": name}
+    while True:
+        page = yield Call("kafkaconnect", "list_connectors", arguments)
+        for summary in page.get("connectors", []):
+            if summary["connectorName"] == name:
+                return (yield from describe_connector(summary["connectorArn"]))
+        if not page.get("nextToken"):
+            return None
+        arguments = {**arguments, "nextToken": page["nextToken"]}
+
+
+def list_operations(arn: str, since: datetime) -> Conversation[list[Operation]]:
+    """The connector's operations that began at or after ``since``."""
+    arguments: dict[str, Any] = {"connectorArn": arn}
+    operations: list[Operation] = []
+    while True:
+        page = yield Call("kafkaconnect", "list_connector_operations", arguments)
+        operations.extend(
+            Operation(entry["connectorOperationType"], entry["connectorOperationState"], entry["creationTime"])
+            for entry in page.get("connectorOperations", [])
+        )
+        if not page.get("nextToken"):
+            return [operation for operation in operations if operation.created_at >= since]
+        arguments = {**arguments, "nextToken": page["nextToken"]}
+
+
+def take_snapshot(
+    name: str, topics: Collection[str], cluster_name: str | None, now: datetime
+) -> Conversation[Snapshot | None]:
+    """State, tasks and lag; None where there is no such connector. Three to five requests.
+
+    CloudWatch finds a metric only by its exact dimensions. Without ``cluster_name`` they are looked up with
+    ListMetrics, which knows a new metric up to 15 minutes after its first value.
+    """
+    connector = yield from find_connector(name)
+    if connector is None:
+        return None
+    group = f"connect-{name}"
+    lag_metrics = (
+        [_lag_metric(group, topic, cluster_name) for topic in topics]
+        if cluster_name and topics
+        else (yield from _discover_lag_metrics(group, topics, cluster_name))
+    )
+    task_metrics = [
+        ("running", _metric(CONNECT_NAMESPACE, "RunningTaskCount", {"ConnectorName": name}), "Minimum"),
+        ("errored", _metric(CONNECT_NAMESPACE, "ErroredTaskCount", {"ConnectorName": name}), "Maximum"),
+        ("workers", _metric(CONNECT_NAMESPACE, "WorkerCount", {"ConnectorName": name}), "Minimum"),
+    ]
+    queries = [*task_metrics, *((f"lag{n}", metric, "Maximum") for n, metric in enumerate(lag_metrics))]
+    newest = newest_values((yield _metric_data_call(queries, now)))
+    return Snapshot(
+        name=name,
+        state=connector.state,
+        state_reason=connector.state_reason,
+        tasks=TaskCounts(newest.get("running"), newest.get("errored"), newest.get("workers")),
+        lag={
+            _dimension(metric, "Topic"): newest[f"lag{n}"]
+            for n, metric in enumerate(lag_metrics)
+            if f"lag{n}" in newest
+        },
+    )
+
+
+def newest_values(response: Response) -> dict[str, int]:
+    """The value with the newest timestamp, by query id; queries without any value are missing."""
+    return {
+        result["Id"]: int(max(zip(result["Timestamps"], result["Values"], strict=True))[1])
+        for result in response.get("MetricDataResults", [])
+        if result["Values"]
+    }
+
+
+def _discover_lag_metrics(
+    group: str, topics: Collection[str], cluster_name: str | None
+) -> Conversation[Sequence[Mapping[str, Any]]]:
+    dimensions = [{"Name": "Consumer Group", "Value": group}]
+    if cluster_name:
+        dimensions.append({"Name": "Cluster Name", "Value": cluster_name})
+    arguments: dict[str, Any] = {
+        "Namespace": KAFKA_NAMESPACE,
+        "MetricName": "SumOffsetLag",
+        "Dimensions": dimensions,
+    }
+    found: list[Mapping[str, Any]] = []
+    while True:
+        page = yield Call("cloudwatch", "list_metrics", arguments)
+        found.extend(
+            {key: metric[key] for key in ("Namespace", "MetricName", "Dimensions")}
+            for metric in page.get("Metrics", [])
+            if not topics or _dimension(metric, "Topic") in topics
+        )
+        if not page.get("NextToken"):
+            return found
+        arguments = {**arguments, "NextToken": page["NextToken"]}
+
+
+def _metric_data_call(queries: Sequence[tuple[str, Mapping[str, Any], str]], now: datetime) -> Call:
+    return Call(
+        "cloudwatch",
+        "get_metric_data",
+        {
+            "StartTime": now - METRIC_MAX_AGE,
+            "EndTime": now + timedelta(seconds=METRIC_PERIOD_SECONDS),
+            "MetricDataQueries": [
+                {"Id": name, "MetricStat": {"Metric": metric, "Period": METRIC_PERIOD_SECONDS, "Stat": statistic}}
+                for name, metric, statistic in queries
+            ],
+        },
+    )
+
+
+def _lag_metric(group: str, topic: str, cluster_name: str) -> Mapping[str, Any]:
+    dimensions = {"Consumer Group": group, "Topic": topic, "Cluster Name": cluster_name}
+    return _metric(KAFKA_NAMESPACE, "SumOffsetLag", dimensions)
+
+
+def _metric(namespace: str, name: str, dimensions: Mapping[str, str]) -> Mapping[str, Any]:
+    pairs = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+    return {"Namespace": namespace, "MetricName": name, "Dimensions": pairs}
+
+
+def _dimension(metric: Mapping[str, Any], name: str) -> str:
+    return next((pair["Value"] for pair in metric["Dimensions"] if pair["Name"] == name), "")

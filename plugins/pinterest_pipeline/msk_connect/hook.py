@@ -1,0 +1,234 @@
+"""MSK Connect (API ``kafkaconnect``), with the CloudWatch metrics without which its state says little.
+
+Limits: 10 requests/s per operation; a connector takes minutes to create or update on the service. Pause, resume and
+restart are younger than the botocore of MWAA 3.3.1 (1.43.56): ``botocore_extras/`` adds them to its model of the
+service, by the mechanism that botocore itself uses for additions of the SDK.
+"""
+
+import json
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import botocore
+from botocore.exceptions import WaiterError
+
+from pinterest_pipeline.common.aws_errors import AwsService, may_pass
+from pinterest_pipeline.common.aws_hook import BoundedAwsHook
+from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError
+from pinterest_pipeline.msk_connect import client as connector_api
+from pinterest_pipeline.msk_connect.client import Call, Connector, Conversation, Operation, Response, T, Waited
+from pinterest_pipeline.msk_connect.health import Snapshot
+
+PACKAGE = Path(__file__).resolve().parent
+MSK_CONNECT = AwsService(
+    "MSK Connect",
+    cures={
+        "AccessDeniedException": "give the role of the AWS connection this right (docs/connections/msk_connect.md)",
+        "ForbiddenException": "give the role of the AWS connection this right (docs/connections/msk_connect.md)",
+    },
+    races=frozenset({"ConflictException"}),  # someone else changed the connector meanwhile: look again
+    arguments="the connector file",
+)
+calling = MSK_CONNECT.calling
+
+
+class MskConnectHook(BoundedAwsHook):
+    """Find, change and watch connectors.
+
+    Every method raises :class:`TransientError` when the same call may succeed later, :class:`PermanentError` when not.
+    Constructor arguments are those of ``AwsBaseHook``.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["client_type"] = "kafkaconnect"
+        super().__init__(*args, **kwargs)
+
+    @property
+    def waiter_path(self) -> Path:
+        return PACKAGE / "waiters" / "kafkaconnect.json"
+
+    def get_session(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a session (boto3's, or aiobotocore's) that also knows the operations of ``botocore_extras/``."""
+        session = super().get_session(*args, **kwargs)
+        core = getattr(session, "_session", session)
+        core.get_component("data_loader").search_paths.append(str(PACKAGE / "botocore_extras"))
+        return session
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask MSK Connect for one connector; the provider's own test asks STS, which proves less."""
+        try:
+            with calling("testing the connection"):
+                self.conn.list_connectors(maxResults=1)
+        except PipelineError as error:
+            return False, str(error)
+        return True, f"MSK Connect in {self.conn.meta.region_name} answers"
+
+    def find(self, name: str) -> Connector | None:
+        """Return the connector of exactly this name, or None."""
+        return self._converse(connector_api.find_connector(name))
+
+    def get(self, name: str) -> Connector:
+        """Return the connector of exactly this name, or raise :class:`PermanentError`."""
+        if (connector := self.find(name)) is None:
+            raise missing(name)
+        return connector
+
+    def snapshot(self, name: str, topics: list[str], cluster_name: str | None) -> Snapshot | None:
+        """Return what a health verdict needs (3 to 5 requests), or None where there is no such connector."""
+        return self._converse(connector_api.take_snapshot(name, topics, cluster_name, datetime.now(UTC)))
+
+    def operations(self, connector: Connector, since: datetime) -> list[Operation]:
+        """Return what was done to the connector since then: updates, restarts, pauses."""
+        return self._converse(connector_api.list_operations(connector.arn, since))
+
+    def typed_request(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the values of a CreateConnector request, which are texts after filling, the types that the API wants."""
+        shape = self.conn.meta.service_model.operation_model("CreateConnector").input_shape
+        try:
+            converted: dict[str, Any] = typed(request, shape)
+        except ValueError as error:
+            raise PermanentError(
+                f"Connector {request.get('connectorName')}: a value in its file has the wrong type: {error}."
+            ) from error
+        return converted
+
+    def create(self, request: Mapping[str, Any]) -> str:
+        """Create a connector and return its ARN at once; it is CREATING for minutes."""
+        with calling(f"creating connector {request.get('connectorName')}"):
+            arn: str = self.conn.create_connector(**request)["connectorArn"]
+        self.log.info("Creating connector %s", arn)
+        return arn
+
+    def update(self, connector: Connector, **change: Any) -> None:
+        """Update either ``connectorConfiguration`` or ``capacity``: the service refuses both in one request."""
+        with calling(f"updating {', '.join(change)} of connector {connector.name}"):
+            self.conn.update_connector(connectorArn=connector.arn, currentVersion=connector.version, **change)
+        self.log.info("Updating %s of connector %s", ", ".join(change), connector.arn)
+
+    def delete(self, connector: Connector) -> None:
+        """Begin to delete; the offsets of a sink stay in its consumer group."""
+        with calling(f"deleting connector {connector.name}"):
+            self.conn.delete_connector(connectorArn=connector.arn, currentVersion=connector.version)
+        self.log.info("Deleting connector %s", connector.arn)
+
+    def restart(self, connector: Connector, *, only_failed_tasks: bool = True) -> None:
+        """Begin to restart the failed tasks, or the connector and all its tasks."""
+        self._change_state("restart_connector", connector, onlyFailedTasks=only_failed_tasks)
+
+    def pause(self, connector: Connector) -> None:
+        self._change_state("pause_connector", connector)
+
+    def resume(self, connector: Connector) -> None:
+        self._change_state("resume_connector", connector)
+
+    def wait(self, waiter_name: str, arn: str, *, deadline: float, poll_seconds: int) -> Waited:
+        """Block until a waiter of ``waiters/kafkaconnect.json`` ends; ``deadline`` in epoch seconds."""
+        waiter = self.get_waiter(waiter_name)
+        try:
+            waiter.wait(connectorArn=arn, WaiterConfig=waiter_config(deadline, poll_seconds))
+        except WaiterError as error:
+            return how_it_ended(error)
+        return Waited.REACHED
+
+    async def async_wait(self, waiter_name: str, arn: str, *, deadline: float, poll_seconds: int) -> Waited:
+        """Do the same without blocking the event loop."""
+        async with await self.get_async_conn() as client:
+            waiter = self.get_waiter(waiter_name, deferrable=True, client=client)
+            try:
+                await waiter.wait(connectorArn=arn, WaiterConfig=waiter_config(deadline, poll_seconds))
+            except WaiterError as error:
+                return how_it_ended(error)
+        return Waited.REACHED
+
+    @asynccontextmanager
+    async def async_snapshots(
+        self, name: str, topics: list[str], cluster_name: str | None
+    ) -> AsyncIterator[Callable[[], Awaitable[Snapshot | None]]]:
+        """Give a function that takes a snapshot, with clients that stay open between the polls."""
+        async with AsyncExitStack() as stack:
+            clients = {
+                "kafkaconnect": await stack.enter_async_context(await self.get_async_conn()),
+                "cloudwatch": await stack.enter_async_context(await self._cloudwatch.get_async_conn()),
+            }
+
+            async def take() -> Snapshot | None:
+                conversation = connector_api.take_snapshot(name, topics, cluster_name, datetime.now(UTC))
+                return await aconverse(conversation, clients)
+
+            yield take
+
+    def _converse(self, conversation: Conversation[T]) -> T:
+        clients = {"kafkaconnect": lambda: self.conn, "cloudwatch": lambda: self._cloudwatch.conn}
+        try:
+            call = next(conversation)
+            while True:
+                with calling(call.operation):
+                    response = getattr(clients[call.service](), call.operation)(**call.arguments)
+                call = conversation.send(response)
+        except StopIteration as answer:
+            return answer.value  # type: ignore[no-any-return]  # StopIteration is not generic
+
+    def _change_state(self, operation: str, connector: Connector, **arguments: Any) -> None:
+        if not hasattr(self.conn, operation):
+            raise PermanentError(
+                f"Connector {connector.name}: botocore {botocore.__version__} has no {operation}: "
+                "install botocore 1.44 or newer."
+            )
+        with calling(f"{operation} of {connector.name}"):
+            getattr(self.conn, operation)(connectorArn=connector.arn, **arguments)
+        self.log.info("%s of %s began", operation, connector.arn)
+
+
+async def aconverse(conversation: Conversation[T], clients: Mapping[str, Any]) -> T:
+    """Run a conversation on asynchronous clients."""
+    try:
+        call: Call = next(conversation)
+        while True:
+            with calling(call.operation):
+                response: Response = await getattr(clients[call.service], call.operation)(**call.arguments)
+            call = conversation.send(response)
+    except StopIteration as answer:
+        return answer.value  # type: ignore[no-any-return]  # StopIteration is not generic
+
+
+def missing(name: str) -> PermanentError:
+    return PermanentError(f"Connector {name} does not exist in MSK Connect: run the DAG pinterest_sink_connector.")
+
+
+def waiter_config(deadline: float, poll_seconds: int) -> dict[str, int]:
+    """Turn an absolute deadline (epoch seconds) into the attempts that a botocore waiter counts."""
+    return {"Delay": poll_seconds, "MaxAttempts": max(1, math.ceil((deadline - time.time()) / poll_seconds))}
+
+
+def how_it_ended(error: WaiterError) -> Waited:
+    """Tell a failure state from attempts that ran out; another error of the service is raised as ours."""
+    if "Max attempts exceeded" in str(error):
+        return Waited.TIMED_OUT
+    if code := error.last_response.get("Error", {}).get("Code"):
+        kind = TransientError if may_pass(error.last_response) else PermanentError
+        raise kind(f"MSK Connect, waiting for the connector: {code}: {error}") from error
+    return Waited.FAILED
+
+
+def typed(value: Any, shape: Any) -> Any:
+    """Convert texts to what a botocore shape wants; what it does not know stays, for botocore to name."""
+    kind = shape.type_name
+    if isinstance(value, str) and kind in {"list", "structure", "map"}:
+        value = json.loads(value)
+    if kind == "structure" and isinstance(value, Mapping):
+        members = shape.members
+        return {name: typed(member, members[name]) if name in members else member for name, member in value.items()}
+    if kind == "list" and isinstance(value, list):
+        return [typed(member, shape.member) for member in value]
+    if kind == "map" and isinstance(value, Mapping):
+        return {name: typed(member, shape.value) for name, member in value.items()}
+    if kind in {"integer", "long"} and isinstance(value, str):
+        return int(value)
+    if kind == "string" and not isinstance(value, str):
+        return json.dumps(value)
+    return value

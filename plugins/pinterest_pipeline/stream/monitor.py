@@ -1,0 +1,142 @@
+"""One look at a running stream, for the sensor and for its trigger: the run, what was asked, progress, and backlog."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pinterest_pipeline.common.errors import PipelineError
+from pinterest_pipeline.common.lazy_hooks import databricks_hook, kinesis_hook, postgres_hook
+from pinterest_pipeline.databricks.runs import Run
+from pinterest_pipeline.stream.policy import Judgement, Limits, Progress, Verdict, is_waiting_too_long, judge, overdue
+from pinterest_pipeline.stream.tables import read_control, read_positions, read_progress, stamp
+
+if TYPE_CHECKING:
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+    from pinterest_pipeline.databricks.hook import DatabricksRunHook
+    from pinterest_pipeline.kinesis.hook import KinesisStreamHook
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is watched, as JSON can carry it from the sensor to the trigger.
+
+    :param streams: Kinesis stream by streaming query.
+    """
+
+    run_id: int
+    job_name: str
+    streams: dict[str, str]
+    stale_after_seconds: float
+    start_within_seconds: float
+    databricks_conn_id: str
+    postgres_conn_id: str
+    aws_conn_id: str | None
+    region_name: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.stale_after_seconds, self.start_within_seconds)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one look saw; ``as_json`` is the sensor's result, and what the alarm tells."""
+
+    judgement: Judgement
+    run: Run
+    job_name: str
+    progress: Mapping[str, Progress] = field(default_factory=dict)
+    lag_ms: Mapping[str, int | None] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "stream": self.job_name,
+            "verdict": self.judgement.verdict.value,
+            "reason": self.judgement.reason,
+            "databricks_run_id": self.run.run_id,
+            "run_page_url": self.run.page_url,
+            "last_good_batch": {
+                query: {"batch_id": row.batch_id, "committed_at": stamp(row.committed_at)}
+                for query, row in sorted(self.progress.items())
+            },
+            "lag_ms": dict(sorted(self.lag_ms.items())),
+        }
+
+
+class StreamWatch:
+    """Looks at one run of a stream.
+
+    A look costs one request to Databricks and two short queries; Kinesis is asked only about queries that have
+    committed nothing for ``stale_after_seconds``, and once more when the watch ends. Raises :class:`TransientError`
+    where one of the three gives no answer.
+    """
+
+    def __init__(self, watched: Watched) -> None:
+        self.watched = watched
+
+    @cached_property
+    def databricks(self) -> "DatabricksRunHook":
+        return databricks_hook(self.watched.databricks_conn_id, "DatabricksStreamSensor")
+
+    @cached_property
+    def warehouse(self) -> "PostgresHook":
+        hook = postgres_hook(self.watched.postgres_conn_id)
+        hook.log_sql = False  # the same two statements every few seconds
+        return hook
+
+    @cached_property
+    def kinesis(self) -> "KinesisStreamHook":
+        return kinesis_hook(self.watched.aws_conn_id, self.watched.region_name, None, None)
+
+    def look(self, *, watch_until: float, handover: bool = False) -> Report:
+        """Look once.
+
+        :param watch_until: Epoch seconds at which the watch is over.
+        :param handover: Another run of the DAG waits to begin.
+        """
+        run = self.databricks.run(self.watched.run_id)
+        control = read_control(self.warehouse)
+        progress = read_progress(self.warehouse, list(self.watched.streams))
+        now = datetime.now(UTC)
+        behind = {query: self._behind_ms(query) for query in self._overdue(progress, run, now)}
+        waiting = {query: now - timedelta(milliseconds=age) for query, age in behind.items()}
+        judgement = judge(
+            run,
+            control,
+            {query: since for query, since in waiting.items() if is_waiting_too_long(since, self.watched.limits, now)},
+            now=now,
+            watch_until=datetime.fromtimestamp(watch_until, UTC),
+            handover=handover,
+        )
+        is_end = judgement.verdict is not Verdict.FINE
+        return Report(judgement, run, self.watched.job_name, progress, self._lag() if is_end else {})
+
+    def _overdue(self, progress: Mapping[str, Progress], run: Run, now: datetime) -> list[str]:
+        if run.state.is_over:
+            return []
+        return overdue(list(self.watched.streams), progress, run, self.watched.limits, now)
+
+    def _behind_ms(self, query: str) -> int:
+        """Return the age of the oldest record that is not committed, by what the sink says of each shard."""
+        stream = self.watched.streams[query]
+        return self.kinesis.milliseconds_behind_latest(stream, read_positions(self.warehouse, stream))
+
+    def _lag(self) -> dict[str, int | None]:
+        """Return how far behind each query is, in milliseconds; None where Kinesis does not say."""
+        lag: dict[str, int | None] = {}
+        for query in self.watched.streams:
+            try:
+                lag[query] = self._behind_ms(query)
+            except PipelineError as error:  # the alarm must go out all the same
+                log.warning("No lag of %s: %s", query, error)
+                lag[query] = None
+        return lag

@@ -1,0 +1,199 @@
+"""Whether a stream does its work, when to start it again, and what a person asked for. Decisions only, no I/O."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.databricks.runs import Run
+
+LONGEST_DELAY_SECONDS = 300
+HEALTHY_SECONDS = 300  # a run that lived so long had started well: its end begins a new count of failures
+
+
+class StreamEndedError(PermanentError):
+    """The watched run died or stands still. No other try of the watch helps: the next run of the DAG launches again.
+
+    :param alarm: What the person on call must know; :mod:`pinterest_pipeline.dag.alerts` adds it to the alarm.
+    """
+
+    def __init__(self, message: str, alarm: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.alarm = dict(alarm)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The newest micro-batch that a query has committed."""
+
+    query: str
+    batch_id: int
+    committed_at: datetime
+
+
+@dataclass(frozen=True)
+class Control:
+    """What people have asked of the stream, as the warehouse remembers it."""
+
+    paused_at: datetime | None = None
+    paused_by: str = ""
+    stop_requested_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a query that has records waiting is stale.
+
+    :param stale_after_seconds: It has committed nothing for so long, and a record has waited for so long.
+    :param start_within_seconds: A young run is given this time first, for its cluster and the way to its first batch.
+    """
+
+    stale_after_seconds: float
+    start_within_seconds: float
+
+
+class Verdict(StrEnum):
+    """What a watcher sees."""
+
+    FINE = "fine"
+    DEAD = "dead"
+    STALE = "stale"
+    STOPPED = "stopped as asked"
+    OVER = "watch over"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict, and why."""
+
+    verdict: Verdict
+    reason: str
+
+
+def judge(
+    run: Run,
+    control: Control,
+    unread_since: Mapping[str, datetime],
+    *,
+    now: datetime,
+    watch_until: datetime,
+    handover: bool = False,
+) -> Judgement:
+    """Judge a stream by its run and by its queries that stand still.
+
+    :param unread_since: By query that is :func:`overdue`, the arrival of the oldest record that it has not read.
+    :param handover: Another run of the DAG waits to begin, with somebody's request.
+    """
+    if run.state.is_over:
+        if control.paused_at or (control.stop_requested_at and control.stop_requested_at.timestamp() > run.start_time):
+            return Judgement(Verdict.STOPPED, f"run {run.run_id} ended as asked: {run.state}")
+        return Judgement(Verdict.DEAD, f"run {run.run_id} ended: {run.state}")
+    if unread_since:
+        waits = ", ".join(f"{query} since {since:%Y-%m-%dT%H:%M:%SZ}" for query, since in sorted(unread_since.items()))
+        return Judgement(Verdict.STALE, f"run {run.run_id} is {run.state} and commits nothing; records wait: {waits}")
+    if handover:
+        return Judgement(Verdict.OVER, "another run of this DAG waits with a request")
+    if now >= watch_until:
+        return Judgement(Verdict.OVER, f"run {run.run_id} is {run.state}")
+    return Judgement(Verdict.FINE, f"run {run.run_id} is {run.state}")
+
+
+def overdue(
+    queries: Sequence[str], progress: Mapping[str, Progress], run: Run, limits: Limits, now: datetime
+) -> list[str]:
+    """Return the queries that have committed nothing for so long that their backlog must be looked at.
+
+    Nothing committed ever counts from the begin of the run, as does the work of an earlier run.
+    """
+    if now.timestamp() - run.start_time < limits.start_within_seconds:
+        return []
+    oldest = now - timedelta(seconds=limits.stale_after_seconds)
+    return [query for query in queries if query not in progress or progress[query].committed_at < oldest]
+
+
+def is_waiting_too_long(arrival: datetime | None, limits: Limits, now: datetime) -> bool:
+    """Tell whether an unread record is a reproach: one that came a moment ago is not, however old the last batch."""
+    return arrival is not None and (now - arrival).total_seconds() > limits.stale_after_seconds
+
+
+def launch_delay(failures: int) -> float:
+    """Return the pause before a launch, in seconds: 0, 1, 2, 4, 8 … at most 300, by failed runs in a row."""
+    return min(2.0 ** (failures - 1), LONGEST_DELAY_SECONDS) if failures > 0 else 0.0
+
+
+def failures_in_a_row(runs: Sequence[Run]) -> int:
+    """Count the runs, newest first, that ended without success soon after they began; a cancelled one says nothing."""
+    count = 0
+    for run in runs:
+        if not run.state.is_over or run.state.is_cancelled:
+            continue
+        if run.state.is_success or run.end_time - run.start_time >= HEALTHY_SECONDS:
+            break
+        count += 1
+    return count
+
+
+class LaunchStep(StrEnum):
+    """What brings a stream nearer to exactly one active run."""
+
+    ATTACH = "attach to the active run"
+    UNPAUSE = "unpause the continuous job"
+    START = "start a run"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """The next step, and the run that it is about: to attach to, or to wait for."""
+
+    step: LaunchStep
+    run: Run | None = None
+    not_before: float = 0
+
+
+def next_launch(
+    runs: Sequence[Run], *, is_continuous: bool, is_paused: bool, unpaused_at: float, platform_grace: float, now: float
+) -> Launch:
+    """Choose the next step.
+
+    Every state that is not over is active, also BLOCKED, QUEUED and WAITING_FOR_RETRY. A continuous job starts its runs
+    itself, so it is given ``platform_grace`` seconds since it was let go, or first seen so (``unpaused_at``), before
+    one is started in its place. Times are epoch seconds.
+    """
+    active = sorted((run for run in runs if not run.state.is_over), key=lambda run: run.run_id)
+    if running := [run for run in active if not run.state.is_stopping]:
+        return Launch(LaunchStep.ATTACH, running[0])
+    if active:
+        return Launch(LaunchStep.WAIT, active[0], now)
+    if is_continuous and is_paused:
+        return Launch(LaunchStep.UNPAUSE)
+    last_end = max((run.end_time for run in runs), default=0.0)
+    not_before = last_end + launch_delay(failures_in_a_row(runs))
+    if is_continuous:
+        not_before = max(not_before, max(last_end, unpaused_at) + platform_grace)
+    return Launch(LaunchStep.WAIT if now < not_before else LaunchStep.START, None, not_before)
+
+
+class Request(StrEnum):
+    """What a run of the supervisor was asked to do by its params."""
+
+    NOTHING = "nothing"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    RESTART = "restart"
+
+
+def request_of(params: Mapping[str, Any]) -> Request:
+    """Read the DAG's params ``pause`` (true, false or null), ``stop`` and ``restart`` (true or false).
+
+    :raises PermanentError: more than one is given.
+    """
+    given = [name for name in ("stop", "restart") if params.get(name)]
+    if params.get("pause") is not None:
+        given.append("pause" if params["pause"] else "resume")
+    if len(given) > 1:
+        raise PermanentError(f"Params {' and '.join(given)} contradict each other: trigger the DAG with one of them.")
+    return Request(given[0]) if given else Request.NOTHING

@@ -1,0 +1,154 @@
+"""Watch over a running stream until its run dies, it stands still before a backlog, or the watch is over."""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, override
+
+from airflow.sdk import BaseSensorOperator
+
+from pinterest_pipeline.common.compat import conf
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.common.lazy_hooks import databricks_hook
+from pinterest_pipeline.common.links import DatabricksRunLink
+from pinterest_pipeline.common.poll import Status
+from pinterest_pipeline.stream.monitor import StreamWatch, Watched
+from pinterest_pipeline.stream.policy import StreamEndedError, Verdict
+from pinterest_pipeline.stream.triggers import EVENT_GRACE_SECONDS, DatabricksStreamTrigger, a_run_is_queued
+
+if TYPE_CHECKING:
+    from pinterest_pipeline.databricks.hook import DatabricksRunHook
+
+
+class DatabricksStreamSensor(BaseSensorOperator):
+    """Succeed when the watch is over, or the run ended as somebody asked; fail at once when the stream is sick.
+
+    *Dead:* the run has ended. *Stale:* a query has committed nothing for ``stale_after_seconds``, although a record has
+    waited for it in Kinesis for that long; its run is cancelled, so that another can begin. A quiet stream is neither.
+    Whoever triggers the DAG ends the watch of its running run early, so that requests need not wait for it.
+
+    The failure is not retried; the DAG's next run launches again. Its alarm names the stream, the last good batch and
+    the lag of each query, and the run's page. Returns the same as JSON.
+
+    What is unread, the sink says shard by shard (``stream.position``); of a shard that nothing was ever committed of,
+    all is. A poll costs one request to Databricks and two short queries; to Kinesis, about two a shard, and only for a
+    query that has committed nothing for so long. The task's end leaves the run alone.
+
+    :param launched: What ``DatabricksLaunchStreamOperator`` returned. (templated)
+    :param job_name: The stream's name in the alarm. (templated)
+    :param streams: Kinesis stream by streaming query, as ``stream.progress`` names them. (templated)
+    :param stale_after_seconds: More than a slow batch takes. (templated)
+    :param start_within_seconds: Time for a cluster to start and a first batch to end. (templated)
+    :param timeout: Length of the watch.
+    """
+
+    template_fields: Sequence[str] = (
+        "launched", "job_name", "streams", "stale_after_seconds", "start_within_seconds", "databricks_conn_id",
+        "postgres_conn_id", "aws_conn_id", "region_name",
+    )  # fmt: skip
+    operator_extra_links = (DatabricksRunLink(),)
+    ui_color = "#ffd6cc"
+
+    def __init__(
+        self,
+        *,
+        launched: Mapping[str, Any],
+        job_name: str,
+        streams: Mapping[str, str],
+        stale_after_seconds: float = 300,
+        start_within_seconds: float = 900,
+        databricks_conn_id: str = "pinterest_databricks",
+        postgres_conn_id: str = "pinterest_warehouse",
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if self.reschedule:
+            raise ValueError("mode='reschedule' would begin the watch anew at each poke: set deferrable=True.")
+        self.launched = launched
+        self.job_name = job_name
+        self.streams = streams
+        self.stale_after_seconds = stale_after_seconds
+        self.start_within_seconds = start_within_seconds
+        self.databricks_conn_id = databricks_conn_id
+        self.postgres_conn_id = postgres_conn_id
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.deferrable = deferrable
+
+    @cached_property
+    def hook(self) -> "DatabricksRunHook":
+        return databricks_hook(self.databricks_conn_id, type(self).__name__)
+
+    @property
+    def watched(self) -> Watched:
+        if not isinstance(self.launched, Mapping) or "run_id" not in self.launched:
+            raise PermanentError(
+                f"{self.task_id}: launched is {self.launched!r}, expected the output of DatabricksLaunchStreamOperator."
+            )
+        return Watched(
+            run_id=int(self.launched["run_id"]),
+            job_name=self.job_name,
+            streams=dict(self.streams),
+            stale_after_seconds=float(self.stale_after_seconds),
+            start_within_seconds=float(self.start_within_seconds),
+            databricks_conn_id=self.databricks_conn_id,
+            postgres_conn_id=self.postgres_conn_id,
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name or None,
+        )
+
+    @override
+    def execute(self, context: Any) -> dict[str, Any]:
+        watched, dag_id, watch_until = self.watched, context["ti"].dag_id, time.time() + self.timeout
+        self.log.info("Watching run %s of %s for %.0f s", watched.run_id, watched.job_name, self.timeout)
+        if self.deferrable:
+            deadline = watch_until + EVENT_GRACE_SECONDS
+            self.defer(
+                trigger=DatabricksStreamTrigger(
+                    watched=watched.as_json(),
+                    dag_id=dag_id,
+                    watch_until=watch_until,
+                    deadline=deadline,
+                    poll_seconds=self.poke_interval,
+                ),
+                method_name="resume",
+                timeout=timedelta(seconds=self.timeout + 2 * EVENT_GRACE_SECONDS),
+            )
+        watch = StreamWatch(watched)
+        while True:
+            try:
+                report = watch.look(watch_until=watch_until, handover=a_run_is_queued(dag_id))
+            except TransientError as error:
+                self.log.warning("Not seen: %s", error)
+            else:
+                if report.judgement.verdict is not Verdict.FINE:
+                    return self._finish(report.as_json())
+            if time.time() > watch_until + EVENT_GRACE_SECONDS:
+                raise TransientError(f"The end of the watch over {self.job_name} could not be seen.")
+            time.sleep(self.poke_interval)
+
+    def resume(self, _context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+        """End as the trigger's report says."""
+        if event["status"] == Status.READY:
+            return self._finish(event["result"])
+        if event["status"] == Status.TIMED_OUT:
+            raise TransientError(f"The watch over {self.job_name} saw nothing at its end: {event['message']}.")
+        raise PermanentError(event["message"])
+
+    def _finish(self, report: dict[str, Any]) -> dict[str, Any]:
+        verdict = report["verdict"]
+        if verdict == Verdict.STALE:
+            self.hook.cancel(report["databricks_run_id"])
+        if verdict in {Verdict.DEAD, Verdict.STALE}:
+            raise StreamEndedError(
+                f"Stream {self.job_name} is {verdict}: {report['reason']}. Last good batch: "
+                f"{report['last_good_batch'] or 'none'}; lag in ms: {report['lag_ms']}. See {report['run_page_url']}; "
+                "the next run of this DAG launches it again.",
+                alarm=report,
+            )
+        self.log.info("Stream %s, %s: %s", self.job_name, verdict, report)
+        return report

@@ -1,0 +1,50 @@
+"""What the warehouse is asked and told after a publish; each statement is a file of ``include/sql``."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from pinterest_pipeline.common.errors import PermanentError
+
+EXAMPLES = 3  # rows of a failed check that the error shows; the check's file finds the rest
+
+
+class Database(Protocol):
+    """The two verbs of ``DbApiHook`` used here."""
+
+    def get_records(self, sql: str) -> Sequence[Sequence[Any]]: ...
+
+    def run(self, sql: list[str], parameters: Mapping[str, Any]) -> Any: ...
+
+
+def check(database: Database, checks: Iterable[Path]) -> list[str]:
+    """Run every check and return their names.
+
+    :param checks: SQL files, each of which returns rows only where something is wrong.
+    :raises PermanentError: naming every check that returned rows, each with the first of them.
+    """
+    passed, failed = [], []
+    for file in checks:
+        rows = [tuple(row) for row in database.get_records(file.read_text(encoding="utf-8"))]
+        if rows:
+            shown = ", ".join(str(row) for row in rows[:EXAMPLES])
+            failed.append(f"{file.stem} ({len(rows)} rows, e.g. {shown})")
+        else:
+            passed.append(file.stem)
+    if failed:
+        raise PermanentError(
+            f"{len(failed)} of {len(failed) + len(passed)} checks of schema gold found defects: {'; '.join(failed)}. "
+            "The answers are published; mend their cause, then clear the failed stage of the run."
+        )
+    return passed
+
+
+def record(database: Database, file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Upsert ``rows`` with the statement of ``file``, in one transaction each; dictionaries in a row become JSON."""
+    statement = file.read_text(encoding="utf-8")
+    for row in rows:
+        parameters = {
+            name: json.dumps(value, sort_keys=True) if isinstance(value, dict) else value for name, value in row.items()
+        }
+        database.run([statement], parameters=parameters)

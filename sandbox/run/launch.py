@@ -1,0 +1,27 @@
+"""Become one supervised server: ``python -m sandbox.run.launch SPEC``, where SPEC is a private JSON file.
+
+A step between supervisor and the program, so that secrets reach the program's environment without standing in a
+configuration file's escaped text or in ``ps``, and so that a program can drop root before it starts.
+"""
+
+import json
+import os
+import pwd
+import sys
+from pathlib import Path
+
+
+def main(spec_file: Path) -> None:
+    spec = json.loads(spec_file.read_text())
+    Path(spec["pid_file"]).write_text(f"{os.getpid()}\n")
+    os.chdir(spec["directory"])
+    if spec["user"] and os.geteuid() == 0:
+        account = pwd.getpwnam(spec["user"])
+        os.initgroups(account.pw_name, account.pw_gid)
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
+    os.execvpe(spec["command"][0], spec["command"], spec["environment"])  # noqa: S606 - becoming it is the point
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

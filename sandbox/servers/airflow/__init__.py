@@ -1,0 +1,138 @@
+"""Airflow's four components, as MWAA runs them, with the sandbox's connections and the pipeline's one Variable."""
+
+import base64
+import json
+import os
+import subprocess
+from collections.abc import Iterable
+from hashlib import sha256
+
+import httpx
+
+from sandbox.run.connections import POOLS_FILE, as_environment
+from sandbox.run.server import Server
+from sandbox.run.settings import PROJECT, SandboxError, Settings, write_private
+from sandbox.servers.airflow.api import USERNAME, AirflowApi
+from sandbox.servers.ministack import answers
+
+PYTHON = PROJECT / ".venv" / "airflow" / "bin" / "python"
+NEEDS = ("postgres", "ministack", "kinesis", "kafka_rest", "msk_connect", "databricks")
+
+
+def servers(settings: Settings) -> tuple[Server, ...]:
+    """Return the api-server, which migrates the metadata database first, and the three that follow it."""
+    api_url = settings.url("airflow")
+
+    def component(name: str, *arguments: str) -> Server:
+        return Server(
+            name=f"airflow_{name}",
+            command=(str(PYTHON), "-m", "airflow", *arguments),
+            environment=lambda: environment(settings),
+            is_ready=lambda: is_healthy(api_url, name),
+            needs=("airflow_api_server",),
+            ready_within_seconds=120,
+        )
+
+    api_server = Server(
+        name="airflow_api_server",
+        command=(
+            str(PYTHON),
+            "-m",
+            "airflow",
+            "api-server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(settings.ports["airflow"]),
+        ),
+        environment=lambda: environment(settings),
+        is_ready=lambda: answers(f"{api_url}/api/v2/monitor/health"),
+        needs=NEEDS,
+        prepare=lambda: prepare(settings),
+        provision=lambda: create_pools(settings),
+        ready_within_seconds=120,
+    )
+    return (
+        api_server,
+        component("scheduler", "scheduler", "--skip-serve-logs"),
+        component("dag_processor", "dag-processor"),
+        component("triggerer", "triggerer", "--skip-serve-logs"),
+    )
+
+
+def is_healthy(api_url: str, component: str) -> bool:
+    try:
+        health = httpx.get(f"{api_url}/api/v2/monitor/health", timeout=5).json()
+    except httpx.HTTPError as error:
+        raise ConnectionError(str(error)) from error
+    return bool((health.get(component) or {}).get("status") == "healthy")
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Everything that differs from MWAA: where things are, and how small the machine is."""
+    home = settings.folder("airflow")
+    api_url = settings.url("airflow")
+    fernet_key = base64.urlsafe_b64encode(sha256(settings.secrets["airflow_api_secret_key"].encode()).digest())
+    configuration = {
+        "CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": "4",
+        "CORE__FERNET_KEY": fernet_key.decode(),
+        "CORE__EXECUTION_API_SERVER_URL": f"{api_url}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USERNAME}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "CORE__TEST_CONNECTION": "Enabled",
+        "API__BASE_URL": api_url,
+        "API__HOST": "127.0.0.1",
+        "API__PORT": str(settings.ports["airflow"]),
+        "API__WORKERS": "1",
+        "API__SECRET_KEY": settings.secrets["airflow_api_secret_key"],
+        "API_AUTH__JWT_SECRET": settings.secrets["airflow_jwt_secret"],
+        "DATABASE__SQL_ALCHEMY_CONN": settings.postgres_url("airflow").replace("postgresql:", "postgresql+psycopg2:"),
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+        "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
+        "OPERATORS__DEFAULT_DEFERRABLE": "True",
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+    return {
+        "AIRFLOW_HOME": str(home),
+        **{f"AIRFLOW__{name}": value for name, value in configuration.items()},
+        **as_environment(settings),
+        **settings.aws_environment,
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
+
+
+def prepare(settings: Settings) -> None:
+    """Give the one user a password and bring the metadata database to this Airflow's version."""
+    home = settings.folder("airflow")
+    write_private(home / "passwords.json", json.dumps({USERNAME: settings.secrets["airflow_password"]}))
+    run_cli(settings, ["db", "migrate"])
+
+
+def run_cli(settings: Settings, arguments: Iterable[str], timeout_seconds: float = 300) -> str:
+    """Run Airflow's own command line in this sandbox and return what it printed."""
+    done = subprocess.run(
+        [str(PYTHON), "-m", "airflow", *arguments],
+        env={"PATH": os.environ["PATH"], **environment(settings)},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=timeout_seconds,
+        check=False,
+    )
+    if done.returncode:
+        raise SandboxError(f"airflow {' '.join(arguments)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def create_pools(settings: Settings) -> None:
+    """Create the pools that the DAGs name, through the public API."""
+    pools = json.loads(POOLS_FILE.read_text())
+    with AirflowApi(settings) as api:
+        for name, pool in pools.items():
+            api.ensure_pool(name, **pool)

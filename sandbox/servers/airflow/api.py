@@ -1,0 +1,105 @@
+"""The few calls of Airflow's public REST API (v2) that the sandbox makes, as any client outside would."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from sandbox.run.settings import SandboxError, Settings
+
+USERNAME = "admin"
+TIMEOUT_SECONDS = 30
+ATTEMPTS = 5
+PAGE = 100
+
+
+class AirflowApi:
+    """A signed-in session; used as a context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = settings.url("airflow")
+        self.credentials = {"username": USERNAME, "password": settings.secrets["airflow_password"]}
+        self.http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS)
+
+    def __enter__(self) -> "AirflowApi":
+        self.sign_in()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def sign_in(self) -> None:
+        try:
+            token = self.http.post("/auth/token", json=self.credentials)
+        except httpx.HTTPError as error:
+            raise SandboxError(f"Airflow does not answer at {self.url} ({error}): is the sandbox up?") from error
+        if token.is_error:
+            raise SandboxError(
+                f"Airflow at {self.url} refused to sign in {USERNAME}: {token.status_code} {token.text[:300]}"
+            )
+        self.http.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+
+    def call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        """Make one call, again where the server was busy or the day-long token had run out."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                response = self.http.request(method, f"/api/v2/{path}", **request)
+            except httpx.HTTPError as error:
+                if attempt == ATTEMPTS:
+                    raise SandboxError(f"Airflow does not answer {method} {path}: {error}") from error
+            else:
+                if response.status_code == httpx.codes.UNAUTHORIZED and attempt < ATTEMPTS:
+                    self.sign_in()
+                elif response.is_success:
+                    return response.json() if response.content else {}
+                elif response.status_code < httpx.codes.INTERNAL_SERVER_ERROR or attempt == ATTEMPTS:
+                    raise SandboxError(f"Airflow refused {method} {path}: {response.status_code} {response.text[:500]}")
+            time.sleep(attempt)
+        raise SandboxError(f"Airflow did not take {method} {path} in {ATTEMPTS} attempts.")
+
+    def pages(self, path: str, key: str, **params: Any) -> Iterator[dict[str, Any]]:
+        offset = 0
+        while True:
+            page = self.call("GET", path, params={**params, "limit": PAGE, "offset": offset})[key]
+            yield from page
+            if len(page) < PAGE:
+                return
+            offset += PAGE
+
+    def ensure_pool(self, name: str, slots: int, description: str = "", include_deferred: bool = False) -> None:
+        if name not in {pool["name"] for pool in self.pages("pools", "pools")}:
+            body = {"name": name, "slots": slots, "description": description, "include_deferred": include_deferred}
+            self.call("POST", "pools", json=body)
+
+    def has_dag(self, dag_id: str) -> bool:
+        return any(dag["dag_id"] == dag_id for dag in self.pages("dags", "dags", exclude_stale=False))
+
+    def import_errors(self) -> list[str]:
+        return [f"{e['filename']}: {e['stack_trace']}" for e in self.pages("importErrors", "import_errors")]
+
+    def unpause(self, dag_id: str) -> None:
+        self.call("PATCH", f"dags/{dag_id}", params={"update_mask": "is_paused"}, json={"is_paused": False})
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        run = self.call("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})
+        return str(run["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        return str(self.call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        return list(self.pages(f"dags/{dag_id}/dagRuns", "dag_runs"))
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        return list(self.pages(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances"))
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self.call("GET", path, params={"deserialize": True})["value"]
+
+    def log_tail(self, dag_id: str, run_id: str, task: dict[str, Any], lines: int = 15) -> str:
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task['task_id']}/logs/{max(task['try_number'], 1)}"
+        content = self.call("GET", path, params={"map_index": task["map_index"], "full_content": True})["content"]
+        events = [entry["event"] if isinstance(entry, dict) else str(entry) for entry in content]
+        return "\n".join(events[-lines:])

@@ -1,0 +1,131 @@
+"""Apache Kafka 4: one KRaft node, broker and controller in one JVM, on two loopback ports."""
+
+import base64
+import shutil
+import socket
+import subprocess
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from sandbox.run.server import Server
+from sandbox.run.settings import TOPIC_PREFIX, SandboxError, Settings
+from sandbox.servers.kafka.java import kafka_command
+
+HEAP_MEGABYTES = 256
+MESSAGE_MAX_BYTES = 1_048_588  # Kafka's own default: 1 MiB and a batch header
+TABLES = ("pin", "geo", "user")
+PARTITIONS = 3
+DEAD_LETTER_TOPIC = f"{TOPIC_PREFIX}.dead-letters"
+TOPICS = {**{f"{TOPIC_PREFIX}.{table}": PARTITIONS for table in TABLES}, DEAD_LETTER_TOPIC: 1}
+
+
+def server(settings: Settings) -> Server:
+    folder = settings.folder("kafka")
+    return Server(
+        name="kafka",
+        command=kafka_command("kafka.Kafka", str(configuration_file(folder)), heap_megabytes=HEAP_MEGABYTES),
+        directory=folder,
+        is_ready=lambda: answers(settings),
+        prepare=lambda: prepare(settings),
+        provision=lambda: create_topics(settings, TOPICS),
+    )
+
+
+def configuration_file(folder: Path) -> Path:
+    return folder / "server.properties"
+
+
+def data_folder(folder: Path) -> Path:
+    return folder / "data"
+
+
+def properties(settings: Settings, data: Path) -> dict[str, str]:
+    """Return the broker's configuration: loopback only, one replica each, nothing created by accident."""
+    broker = settings.bootstrap_servers
+    controller = f"127.0.0.1:{settings.ports['kafka_controller']}"
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@{controller}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
+        "advertised.listeners": f"PLAINTEXT://{broker}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "log.dirs": str(data),
+        "auto.create.topics.enable": "false",
+        "num.partitions": str(PARTITIONS),
+        "message.max.bytes": str(MESSAGE_MAX_BYTES),
+        # Retention goes by the record's own time: a post sent as of 2018 would be deleted within minutes.
+        "log.retention.ms": "-1",
+        "group.initial.rebalance.delay.ms": "0",
+        **{
+            f"{log}.{setting}": "1"
+            for log in ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
+            for setting in ("num.partitions", "replication.factor")
+        },
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+    }
+
+
+def write_properties(file: Path, values: Mapping[str, str]) -> None:
+    """Write a Java properties file; a backslash in a value would otherwise be read as an escape."""
+    file.write_text("".join(f"{name}={value.replace('\\', '\\\\')}\n" for name, value in values.items()))
+
+
+def prepare(settings: Settings) -> None:
+    """Write the configuration (ports may have changed), and format the data folder unless that was done."""
+    folder = settings.folder("kafka")
+    file, data = configuration_file(folder), data_folder(folder)
+    write_properties(file, properties(settings, data))
+    if (data / "meta.properties").exists():
+        return
+    shutil.rmtree(data, ignore_errors=True)  # what an interrupted format left
+    tool = kafka_command(
+        "kafka.tools.StorageTool",
+        "format",
+        f"--cluster-id={cluster_id()}",
+        f"--config={file}",
+        heap_megabytes=64,
+    )
+    done = subprocess.run(tool, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode != 0:
+        raise SandboxError(f"Kafka could not format {data}:\n{done.stdout}{done.stderr}")
+
+
+def cluster_id() -> str:
+    """Return a random id as Kafka writes them: 22 characters of URL-safe base64."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def admin(settings: Settings) -> AdminClient:
+    """Return an admin client that is silent while the broker is away (librdkafka prints each refusal)."""
+    return AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
+
+
+def answers(settings: Settings) -> bool:
+    """Whether the broker tells its metadata; a closed port is an OSError, which costs no time-out."""
+    with socket.create_connection(("127.0.0.1", settings.ports["kafka"]), timeout=2):
+        pass
+    try:
+        return bool(admin(settings).list_topics(timeout=3).brokers)
+    except KafkaException:
+        return False
+
+
+def create_topics(settings: Settings, topics: Mapping[str, int]) -> None:
+    """Create the topics (name to partitions) that are not there yet."""
+    wanted = [NewTopic(name, num_partitions=partitions, replication_factor=1) for name, partitions in topics.items()]
+    client = admin(settings)  # held until every answer is in: its end cancels what it was asked
+    for name, created in client.create_topics(wanted, operation_timeout=15).items():
+        try:
+            created.result(timeout=30)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise SandboxError(f"Kafka could not create topic {name}: {error.args[0].str()}") from error

@@ -1,0 +1,39 @@
+"""Kafka REST proxy: what stands in for Confluent's REST proxy in front of MSK.
+
+It follows the produce and metadata half of Confluent's REST API v2 (no consumers, no Schema Registry). As there, a
+JSON key is *JSON*: the key ``"17"`` reaches Kafka with its quotation marks, the key ``17`` without.
+"""
+
+import sys
+
+import httpx
+
+from sandbox.run.server import Server
+from sandbox.run.settings import PROJECT, Settings
+from sandbox.servers.ministack import api_gateway
+
+MAX_REQUEST_BYTES = 10 * 1024 * 1024  # API Gateway's payload quota, so that what passes here passes there
+
+
+def server(settings: Settings) -> Server:
+    return Server(
+        name="kafka_rest",
+        command=(sys.executable, "-m", "sandbox.servers.kafka_rest"),
+        environment={
+            "KAFKA_REST_PORT": str(settings.ports["kafka_rest"]),
+            "KAFKA_REST_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+            "KAFKA_REST_MAX_REQUEST_BYTES": str(MAX_REQUEST_BYTES),
+        },
+        directory=PROJECT,
+        needs=("kafka", "ministack"),
+        is_ready=lambda: answers(settings.url("kafka_rest")),
+        provision=lambda: api_gateway.provision(settings),
+    )
+
+
+def answers(url: str) -> bool:
+    """Whether the proxy is up and reaches the broker."""
+    try:
+        return httpx.get(f"{url}/topics", timeout=5).is_success
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,223 @@
+"""A proxy before Kinesis that fails on request: ``python -m sandbox.servers.kinesis.faults --upstream URL --port 0``.
+
+It prints its own URL and forwards every call, but for those that a rule says something else about. ``POST /_faults``
+takes a JSON list of rules in place of the earlier ones, ``GET /_faults`` says which are left and what fired,
+``DELETE /_faults`` forgets both. A rule is an object with
+
+- ``kind``: ``fail_records`` | ``throttle`` | ``error`` | ``expired_iterator`` | ``delay`` | ``cut``
+- ``operation``: such as ``GetRecords``; any where it is left out (``fail_records`` knows PutRecords only)
+- ``times``: how many calls it applies to, 1 where it is left out; null is for ever
+- ``code``: of ``fail_records`` and ``throttle``; ``ProvisionedThroughputExceededException`` where it is left out
+- ``indexes``, ``every`` (n: the n-th, the 2n-th …) or ``partition_keys``: which records fail; they are not forwarded
+- ``seconds``: how long ``delay`` waits before it forwards
+- ``when``: ``before`` (default) or ``after`` Kinesis has done what was asked; after makes the outcome ambiguous
+
+The first rule that fits a call applies, alone. A call of an upstream that is gone is cut too.
+"""
+
+import argparse
+import asyncio
+import socket
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import httpx
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+CONTENT_TYPE = "application/x-amz-json-1.1"
+KINDS = ("fail_records", "throttle", "error", "expired_iterator", "delay", "cut")
+UPSTREAM_SECONDS = 60
+NOT_FORWARDED = {"host", "connection", "content-length", "transfer-encoding", "keep-alive", "accept-encoding"}
+TRANSPORT = "sandbox.transport"
+MESSAGES = {
+    "ProvisionedThroughputExceededException": "Rate exceeded for shard shardId-000000000000 in stream.",
+    "LimitExceededException": "Rate exceeded.",
+    "InternalFailure": "Internal Service Failure.",
+    "ExpiredIteratorException": "Iterator expired: it was created more than 5 minutes ago.",
+}
+
+
+@dataclass
+class Rule:
+    """What to do with the next calls of an operation; see the module for the fields."""
+
+    kind: str
+    operation: str = "*"
+    times: int | None = 1
+    code: str = "ProvisionedThroughputExceededException"
+    indexes: tuple[int, ...] = ()
+    every: int = 0
+    partition_keys: tuple[str, ...] = ()
+    seconds: float = 0.0
+    when: Literal["before", "after"] = "before"
+
+    @classmethod
+    def parse(cls, given: dict[str, Any]) -> "Rule":
+        """Return the rule; ``ValueError`` names what is wrong with it."""
+        if unknown := set(given) - {field.name for field in fields(cls)}:
+            raise ValueError(f"A rule has no {', '.join(sorted(unknown))}.")
+        if given.get("kind") not in KINDS:
+            raise ValueError(f"The kind of a rule is one of {', '.join(KINDS)}, not {given.get('kind')!r}.")
+        rule = cls(**given)
+        if rule.when not in {"before", "after"}:
+            raise ValueError(f"A rule cuts before or after, not {rule.when!r}.")
+        if rule.kind == "fail_records":
+            rule.operation = "PutRecords"
+            if not (rule.indexes or rule.every > 0 or rule.partition_keys):
+                raise ValueError("fail_records needs indexes, every or partition_keys.")
+        return rule
+
+    def fails(self, index: int, record: dict[str, Any]) -> bool:
+        return (
+            index in self.indexes
+            or (self.every > 0 and index % self.every == self.every - 1)
+            or record["PartitionKey"] in self.partition_keys
+        )
+
+    def fits(self, operation: str, body: bytes) -> bool:
+        if self.times == 0 or self.operation not in {"*", operation}:
+            return False
+        if self.kind != "fail_records":
+            return True
+        return any(self.fails(index, record) for index, record in enumerate(orjson.loads(body)["Records"]))
+
+
+class Faults:
+    """The rules that are in force, and what fired since they were set."""
+
+    def __init__(self) -> None:
+        self.rules: list[Rule] = []
+        self.fired: list[dict[str, str]] = []
+
+    def set(self, rules: list[Rule]) -> None:
+        self.rules, self.fired = rules, []
+
+    def next(self, operation: str, body: bytes) -> Rule | None:
+        """Return the rule for this call and count it; None where the call shall be forwarded as it is."""
+        rule = next((rule for rule in self.rules if rule.fits(operation, body)), None)
+        if rule is not None:
+            rule.times = None if rule.times is None else rule.times - 1
+            self.fired.append({"operation": operation, "kind": rule.kind})
+        return rule
+
+
+class Cut(Response):
+    """No answer: the connection ends, as when the network or the service goes away."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        scope[TRANSPORT].abort()
+        await asyncio.sleep(0)  # let uvicorn hear of it, or it would answer 500
+
+
+class Proxy:
+    def __init__(self, upstream: str) -> None:
+        self.faults = Faults()
+        self.client = httpx.AsyncClient(base_url=upstream, timeout=UPSTREAM_SECONDS)
+
+    async def control(self, request: Request) -> Response:
+        if request.method == "GET":
+            return JSONResponse({"rules": [asdict(rule) for rule in self.faults.rules], "fired": self.faults.fired})
+        try:
+            rules = [Rule.parse(given) for given in await request.json()] if request.method == "POST" else []
+        except (ValueError, TypeError) as error:
+            return JSONResponse({"message": str(error)}, 400)
+        self.faults.set(rules)
+        return JSONResponse({"rules": len(rules)})
+
+    async def call(self, request: Request) -> Response:
+        body = await request.body()
+        operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        rule = self.faults.next(operation, body)
+        try:
+            return await self.forward(request, body) if rule is None else await self.fail(rule, request, body)
+        except httpx.TransportError:
+            return Cut()
+
+    async def fail(self, rule: Rule, request: Request, body: bytes) -> Response:
+        match rule.kind:
+            case "throttle":
+                return refusal(400, rule.code)
+            case "error":
+                return refusal(500, "InternalFailure")
+            case "expired_iterator":
+                return refusal(400, "ExpiredIteratorException")
+            case "delay":
+                await asyncio.sleep(rule.seconds)
+                return await self.forward(request, body)
+            case "cut":
+                if rule.when == "after":
+                    await self.forward(request, body)
+                return Cut()
+            case _:
+                return await self.fail_records(rule, request, orjson.loads(body))
+
+    async def fail_records(self, rule: Rule, request: Request, asked: dict[str, Any]) -> Response:
+        """Forward the records that the rule spares, and put their results where they were asked for."""
+        records = asked["Records"]
+        spared = [record for index, record in enumerate(records) if not rule.fails(index, record)]
+        answered: dict[str, Any] = {"FailedRecordCount": 0, "Records": []}
+        if spared:
+            answer = await self.forward(request, orjson.dumps({**asked, "Records": spared}))
+            if answer.status_code != httpx.codes.OK:
+                return answer
+            answered = orjson.loads(answer.body)
+        results = iter(answered["Records"])
+        failure = {"ErrorCode": rule.code, "ErrorMessage": message_of(rule.code)}
+        merged = [failure if rule.fails(index, record) else next(results) for index, record in enumerate(records)]
+        failed = answered["FailedRecordCount"] + len(records) - len(spared)
+        return reply(200, {**answered, "FailedRecordCount": failed, "Records": merged})
+
+    async def forward(self, request: Request, body: bytes) -> Response:
+        headers = {name: value for name, value in request.headers.items() if name not in NOT_FORWARDED}
+        answer = await self.client.request(request.method, request.url.path, content=body, headers=headers)
+        kept = {name: value for name, value in answer.headers.items() if name not in NOT_FORWARDED}
+        return Response(answer.content, answer.status_code, kept)
+
+
+def message_of(code: str) -> str:
+    return MESSAGES.get(code, code)
+
+
+def reply(status: int, content: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(content), status, media_type=CONTENT_TYPE)
+
+
+def refusal(status: int, code: str) -> Response:
+    return reply(status, {"__type": code, "message": message_of(code)})
+
+
+def create_app(upstream: str) -> Starlette:
+    proxy = Proxy(upstream)
+    control = Route("/_faults", proxy.control, methods=["GET", "POST", "DELETE"])
+    return Starlette(routes=[control, Route("/{path:path}", proxy.call, methods=["GET", "POST"])])
+
+
+class CuttableProtocol(HttpToolsProtocol):
+    """Let the application reach its connection, which ASGI has no word for."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m sandbox.servers.kinesis.faults")
+    parser.add_argument("--upstream", required=True, help="the URL of Kinesis")
+    parser.add_argument("--port", type=int, default=0, help="0 for any free one")
+    options = parser.parse_args()
+    listener = socket.create_server(("127.0.0.1", options.port))
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    application = create_app(options.upstream)
+    configuration = uvicorn.Config(application, http=CuttableProtocol, access_log=False, log_level="warning")
+    uvicorn.Server(configuration).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""API Gateway in front of the Kafka REST proxy: a REST API with ``{proxy+}``, an API key and a usage plan.
+
+What ministack's gateway does (read in its source, 1.5.33): every request header except Host and Content-Length
+reaches the proxy, ``x-api-key`` included; of the answer's headers none comes back (a Retry-After is lost, Content-Type
+is always ``application/json``, since it looks for that name in title case only), while status and body are the proxy's.
+A proxy that is down is a 500 here and a 504 in AWS. It has no payload quota; the proxy refuses more than API Gateway's
+10 MB itself. It opens a connection to the proxy for every request, in a thread of its own: about 4 ms.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandbox.run.settings import Settings, is_free
+from sandbox.servers.ministack import client
+
+NAME = "pinterest-kafka-rest"
+STAGE = "v1"
+RATE_LIMIT = 500  # requests a second: far above one DAG run's 4 in flight, low enough to be a limit
+BURST_LIMIT = 1000
+
+
+def invoke_url(settings: Settings) -> str | None:
+    """Return the base URL of the Kafka REST proxy behind the gateway, or None where it is not provisioned."""
+    if is_free(settings.ports["ministack"]):
+        return None  # nothing listens there, which boto3 would find out only after many seconds of retries
+    try:
+        found = named(pages(client(settings, "apigateway"), "get_rest_apis"), NAME)
+    except (BotoCoreError, ClientError):
+        return None
+    return url_of(settings, found["id"]) if found else None
+
+
+def url_of(settings: Settings, api_id: str) -> str:
+    return f"{settings.url('ministack')}/_aws/execute-api/{api_id}/{STAGE}"
+
+
+def provision(settings: Settings) -> None:
+    """Create or correct the API, its stage, the key and the usage plan."""
+    gateway = client(settings, "apigateway")
+    api = named(pages(gateway, "get_rest_apis"), NAME) or gateway.create_rest_api(
+        name=NAME, binaryMediaTypes=["*/*"], endpointConfiguration={"types": ["REGIONAL"]}
+    )
+    route(gateway, api["id"], settings.url("kafka_rest"))
+    if STAGE not in {stage["stageName"] for stage in gateway.get_stages(restApiId=api["id"])["item"]}:
+        gateway.create_deployment(restApiId=api["id"], stageName=STAGE)
+    plan_id = ensure_plan(gateway, api["id"])
+    key = named(pages(gateway, "get_api_keys"), NAME) or gateway.create_api_key(
+        name=NAME, enabled=True, value=settings.secrets["kafka_rest_api_key"]
+    )
+    keys = gateway.get_usage_plan_keys(usagePlanId=plan_id)["items"]
+    if key["id"] not in {held["id"] for held in keys}:
+        gateway.create_usage_plan_key(usagePlanId=plan_id, keyId=key["id"], keyType="API_KEY")
+
+
+def route(gateway: Any, api_id: str, proxy_url: str) -> None:
+    """Send every method and path to the proxy; repeated at each start, since the proxy's port may have moved."""
+    by_path = {resource["path"]: resource for resource in pages(gateway, "get_resources", restApiId=api_id)}
+    greedy = by_path.get("/{proxy+}") or gateway.create_resource(
+        restApiId=api_id, parentId=by_path["/"]["id"], pathPart="{proxy+}"
+    )
+    method = {"restApiId": api_id, "resourceId": greedy["id"], "httpMethod": "ANY"}
+    if "ANY" not in greedy.get("resourceMethods", {}):
+        gateway.put_method(
+            **method,
+            authorizationType="NONE",
+            apiKeyRequired=True,
+            requestParameters={"method.request.path.proxy": True},
+        )
+    gateway.put_integration(
+        **method,
+        type="HTTP_PROXY",
+        integrationHttpMethod="ANY",
+        uri=f"{proxy_url}/{{proxy}}",
+        requestParameters={"integration.request.path.proxy": "method.request.path.proxy"},
+    )
+
+
+def ensure_plan(gateway: Any, api_id: str) -> str:
+    plan = named(pages(gateway, "get_usage_plans"), NAME) or gateway.create_usage_plan(
+        name=NAME,
+        apiStages=[{"apiId": api_id, "stage": STAGE}],
+        throttle={"rateLimit": RATE_LIMIT, "burstLimit": BURST_LIMIT},
+    )
+    plan_id: str = plan["id"]
+    return plan_id
+
+
+def pages(gateway: Any, verb: str, **arguments: str) -> Iterator[dict[str, Any]]:
+    for page in gateway.get_paginator(verb).paginate(**arguments):
+        yield from page["items"]
+
+
+def named(items: Iterator[dict[str, Any]], name: str) -> dict[str, Any] | None:
+    return next((item for item in items if item["name"] == name), None)

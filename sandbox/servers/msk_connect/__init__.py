@@ -1,0 +1,64 @@
+"""MSK Connect: the service's control plane (API ``kafkaconnect``) over the sandbox's one Kafka Connect worker."""
+
+import sys
+from pathlib import Path
+
+import httpx
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandbox.run.server import Server
+from sandbox.run.settings import BUCKET, PROJECT, Settings, is_free
+from sandbox.servers.ministack import client
+
+PLUGIN_NAME = "pinterest-s3-sink"
+
+
+def server(settings: Settings) -> Server:
+    return Server(
+        name="msk_connect",
+        command=(sys.executable, "-m", "sandbox.servers.msk_connect"),
+        environment={
+            **settings.aws_environment,
+            "MSK_CONNECT_PORT": str(settings.ports["msk_connect"]),
+            "MSK_CONNECT_WORKER_URL": settings.url("kafka_connect"),
+            "MSK_CONNECT_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+            "MSK_CONNECT_STATE_DIR": str(state_folder(settings)),
+        },
+        directory=PROJECT,
+        needs=("kafka_connect", "ministack"),
+        is_ready=lambda: answers(settings.url("msk_connect")),
+        provision=lambda: register_plugin(settings),
+    )
+
+
+def state_folder(settings: Settings) -> Path:
+    return settings.folder("msk_connect")
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/v1/connectors", timeout=5).is_success
+    except httpx.TransportError:
+        return False
+
+
+def register_plugin(settings: Settings) -> None:
+    """Register the sink plugin once. Its archive is not in S3: the worker has the classes on its own path."""
+    if plugin_arn(settings) is None:
+        client(settings, "kafkaconnect").create_custom_plugin(
+            name=PLUGIN_NAME,
+            contentType="ZIP",
+            location={"s3Location": {"bucketArn": f"arn:aws:s3:::{BUCKET}", "fileKey": f"plugins/{PLUGIN_NAME}.zip"}},
+        )
+
+
+def plugin_arn(settings: Settings) -> str | None:
+    """Return the ARN of the registered sink plugin, or None where the service is down or has none."""
+    if is_free(settings.ports["msk_connect"]):
+        return None  # nothing listens there, which boto3 would find out only after many seconds of retries
+    connect = client(settings, "kafkaconnect")
+    try:
+        plugins = connect.list_custom_plugins(namePrefix=PLUGIN_NAME)["customPlugins"]
+    except (BotoCoreError, ClientError):
+        return None
+    return next((plugin["customPluginArn"] for plugin in plugins if plugin["name"] == PLUGIN_NAME), None)

@@ -1,0 +1,28 @@
+"""Run the MSK Connect API on loopback: ``python -m sandbox.servers.msk_connect``."""
+
+import os
+from pathlib import Path
+
+import uvicorn
+
+from sandbox.servers.msk_connect.api import create_app
+
+
+def main() -> None:
+    app = create_app(
+        Path(os.environ["MSK_CONNECT_STATE_DIR"]),
+        os.environ["MSK_CONNECT_WORKER_URL"],
+        os.environ["MSK_CONNECT_BOOTSTRAP_SERVERS"],
+    )
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(os.environ["MSK_CONNECT_PORT"]),
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=5,
+    )
+
+
+if __name__ == "__main__":
+    main()
