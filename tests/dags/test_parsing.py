@@ -90,7 +90,7 @@ def test_a_dag_file_imports_no_client_library_to_be_parsed(file, imported, expec
     expect_none(
         imported[str(file)],
         f"Import it in the function that talks to the world, not at the top of {file.name} or of what that imports "
-        "(plugins/pinterest_pipeline/common/lazy_hooks.py does it for hooks); parsing costs a process every time",
+        "(as the `hook` properties of operators do); parsing costs a process every time",
     )
 
 

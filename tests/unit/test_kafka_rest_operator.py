@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.kafka_rest import operators as kafka_rest
 from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
 from tests.unit.scripted_kafka_rest import Answer, confluent, failed
 
@@ -48,7 +47,7 @@ class Store:
 @pytest.fixture
 def store(monkeypatch):
     lake = Store()
-    monkeypatch.setattr(kafka_rest, "lake_hook", lambda bucket, conn_id: lake)
+    monkeypatch.setattr("pinterest_pipeline.lake.hook.LakeHook", lambda bucket, conn_id: lake)
     return lake
 
 
@@ -57,7 +56,8 @@ def source(monkeypatch):
     def use(rows, columns=("index", "title")):
         cursor = Cursor(columns, rows)
         connection = SimpleNamespace(cursor=lambda name: cursor, close=lambda: None)
-        monkeypatch.setattr(kafka_rest, "postgres_hook", lambda conn_id: SimpleNamespace(get_conn=lambda: connection))
+        database = SimpleNamespace(get_conn=lambda: connection)
+        monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda conn_id: database)
         return cursor
 
     return use

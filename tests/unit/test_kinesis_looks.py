@@ -12,7 +12,6 @@ from pinterest_pipeline.common import polling_trigger as polling
 from pinterest_pipeline.common.compat import AirflowSensorTimeout
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.kinesis import backlog as kinesis_reading
-from pinterest_pipeline.kinesis import sensors, triggers
 from pinterest_pipeline.kinesis.backlog import IteratorAge, ReadUpTo, first_unread, newest_value
 from pinterest_pipeline.kinesis.model import Shard, UnreadShard, age_milliseconds
 from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
@@ -128,11 +127,10 @@ def sensor(monkeypatch):
     """Return a function that builds a sensor, whose trigger looks by the same hook."""
     monkeypatch.setattr(polling, "FIRST_POLL_SECONDS", 0)
     database = SimpleNamespace(get_records=lambda sql, parameters: [("shard-0", 7, None)])
-    for module in (sensors, triggers):
-        monkeypatch.setattr(module, "postgres_hook", lambda conn_id: database)
+    monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda conn_id: database)
 
     def build(hook, **arguments):
-        monkeypatch.setattr(triggers, "kinesis_hook", lambda **_: hook)
+        monkeypatch.setattr("pinterest_pipeline.kinesis.hook.KinesisStreamHook", lambda **_: hook)
         defaults = {"task_id": "w", "stream_name": "s", "poke_interval": 0.01, "timeout": 30, "deferrable": False}
         built = KinesisStreamSensor(**{**defaults, **arguments})
         built.hook = hook

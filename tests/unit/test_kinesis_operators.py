@@ -11,7 +11,6 @@ from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.dag import approval
 from pinterest_pipeline.dag.approval import ApproveOperator
 from pinterest_pipeline.dag.kinesis_streams import choose
-from pinterest_pipeline.kinesis import operators as kinesis
 from pinterest_pipeline.kinesis import operators_base as kinesis_base
 from pinterest_pipeline.kinesis.model import UnreadShard
 from pinterest_pipeline.kinesis.operators import (
@@ -159,7 +158,7 @@ def test_retiring_asks_the_query_how_far_readers_are(operator, monkeypatch):
     asked = []
     rows = [("shard-0", 7, None), ("shard-1", None, UNREAD.arrived_at), (None, None, None)]
     database = SimpleNamespace(get_records=lambda sql, parameters: asked.append((sql, parameters)) or rows)
-    monkeypatch.setattr(kinesis, "postgres_hook", lambda conn_id: database)
+    monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda conn_id: database)
     hook = Hook(AS_DECLARED, busy("DELETING"), None)
 
     operator(KinesisRetireStreamOperator, hook, sql="SELECT 1", parameters={"stream": "s"}).execute({})
@@ -207,7 +206,9 @@ def test_a_query_that_fails_never_counts_as_read(operator, monkeypatch, error, k
     def fail(*_):
         raise error("relation does not exist")
 
-    monkeypatch.setattr(kinesis, "postgres_hook", lambda conn_id: SimpleNamespace(get_records=fail))
+    monkeypatch.setattr(
+        "pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda conn_id: SimpleNamespace(get_records=fail)
+    )
 
     with pytest.raises(kind, match="How far the stream has been read could not be asked: relation does not exist"):
         operator(KinesisRetireStreamOperator, Hook(AS_DECLARED), sql="SELECT 1").execute({})

@@ -12,8 +12,6 @@ from pinterest_pipeline.common.compat import AirflowSensorTimeout
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
 from pinterest_pipeline.kafka_rest.triggers import KafkaRestTopicTrigger
-from pinterest_pipeline.lake import sensors as lake_sensors
-from pinterest_pipeline.lake import triggers as lake_triggers
 from pinterest_pipeline.lake.sensors import KafkaOffsetsLandedSensor
 from pinterest_pipeline.lake.triggers import KafkaOffsetsLandedTrigger
 from tests.unit.scripted_kafka_rest import Answer
@@ -47,8 +45,7 @@ class Lake:
 def lake(monkeypatch):
     def use(*looks):
         scripted = Lake(*looks)
-        for module in (lake_sensors, lake_triggers):
-            monkeypatch.setattr(module, "lake_hook", lambda bucket, conn_id: scripted)
+        monkeypatch.setattr("pinterest_pipeline.lake.hook.LakeHook", lambda bucket, conn_id: scripted)
         return scripted
 
     monkeypatch.setattr(polling, "FIRST_POLL_SECONDS", 0)

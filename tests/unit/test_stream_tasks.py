@@ -33,7 +33,7 @@ class Warehouse:
 @pytest.fixture
 def take(monkeypatch):
     def run(warehouse, **params):
-        monkeypatch.setattr(stream_tasks, "postgres_hook", lambda _: warehouse)
+        monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda _: warehouse)
         given = {"pause": None, "stop": False, "restart": False, **params}
         dag_run = SimpleNamespace(run_id="manual__1", triggering_user_name="bob")
         return stream_tasks.take_request.function(params=given, dag_run=dag_run)

@@ -15,7 +15,6 @@ from airflow.sdk.exceptions import TaskDeferred
 from pinterest_pipeline.common import polling_trigger as polling
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.dag import alerts
-from pinterest_pipeline.stream import monitor as stream_watch
 from pinterest_pipeline.stream import sensors, triggers
 from pinterest_pipeline.stream.monitor import Watched
 from pinterest_pipeline.stream.policy import StreamEndedError
@@ -66,8 +65,8 @@ def world(monkeypatch):
     scripted.add_job("stream")
     scripted.add_job_run(500, "RUNNING", start=time.time() - 3600)
     found = SimpleNamespace(databricks=scripted, warehouse=Warehouse(), kinesis=Kinesis(), queued=0)
-    monkeypatch.setattr(stream_watch, "postgres_hook", lambda _: found.warehouse)
-    monkeypatch.setattr(stream_watch, "kinesis_hook", lambda *_: found.kinesis)
+    monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda _: found.warehouse)
+    monkeypatch.setattr("pinterest_pipeline.kinesis.hook.KinesisStreamHook", lambda **_: found.kinesis)
     monkeypatch.setattr(triggers, "count_dag_runs", lambda dag_id, state: found.queued)
     for query in STREAMS:
         found.warehouse.committed(query, 1)

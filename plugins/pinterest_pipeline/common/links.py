@@ -5,8 +5,6 @@ from urllib.parse import quote
 
 from airflow.sdk import BaseOperatorLink
 
-from pinterest_pipeline.common.lazy_hooks import xcom_value
-
 PAGE_URL_KEY = "run_page_url"
 CONSOLE_DOMAINS = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}  # by start of the region
 CONSOLE_DOMAIN = "console.aws.amazon.com"
@@ -19,7 +17,9 @@ class DatabricksRunLink(BaseOperatorLink):
 
     @override
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        return xcom_value(ti_key, PAGE_URL_KEY)
+        from airflow.sdk.execution_time.xcom import XCom  # noqa: PLC0415 - at run time only
+
+        return XCom.get_value(key=PAGE_URL_KEY, ti_key=ti_key) or ""
 
 
 class MskConnectLink(BaseOperatorLink):

@@ -7,7 +7,6 @@ from typing import Any
 from airflow.sdk import Param, task
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.lazy_hooks import postgres_hook
 from pinterest_pipeline.dag import reconciliation
 from pinterest_pipeline.dag import window as windows
 from pinterest_pipeline.dag.paths import sql_files
@@ -39,8 +38,10 @@ def any_posts(produced: Any) -> dict[str, Any]:
 @task
 def check_gold(sql_folder: str) -> list[str]:
     """Return the names of the checks, all of which passed."""
+    from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
     sql = Path(sql_folder)
-    return warehouse.check(postgres_hook(WAREHOUSE), [sql / name for name in sql_files(sql, "checks")])
+    return warehouse.check(PipelinePostgresHook(WAREHOUSE), [sql / name for name in sql_files(sql, "checks")])
 
 
 @task
@@ -48,9 +49,11 @@ def reconcile_rows(
     sql_folder: str, *, source_counts: Any, produced: Any, silver: Any, params: Any = None, ti: Any = None
 ) -> list[dict[str, Any]]:
     """Write the run's numbers into schema ``audit``, then fail where they do not add up."""
+    from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
     books = reconciliation.balance(source_counts, produced, silver)
     rows = books.run_rows(ti.dag_id, ti.run_id)
-    database, audit = postgres_hook(WAREHOUSE), Path(sql_folder) / "audit"
+    database, audit = PipelinePostgresHook(WAREHOUSE), Path(sql_folder) / "audit"
     warehouse.record(database, audit / "record_run_rows.sql", rows)
     warehouse.record(database, audit / "record_lake_rows.sql", books.lake_rows())
     for remark in books.remarks():

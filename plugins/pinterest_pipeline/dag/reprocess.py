@@ -6,7 +6,6 @@ from typing import Any
 
 from airflow.sdk import Param, task
 
-from pinterest_pipeline.common.lazy_hooks import postgres_hook
 from pinterest_pipeline.dag.daily_batch import WAREHOUSE
 from pinterest_pipeline.dag.reconciliation import Books
 from pinterest_pipeline.dag.window import arrivals
@@ -30,8 +29,12 @@ def choose_records(params: Any = None) -> dict[str, str]:
 @task(multiple_outputs=False)
 def record_lake(sql_folder: str, *, reprocessed: Any) -> dict[str, Any]:
     """Write into ``audit.lake_rows`` what the lake holds now; return what has changed, by table."""
+    from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
     books = Books(accounts=(), undated_rows={}, silver=reprocessed)
-    warehouse.record(postgres_hook(WAREHOUSE), Path(sql_folder) / "audit" / "record_lake_rows.sql", books.lake_rows())
+    warehouse.record(
+        PipelinePostgresHook(WAREHOUSE), Path(sql_folder) / "audit" / "record_lake_rows.sql", books.lake_rows()
+    )
     changes: dict[str, Any] = reprocessed["tables"]
     for table, change in changes.items():
         log.info(

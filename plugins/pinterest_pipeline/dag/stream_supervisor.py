@@ -5,7 +5,6 @@ from typing import Any
 
 from airflow.sdk import Param, task
 
-from pinterest_pipeline.common.lazy_hooks import postgres_hook
 from pinterest_pipeline.stream import tables as stream_tables
 from pinterest_pipeline.stream.policy import Request, request_of
 
@@ -25,8 +24,10 @@ log = logging.getLogger(__name__)
 @task(multiple_outputs=True)
 def take_request(params: Any = None, dag_run: Any = None) -> dict[str, str]:
     """Record what this run was asked for; return it, and why the stream is unwanted now, empty where it is wanted."""
+    from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
     request = request_of(params)
-    database = postgres_hook(WAREHOUSE)
+    database = PipelinePostgresHook(WAREHOUSE)
     user = getattr(dag_run, "triggering_user_name", None) or "unknown"
     stream_tables.obey(database, request, by=user, reason=f"DAG run {dag_run.run_id}")
     control = stream_tables.read_control(database)

@@ -10,7 +10,6 @@ from airflow.sdk import BaseOperator
 
 from pinterest_pipeline.common.compat import conf
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.common.lazy_hooks import databricks_hook
 from pinterest_pipeline.common.links import PAGE_URL_KEY, DatabricksRunLink
 from pinterest_pipeline.databricks.runs import AfterSubmit, Run, after_submit
 from pinterest_pipeline.databricks.submission import (
@@ -78,7 +77,9 @@ class DatabricksBatchRunOperator(BaseOperator):
 
     @cached_property
     def hook(self) -> "DatabricksRunHook":
-        return databricks_hook(self.databricks_conn_id, type(self).__name__)
+        from pinterest_pipeline.databricks.hook import DatabricksRunHook  # noqa: PLC0415 - requests slows DAG parsing
+
+        return DatabricksRunHook(self.databricks_conn_id, caller=type(self).__name__)
 
     @override
     def execute(self, context: Any) -> int:

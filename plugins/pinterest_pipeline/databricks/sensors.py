@@ -12,7 +12,6 @@ from airflow.sdk import BaseSensorOperator
 
 from pinterest_pipeline.common.compat import AirflowSensorTimeout, conf
 from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError
-from pinterest_pipeline.common.lazy_hooks import databricks_hook
 from pinterest_pipeline.common.links import PAGE_URL_KEY, DatabricksRunLink
 from pinterest_pipeline.databricks.runs import Run, StageStep, TaskRun, Watch, stage_step, why_it_failed
 from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
@@ -64,7 +63,9 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
 
     @cached_property
     def hook(self) -> "DatabricksRunHook":
-        return databricks_hook(self.databricks_conn_id, type(self).__name__)
+        from pinterest_pipeline.databricks.hook import DatabricksRunHook  # noqa: PLC0415 - requests slows DAG parsing
+
+        return DatabricksRunHook(self.databricks_conn_id, caller=type(self).__name__)
 
     @override
     def execute(self, context: Any) -> dict[str, Any]:

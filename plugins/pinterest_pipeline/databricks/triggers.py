@@ -12,7 +12,6 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from pinterest_pipeline.common.errors import TransientError
-from pinterest_pipeline.common.lazy_hooks import databricks_hook
 from pinterest_pipeline.databricks.runs import is_settled
 
 FIRST_POLL_SECONDS = 1
@@ -61,8 +60,10 @@ class DatabricksRunTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        from pinterest_pipeline.databricks.hook import DatabricksRunHook  # noqa: PLC0415 - requests slows DAG parsing
+
         await asyncio.sleep(FIRST_POLL_SECONDS)
-        async with databricks_hook(self.databricks_conn_id, type(self).__name__) as hook:
+        async with DatabricksRunHook(self.databricks_conn_id, caller=type(self).__name__) as hook:
             while True:
                 try:
                     run = await hook.async_run(self.run_id)
@@ -81,6 +82,8 @@ class DatabricksRunTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Cancel the run: a user ended the task that waits for it."""
+        from pinterest_pipeline.databricks.hook import DatabricksRunHook  # noqa: PLC0415 - requests slows DAG parsing
+
         if self.cancel_on_kill:
-            async with databricks_hook(self.databricks_conn_id, type(self).__name__) as hook:
+            async with DatabricksRunHook(self.databricks_conn_id, caller=type(self).__name__) as hook:
                 await hook.async_cancel(self.run_id)

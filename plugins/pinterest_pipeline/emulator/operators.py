@@ -11,7 +11,6 @@ from typing import Any, override
 from airflow.sdk import BaseOperator
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.common.lazy_hooks import kafka_rest_hook, kinesis_hook, lake_hook, postgres_hook
 from pinterest_pipeline.common.records import Record, row_encoder
 from pinterest_pipeline.emulator.checkpoint import Notes, rest_of
 from pinterest_pipeline.emulator.defects import KEYS
@@ -78,11 +77,14 @@ class EmulatePostsOperator(BaseOperator):
 
     @override
     def execute(self, context: Any) -> dict[str, Any]:
+        from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
+        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
         try:
             plan = Plan(**self.plan)
         except (TypeError, ValueError) as error:
             raise PermanentError(f"{error} Correct the params of this run.") from error
-        notes = Notes(lake_hook(self.bucket, self.aws_conn_id), context["ti"], plan)
+        notes = Notes(LakeHook(self.bucket, self.aws_conn_id), context["ti"], plan)
         earlier = notes.read() if context["ti"].try_number > 1 else None
         if earlier is not None:
             rest = rest_of(plan, earlier)
@@ -90,7 +92,7 @@ class EmulatePostsOperator(BaseOperator):
                 return self._finish(notes, earlier)
             self.log.info("Earlier tries sent %d posts; going on at position %d", earlier["posts"], rest.start)
             plan = rest
-        connection: Any = postgres_hook(self.source_conn_id).get_conn()
+        connection: Any = PipelinePostgresHook(self.source_conn_id).get_conn()
         with closing(connection) as source:
             source.autocommit = True
             ids = self._ids(source)
@@ -174,8 +176,11 @@ class EmulatePostsOperator(BaseOperator):
         return (Path(self.sql_folder) / "emulation" / f"{name}.sql").read_text()
 
     def _sender(self) -> Send:
-        kinesis = kinesis_hook(self.aws_conn_id, self.region_name)
-        kafka = kafka_rest_hook(self.kafka_rest_conn_id) if self.topic_prefix else None
+        from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: PLC0415 - requests slows DAG parsing
+        from pinterest_pipeline.kinesis.hook import KinesisStreamHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        kinesis = KinesisStreamHook(aws_conn_id=self.aws_conn_id, region_name=self.region_name)
+        kafka = KafkaRestHook(self.kafka_rest_conn_id) if self.topic_prefix else None
 
         def send(table: str, emissions: Sequence[Emission]) -> None:
             stream = f"{self.stream_prefix}-{table}"

@@ -10,7 +10,6 @@ from airflow.sdk import BaseOperator
 from pinterest_pipeline.common.batching import Batch, in_batches
 from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT, map_in_flight, require_between
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.lazy_hooks import kafka_rest_hook, lake_hook, postgres_hook
 from pinterest_pipeline.common.records import DeadLetter, Record, UnsupportedColumnError, row_encoder
 from pinterest_pipeline.kafka_rest.delivery import ProduceResult
 from pinterest_pipeline.kafka_rest.summary import Sending
@@ -91,13 +90,16 @@ class KafkaRestProduceOperator(BaseOperator):
 
     @override
     def execute(self, context: Any) -> dict[str, Any]:
+        from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: PLC0415 - requests slows DAG parsing
+        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
         if not self.sql.strip():
             raise PermanentError(f"task {self.task_id}: the query for topic {self.topic} is empty: give it as `sql`")
-        self._hook = hook = kafka_rest_hook(self.kafka_rest_conn_id)
+        self._hook = hook = KafkaRestHook(self.kafka_rest_conn_id)
         self.log.info("Sending to topic %s at %s", self.topic, hook.endpoint.base_url)
         started_at = datetime.now(UTC)
         sending = Sending(self.topic, started_at, self._dead_letter_box(context, started_at))
-        with open_query(postgres_hook(self.source_conn_id), self.sql, self.parameters) as (columns, rows):
+        with open_query(PipelinePostgresHook(self.source_conn_id), self.sql, self.parameters) as (columns, rows):
             batches = in_batches(
                 self._records(columns, rows), max_records=self.max_batch_records, max_bytes=self.max_batch_bytes
             )
@@ -125,7 +127,9 @@ class KafkaRestProduceOperator(BaseOperator):
             raise PermanentError(f"the query for topic {self.topic}: {error}") from error
 
     def _dead_letter_box(self, context: Any, started_at: datetime) -> DeadLetterBox:
-        lake = lake_hook(self.dead_letter_bucket, self.aws_conn_id)
+        from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        lake = LakeHook(self.dead_letter_bucket, self.aws_conn_id)
         return DeadLetterBox.of_task(
             lake, context, prefix=self.dead_letter_prefix, topic=self.topic, started_at=started_at
         )

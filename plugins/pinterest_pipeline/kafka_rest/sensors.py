@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, override
 
-from pinterest_pipeline.common.lazy_hooks import kafka_rest_hook
 from pinterest_pipeline.common.poll import Look
 from pinterest_pipeline.common.polling_sensor import PollingSensor
 from pinterest_pipeline.kafka_rest.endpoint import look_for_topics
@@ -42,7 +41,9 @@ class KafkaRestTopicSensor(PollingSensor):
 
     @cached_property
     def _hook(self) -> "KafkaRestHook":
-        return kafka_rest_hook(self.kafka_rest_conn_id)
+        from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: PLC0415 - requests slows DAG parsing
+
+        return KafkaRestHook(self.kafka_rest_conn_id)
 
     @override
     def look(self) -> Look:

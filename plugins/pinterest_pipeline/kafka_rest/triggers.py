@@ -5,7 +5,6 @@ from typing import Any, override
 from asgiref.sync import sync_to_async
 
 from pinterest_pipeline.common.errors import TransientError
-from pinterest_pipeline.common.lazy_hooks import kafka_rest_hook
 from pinterest_pipeline.common.poll import Look
 from pinterest_pipeline.common.polling_trigger import PollingTrigger
 from pinterest_pipeline.kafka_rest.endpoint import METADATA, Endpoint, look_for_topics, read_list, refusal
@@ -46,4 +45,6 @@ class KafkaRestTopicTrigger(PollingTrigger):
         return look_for_topics(self.topics, read_list(body, f"GET {url}", self.kafka_rest_conn_id))
 
     def _endpoint(self) -> Endpoint:
-        return kafka_rest_hook(self.kafka_rest_conn_id).endpoint
+        from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: PLC0415 - requests slows DAG parsing
+
+        return KafkaRestHook(self.kafka_rest_conn_id).endpoint

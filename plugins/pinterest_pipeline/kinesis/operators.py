@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, override
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.lazy_hooks import postgres_hook
 from pinterest_pipeline.kinesis.model import Mode, StreamDescription, UnreadShard
 from pinterest_pipeline.kinesis.operators_base import KinesisStreamOperator
 from pinterest_pipeline.kinesis.plan import (
@@ -175,10 +174,14 @@ class KinesisRetireStreamOperator(KinesisStreamOperator):
         return Change("delete_stream", arguments, f"delete{given_up}")
 
     def _unread(self) -> tuple[UnreadShard, ...]:
+        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
         positions: Mapping[str, str] = {}
         arrived_after: datetime | None = None
         if self.sql is not None:
-            positions, arrived_after = read_up_to(postgres_hook(self.warehouse_conn_id), self.sql, self.parameters)
+            positions, arrived_after = read_up_to(
+                PipelinePostgresHook(self.warehouse_conn_id), self.sql, self.parameters
+            )
         return self.hook.unread(self.stream_name, positions, arrived_after=arrived_after)
 
     @override

@@ -11,7 +11,6 @@ from airflow.sdk import BaseOperator
 
 from pinterest_pipeline.common.compat import conf
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.common.lazy_hooks import kinesis_hook
 from pinterest_pipeline.common.links import KinesisStreamLink
 from pinterest_pipeline.common.poll import Status
 from pinterest_pipeline.kinesis.model import StreamDescription
@@ -67,7 +66,11 @@ class KinesisStreamOperator(BaseOperator):
 
     @cached_property
     def hook(self) -> "KinesisStreamHook":
-        return kinesis_hook(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+        from pinterest_pipeline.kinesis.hook import KinesisStreamHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        return KinesisStreamHook(
+            aws_conn_id=self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
+        )
 
     @abstractmethod
     def next_step(self, stream: StreamDescription | None) -> Change | Await | None:

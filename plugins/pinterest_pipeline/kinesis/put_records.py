@@ -8,7 +8,6 @@ from typing import Any, override
 
 from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT, require_between
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.lazy_hooks import lake_hook, postgres_hook
 from pinterest_pipeline.common.records import DeadLetter, Record, UnsupportedColumnError, row_encoder
 from pinterest_pipeline.kinesis.model import FailedRecord, PutResult, StreamDescription, StreamRecord
 from pinterest_pipeline.kinesis.operators_base import KinesisStreamOperator
@@ -93,9 +92,11 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
 
     @override
     def finish(self, context: Any, stream: StreamDescription | None, actions: list[str]) -> dict[str, Any]:
+        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
         started_at = datetime.now(UTC)
         box = self._dead_letter_box(context, started_at)
-        with open_query(postgres_hook(self.source_conn_id), self.sql, self.parameters) as (columns, rows):
+        with open_query(PipelinePostgresHook(self.source_conn_id), self.sql, self.parameters) as (columns, rows):
             result = self.hook.put_records(
                 self.stream_name,
                 self._records(columns, rows, box),
@@ -140,7 +141,9 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
             raise PermanentError(f"the query for stream {self.stream_name}: {error}") from error
 
     def _dead_letter_box(self, context: Any, started_at: datetime) -> DeadLetterBox:
-        lake = lake_hook(self.dead_letter_bucket, self.aws_conn_id)
+        from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        lake = LakeHook(self.dead_letter_bucket, self.aws_conn_id)
         return DeadLetterBox.of_task(
             lake, context, prefix=self.dead_letter_prefix, topic=self.stream_name, started_at=started_at
         )

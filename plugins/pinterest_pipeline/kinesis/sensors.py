@@ -5,7 +5,6 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, override
 
-from pinterest_pipeline.common.lazy_hooks import kinesis_hook, postgres_hook
 from pinterest_pipeline.common.links import KinesisStreamLink
 from pinterest_pipeline.common.poll import Look
 from pinterest_pipeline.common.polling_sensor import PollingSensor
@@ -71,11 +70,17 @@ class KinesisStreamSensor(PollingSensor):
 
     @cached_property
     def hook(self) -> "KinesisStreamHook":
-        return kinesis_hook(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+        from pinterest_pipeline.kinesis.hook import KinesisStreamHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        return KinesisStreamHook(
+            aws_conn_id=self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
+        )
 
     @override
     def look(self) -> Look:
-        database = postgres_hook(self.warehouse_conn_id) if self.sql is not None else None
+        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
+        database = PipelinePostgresHook(self.warehouse_conn_id) if self.sql is not None else None
         return look_at_stream(self.hook, require_stream_name(self.stream_name), database=database, **self._arguments())
 
     @override

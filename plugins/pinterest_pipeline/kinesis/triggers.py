@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, override
 
 from asgiref.sync import sync_to_async
 
-from pinterest_pipeline.common.lazy_hooks import kinesis_hook, postgres_hook
 from pinterest_pipeline.common.poll import Look
 from pinterest_pipeline.common.polling_trigger import PollingTrigger
 from pinterest_pipeline.kinesis.readiness import look_at_stream
@@ -63,12 +62,21 @@ class KinesisStreamTrigger(PollingTrigger):
 
     @cached_property
     def _hook(self) -> "KinesisStreamHook":
-        return kinesis_hook(**self.connection)
+        from pinterest_pipeline.kinesis.hook import KinesisStreamHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        return KinesisStreamHook(**hook_arguments(self.connection))
 
     @override
     async def look(self) -> Look:
         return await sync_to_async(self._look, thread_sensitive=False)()
 
     def _look(self) -> Look:
-        database = postgres_hook(self.warehouse_conn_id) if self.warehouse_conn_id else None
+        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
+        database = PipelinePostgresHook(self.warehouse_conn_id) if self.warehouse_conn_id else None
         return look_at_stream(self._hook, self.stream_name, database=database, **self.look_arguments)
+
+
+def hook_arguments(connection: dict[str, Any]) -> dict[str, Any]:
+    """Return the hook's arguments: what operators call ``botocore_config`` is its ``config``."""
+    return {"config" if name == "botocore_config" else name: value for name, value in connection.items()}

@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, override
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.lazy_hooks import lake_hook
 from pinterest_pipeline.common.poll import Look
 from pinterest_pipeline.common.polling_sensor import PollingSensor
 from pinterest_pipeline.lake.landing import Target, look_for, target_to_json, targets_of
@@ -61,7 +60,9 @@ class KafkaOffsetsLandedSensor(PollingSensor):
 
     @cached_property
     def _hook(self) -> "LakeHook":
-        return lake_hook(self.bucket, self.aws_conn_id)
+        from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        return LakeHook(self.bucket, self.aws_conn_id)
 
     @override
     def look(self) -> Look:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, override
 
 from asgiref.sync import sync_to_async
 
-from pinterest_pipeline.common.lazy_hooks import lake_hook
 from pinterest_pipeline.common.poll import Look
 from pinterest_pipeline.common.polling_trigger import PollingTrigger
 from pinterest_pipeline.lake.landing import look_for, target_from_json
@@ -49,7 +48,9 @@ class KafkaOffsetsLandedTrigger(PollingTrigger):
 
     @cached_property
     def _hook(self) -> "LakeHook":
-        return lake_hook(self.bucket, self.aws_conn_id)
+        from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        return LakeHook(self.bucket, self.aws_conn_id)
 
     @override
     async def look(self) -> Look:

@@ -11,7 +11,6 @@ from airflow.sdk import BaseOperator
 
 from pinterest_pipeline.common.compat import conf
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.common.lazy_hooks import msk_connect_hook
 from pinterest_pipeline.common.links import MskConnectLink
 from pinterest_pipeline.msk_connect.client import Connector, Waited
 from pinterest_pipeline.msk_connect.health import has_failed_tasks
@@ -60,7 +59,11 @@ class MskConnectOperator(BaseOperator):
 
     @cached_property
     def hook(self) -> "MskConnectHook":
-        return msk_connect_hook(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+        from pinterest_pipeline.msk_connect.hook import MskConnectHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        return MskConnectHook(
+            aws_conn_id=self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
+        )
 
     def _wait(self, waiter_name: str, connector: Connector, deadline: float, *, resume: dict[str, Any]) -> None:
         """Wait here, or defer and come back in ``resume``."""

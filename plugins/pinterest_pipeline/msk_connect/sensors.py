@@ -9,7 +9,6 @@ from airflow.sdk import BaseSensorOperator
 
 from pinterest_pipeline.common.compat import AirflowSensorTimeout, conf
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.common.lazy_hooks import msk_connect_hook
 from pinterest_pipeline.common.links import MskConnectLink
 from pinterest_pipeline.msk_connect.health import Health, health
 from pinterest_pipeline.msk_connect.triggers import MskConnectHealthTrigger
@@ -69,7 +68,11 @@ class MskConnectHealthSensor(BaseSensorOperator):
 
     @cached_property
     def hook(self) -> "MskConnectHook":
-        return msk_connect_hook(self.aws_conn_id, self.region_name, self.verify, self.botocore_config)
+        from pinterest_pipeline.msk_connect.hook import MskConnectHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        return MskConnectHook(
+            aws_conn_id=self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
+        )
 
     @override
     def poke(self, context: Any) -> bool:

@@ -12,7 +12,6 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from pinterest_pipeline.common.errors import TransientError
-from pinterest_pipeline.common.lazy_hooks import msk_connect_hook
 from pinterest_pipeline.msk_connect.health import Health, health
 
 FIRST_POLL_SECONDS = 1
@@ -51,8 +50,10 @@ class MskConnectStateTrigger(BaseTrigger):
         return f"{__name__}.{type(self).__qualname__}", {**self.arguments, **self.connection}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        from pinterest_pipeline.msk_connect.hook import MskConnectHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
         await asyncio.sleep(FIRST_POLL_SECONDS)
-        waited = await msk_connect_hook(**self.connection).async_wait(
+        waited = await MskConnectHook(**hook_arguments(self.connection)).async_wait(
             self.arguments["waiter_name"],
             self.arguments["connector_arn"],
             deadline=self.arguments["deadline"],
@@ -108,7 +109,9 @@ class MskConnectHealthTrigger(BaseTrigger):
         return f"{__name__}.{type(self).__qualname__}", {**own, **self.limits, **self.connection}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        hook = msk_connect_hook(**self.connection)
+        from pinterest_pipeline.msk_connect.hook import MskConnectHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        hook = MskConnectHook(**hook_arguments(self.connection))
         message = "no poll was answered"
         await asyncio.sleep(FIRST_POLL_SECONDS)
         async with hook.async_snapshots(self.connector_name, self.topics, self.cluster_name) as take:
@@ -131,3 +134,8 @@ class MskConnectHealthTrigger(BaseTrigger):
                     yield TriggerEvent({"status": "timed_out", "message": message})
                     return
                 await asyncio.sleep(self.poll_seconds)
+
+
+def hook_arguments(connection: dict[str, Any]) -> dict[str, Any]:
+    """Return the hook's arguments: what operators call ``botocore_config`` is its ``config``."""
+    return {"config" if name == "botocore_config" else name: value for name, value in connection.items()}

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pinterest_pipeline.common.errors import PipelineError
-from pinterest_pipeline.common.lazy_hooks import databricks_hook, kinesis_hook, postgres_hook
 from pinterest_pipeline.databricks.runs import Run
 from pinterest_pipeline.stream.policy import Judgement, Limits, Progress, Verdict, is_waiting_too_long, judge, overdue
 from pinterest_pipeline.stream.tables import read_control, read_positions, read_progress, stamp
@@ -85,17 +84,23 @@ class StreamWatch:
 
     @cached_property
     def databricks(self) -> "DatabricksRunHook":
-        return databricks_hook(self.watched.databricks_conn_id, "DatabricksStreamSensor")
+        from pinterest_pipeline.databricks.hook import DatabricksRunHook  # noqa: PLC0415 - requests slows DAG parsing
+
+        return DatabricksRunHook(self.watched.databricks_conn_id, caller="DatabricksStreamSensor")
 
     @cached_property
     def warehouse(self) -> "PostgresHook":
-        hook = postgres_hook(self.watched.postgres_conn_id)
+        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
+        hook = PipelinePostgresHook(self.watched.postgres_conn_id)
         hook.log_sql = False  # the same two statements every few seconds
         return hook
 
     @cached_property
     def kinesis(self) -> "KinesisStreamHook":
-        return kinesis_hook(self.watched.aws_conn_id, self.watched.region_name, None, None)
+        from pinterest_pipeline.kinesis.hook import KinesisStreamHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        return KinesisStreamHook(aws_conn_id=self.watched.aws_conn_id, region_name=self.watched.region_name)
 
     def look(self, *, watch_until: float, handover: bool = False) -> Report:
         """Look once.

@@ -12,7 +12,6 @@ from airflow.sdk import BaseOperator
 
 from pinterest_pipeline.common.compat import AirflowSkipException, conf
 from pinterest_pipeline.common.errors import TransientError
-from pinterest_pipeline.common.lazy_hooks import databricks_job_hook
 from pinterest_pipeline.common.links import PAGE_URL_KEY, DatabricksRunLink
 from pinterest_pipeline.common.poll import Status
 from pinterest_pipeline.databricks.jobs import Job, read_job_file
@@ -50,7 +49,9 @@ class DatabricksJobWait(BaseOperator):
 
     @cached_property
     def hook(self) -> "DatabricksJobHook":
-        return databricks_job_hook(self.databricks_conn_id, type(self).__name__)
+        from pinterest_pipeline.databricks.jobs_hook import DatabricksJobHook  # noqa: PLC0415 - requests slows DAG parsing
+
+        return DatabricksJobHook(self.databricks_conn_id, caller=type(self).__name__)
 
     @abstractmethod
     def proceed(self, context: Any, job_id: int, unpaused_at: float, deadline: float) -> Any:

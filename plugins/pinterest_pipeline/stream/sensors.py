@@ -10,7 +10,6 @@ from airflow.sdk import BaseSensorOperator
 
 from pinterest_pipeline.common.compat import conf
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.common.lazy_hooks import databricks_hook
 from pinterest_pipeline.common.links import DatabricksRunLink
 from pinterest_pipeline.common.poll import Status
 from pinterest_pipeline.stream.monitor import StreamWatch, Watched
@@ -81,7 +80,9 @@ class DatabricksStreamSensor(BaseSensorOperator):
 
     @cached_property
     def hook(self) -> "DatabricksRunHook":
-        return databricks_hook(self.databricks_conn_id, type(self).__name__)
+        from pinterest_pipeline.databricks.hook import DatabricksRunHook  # noqa: PLC0415 - requests slows DAG parsing
+
+        return DatabricksRunHook(self.databricks_conn_id, caller=type(self).__name__)
 
     @property
     def watched(self) -> Watched:

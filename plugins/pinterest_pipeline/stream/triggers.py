@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, override
 from asgiref.sync import sync_to_async
 
 from pinterest_pipeline.common.compat import count_dag_runs
-from pinterest_pipeline.common.lazy_hooks import databricks_job_hook
 from pinterest_pipeline.common.poll import Look
 from pinterest_pipeline.common.polling_trigger import PollingTrigger
 from pinterest_pipeline.stream.monitor import Report, StreamWatch, Watched
@@ -98,7 +97,9 @@ class DatabricksJobTrigger(PollingTrigger):
 
     @cached_property
     def _hook(self) -> "DatabricksJobHook":
-        return databricks_job_hook(self.databricks_conn_id, type(self).__name__)
+        from pinterest_pipeline.databricks.jobs_hook import DatabricksJobHook  # noqa: PLC0415 - requests slows DAG parsing
+
+        return DatabricksJobHook(self.databricks_conn_id, caller=type(self).__name__)
 
     @override
     async def look(self) -> Look:

@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
-from pinterest_pipeline.common.lazy_hooks import postgres_hook
-
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
@@ -18,4 +16,6 @@ class PostgresQueryOperator(SQLExecuteQueryOperator):
     """
 
     def get_db_hook(self) -> "DbApiHook":
-        return postgres_hook(str(self.conn_id))
+        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
+        return PipelinePostgresHook(str(self.conn_id))

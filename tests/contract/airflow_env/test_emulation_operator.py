@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.emulator import operators as emulation
 from pinterest_pipeline.emulator.operators import EmulatePostsOperator
 from pinterest_pipeline.emulator.plan import TABLES
+from pinterest_pipeline.kinesis.hook import KinesisStreamHook
 from tests.conftest import PROJECT
 from tests.contract.airflow_env.kafka_lab import KafkaLab
 
@@ -194,10 +194,10 @@ def test_a_killed_try_is_gone_on_with_and_no_post_is_lost_or_repeated(environmen
 
 
 def test_a_try_that_failed_in_the_middle_loses_nothing(environment, streams, monkeypatch):
-    run_id, hook, calls = uuid.uuid4().hex, emulation.kinesis_hook, []
+    run_id, hook, calls = uuid.uuid4().hex, KinesisStreamHook, []
 
-    def failing(*arguments):
-        real = hook(*arguments)
+    def failing(**arguments):
+        real = hook(**arguments)
         put = real.put_records
 
         def put_records(*given, **options):
@@ -209,7 +209,7 @@ def test_a_try_that_failed_in_the_middle_loses_nothing(environment, streams, mon
         real.put_records = put_records
         return real
 
-    monkeypatch.setattr(emulation, "kinesis_hook", failing)
+    monkeypatch.setattr("pinterest_pipeline.kinesis.hook.KinesisStreamHook", failing)
     with pytest.raises(TransientError, match="away"):
         operator(environment, streams, rate=200).execute(context(run_id))
 

@@ -183,7 +183,7 @@ def test_the_sensor_waits_for_the_readers_and_finds_no_age_in_cloudwatch(lab, mo
     last_arrival = max(record["ApproximateArrivalTimestamp"] for record in lab.records())
     looks = iter([None, last_arrival])
     database = SimpleNamespace(get_records=lambda *_: [(None, None, next(looks))])
-    monkeypatch.setattr("pinterest_pipeline.kinesis.sensors.postgres_hook", lambda _: database)
+    monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda _: database)
     watch = {"task_id": "w", "stream_name": lab.name, "poke_interval": 0.1, "timeout": 60, "deferrable": False}
 
     assert KinesisStreamSensor(**watch).execute({})["open_shards"] == 2

@@ -16,7 +16,6 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 
 from pinterest_pipeline.common.errors import TransientError
 from pinterest_pipeline.databricks.runs import Run, State
-from pinterest_pipeline.stream import monitor as stream_watch
 from pinterest_pipeline.stream import tables as stream_tables
 from pinterest_pipeline.stream.monitor import StreamWatch, Watched
 from pinterest_pipeline.stream.policy import Request, Verdict
@@ -78,7 +77,9 @@ def world(stand_ins, monkeypatch):
     found = World(variables)
     for file in sorted(DDL.glob("*_stream*.sql")):
         found.sql(file.read_text())
-    monkeypatch.setattr(stream_watch, "databricks_hook", lambda *_: SimpleNamespace(run=found.run))
+    monkeypatch.setattr(
+        "pinterest_pipeline.databricks.hook.DatabricksRunHook", lambda *_, **__: SimpleNamespace(run=found.run)
+    )
     yield found
     with suppress(found.kinesis.exceptions.ResourceNotFoundException):
         found.kinesis.delete_stream(StreamName=found.name)
