@@ -1,14 +1,14 @@
-"""Keep the Kinesis streams as they are declared; scale or retire them when asked to.
+"""Keep the Kinesis streams as they are declared; scale or delete them when asked to.
 
 **What.** `ensure_stream` creates each declared stream, or changes mode, retention, encryption and tags where they
-differ, and does nothing where they do not. `scale_stream` and `retire_stream` are skipped unless params ask for them:
+differ, and does nothing where they do not. `scale_stream` and `delete_stream` are skipped unless params ask for them:
 - param `scale_to`, like `{"pin": 4}`: gives streams so many shards. The file's `shard_count` holds for creation only,
   so that the next run does not undo it.
-- param `retire`, like `["geo"]`: deletes streams, after a person has approved it under *Required Actions* (no answer in
+- param `delete`, like `["geo"]`: deletes streams, after a person has approved it under *Required Actions* (no answer in
   four hours is a no), and only where all that is in them has been committed. `force` deletes what is unread, too.
-  Airflow before 3.1 cannot ask: there, and where nobody should be asked, set `retire_without_approval`.
+  Airflow before 3.1 cannot ask: there, and where nobody should be asked, set `delete_without_approval`.
 
-**Reads.** `include/kinesis/streams.json`, its prefix from Variable `pinterest_pipeline`; Kinesis; for retiring
+**Reads.** `include/kinesis/streams.json`, its prefix from Variable `pinterest_pipeline`; Kinesis; for deleting
 `stream.position` in the warehouse (`pinterest_warehouse`).
 
 **Writes.** The streams `streaming-<prefix>-pin|geo|user`; nothing else.
@@ -21,9 +21,9 @@ put. A run looks at the present, so missed runs are not made up for.
 **Triage notes.** Every error names its cure; clearing a failed task goes on from where the stream is.
 - `ensure_stream`, `scale_stream`: a refusal quotes Kinesis. Its limits: in 24 hours 10 changes of the shard count, each
   at most doubling or halving it, and 2 of the mode. "undid or ignored this": something else manages the stream, too.
-- `retire_stream` says in which shard the oldest unread record is. Stop the producers, let the stream notebook commit
-  (DAG `pinterest_stream_supervisor`), then clear it. Take a retired stream out of the file, else it is created again.
-- `approve_retiring` skipped what follows: somebody rejected it, or nobody answered.
+- `delete_stream` says in which shard the oldest unread record is. Stop the producers, let the stream notebook commit
+  (DAG `pinterest_stream_supervisor`), then clear it. Take a deleted stream out of the file, else it is created again.
+- `approve_deletion` skipped what follows: somebody rejected it, or nobody answered.
 """
 
 from datetime import timedelta
@@ -34,12 +34,12 @@ from airflow.timetables.trigger import CronTriggerTimetable
 from pinterest_pipeline.dag import assets
 from pinterest_pipeline.dag.approval import ApproveOperator
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
-from pinterest_pipeline.dag.kinesis_streams import PARAMS, streams_to_ensure, streams_to_retire, streams_to_scale
+from pinterest_pipeline.dag.kinesis_streams import PARAMS, streams_to_delete, streams_to_ensure, streams_to_scale
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, setting
 from pinterest_pipeline.kinesis.operators import (
+    KinesisDeleteStreamOperator,
     KinesisEnsureStreamOperator,
-    KinesisRetireStreamOperator,
     KinesisScaleStreamOperator,
 )
 from pinterest_pipeline.kinesis.plan import read_streams_file
@@ -69,21 +69,21 @@ with DAG(
     tags=["pinterest", "stream"],
     doc_md=__doc__,
 ):
-    to_ensure, to_scale, to_retire = streams_to_ensure(STREAMS), streams_to_scale(STREAMS), streams_to_retire(STREAMS)
+    to_ensure, to_scale, to_delete = streams_to_ensure(STREAMS), streams_to_scale(STREAMS), streams_to_delete(STREAMS)
     ensure_stream = KinesisEnsureStreamOperator.partial(
         task_id="ensure_stream", converge_shard_count=False, outlets=[assets.STREAMS], **WAITING
     ).expand_kwargs(to_ensure)
     scale_stream = KinesisScaleStreamOperator.partial(task_id="scale_stream", **WAITING).expand_kwargs(to_scale)
-    approve_retiring = ApproveOperator(
-        task_id="approve_retiring",
-        subject="Delete these Kinesis streams and all that is in them: {{ params.retire | join(', ') }}?",
+    approve_deletion = ApproveOperator(
+        task_id="approve_deletion",
+        subject="Delete these Kinesis streams and all that is in them: {{ params.delete | join(', ') }}?",
         body="Param `force` is {{ params.force }}: with it, records that nobody has read are lost, too.",
-        waived="{{ params.retire_without_approval }}",
+        waived="{{ params.delete_without_approval }}",
         execution_timeout=timedelta(minutes=15),
     )
-    retire_stream = KinesisRetireStreamOperator.partial(
-        task_id="retire_stream", sql="stream/read_up_to.sql", force="{{ params.force }}", **WAITING
-    ).expand_kwargs(to_retire)
+    delete_stream = KinesisDeleteStreamOperator.partial(
+        task_id="delete_stream", sql="stream/read_up_to.sql", force="{{ params.force }}", **WAITING
+    ).expand_kwargs(to_delete)
 
     ensure_stream >> scale_stream
-    to_retire >> approve_retiring >> retire_stream
+    to_delete >> approve_deletion >> delete_stream

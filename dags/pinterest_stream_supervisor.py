@@ -27,7 +27,7 @@ lag and the run's page.
   `stream.stale_after_seconds` above the time of a slow batch, or look for a lock in PostgreSQL.
 - `streams_exist` failed: run the DAG `pinterest_kinesis_streams`.
 - `launch_stream` skipped: paused; its log says by whom and since when. Failed: its error names the setting or the jobs.
-- `halt_stream` skipped: nobody asked. Failed: the cancelled run does not end; look at its page.
+- `stop_stream` skipped: nobody asked. Failed: the cancelled run does not end; look at its page.
 """
 
 from datetime import timedelta
@@ -40,7 +40,7 @@ from pinterest_pipeline.dag.paths import include_folder, sql_files
 from pinterest_pipeline.dag.settings import MACROS, setting
 from pinterest_pipeline.dag.stream_supervisor import PARAMS, take_request
 from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
-from pinterest_pipeline.stream.operators import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
+from pinterest_pipeline.stream.operators import DatabricksLaunchStreamOperator, DatabricksStopStreamOperator
 from pinterest_pipeline.stream.sensors import DatabricksStreamSensor
 from pinterest_pipeline.warehouse.operators import PostgresQueryOperator
 
@@ -93,8 +93,8 @@ with DAG(
         **PROMPT,
     ).expand(stream_name=list(STREAMS.values()))
     requested = take_request.override(**PROMPT)()
-    halt_stream = DatabricksHaltStreamOperator(
-        task_id="halt_stream",
+    stop_stream = DatabricksStopStreamOperator(
+        task_id="stop_stream",
         job_name=setting("stream.job_name"),
         request=requested["request"],
         deferrable=True,
@@ -124,5 +124,5 @@ with DAG(
         **PROMPT,
     )
 
-    create_tables >> requested >> halt_stream >> launch_stream >> watch_stream
+    create_tables >> requested >> stop_stream >> launch_stream >> watch_stream
     streams_exist >> launch_stream

@@ -79,14 +79,14 @@ def test_a_sick_connector_is_restarted_checked_again_and_reported(connector):
     assert connector.get_task("alert").upstream_task_ids == set(connector.task_ids) - {"alert"}
 
 
-def test_a_request_is_recorded_before_the_stream_is_halted_launched_and_watched(supervisor):
-    order = ["create_tables", "take_request", "halt_stream", "launch_stream", "watch_stream"]
+def test_a_request_is_recorded_before_the_stream_is_stopped_launched_and_watched(supervisor):
+    order = ["create_tables", "take_request", "stop_stream", "launch_stream", "watch_stream"]
 
     for before, behind in pairwise(order):
         assert behind in after(supervisor, before), f"{behind} does not wait for {before}"
 
 
-def test_the_stream_is_launched_where_nothing_had_to_be_halted_and_not_watched_where_it_is_not(supervisor):
+def test_the_stream_is_launched_where_nothing_had_to_be_stopped_and_not_watched_where_it_is_not(supervisor):
     assert supervisor.get_task("launch_stream").trigger_rule == "none_failed"
     assert supervisor.get_task("watch_stream").trigger_rule == "all_success"
 
@@ -98,13 +98,13 @@ def test_the_supervisor_creates_only_the_streams_tables(supervisor):
     assert "gold" not in statements
 
 
-def test_streams_are_scaled_only_after_they_are_ensured_and_retired_only_after_a_person_approved(streams):
+def test_streams_are_scaled_only_after_they_are_ensured_and_deleted_only_after_a_person_approved(streams):
     assert "scale_stream" in after(streams, "ensure_stream")
-    assert streams.get_task("retire_stream").upstream_task_ids >= {"approve_retiring"}
-    assert not streams.get_task("streams_to_retire").ignore_downstream_trigger_rules
-    assert {"approve_retiring", "retire_stream"} == streams.get_task("streams_to_retire").downstream_task_ids
+    assert streams.get_task("delete_stream").upstream_task_ids >= {"approve_deletion"}
+    assert not streams.get_task("streams_to_delete").ignore_downstream_trigger_rules
+    assert {"approve_deletion", "delete_stream"} == streams.get_task("streams_to_delete").downstream_task_ids
     assert all(task.trigger_rule == "all_success" for task in streams.tasks)
 
 
-def test_nothing_is_scaled_or_retired_unless_a_run_is_told_to(streams):
-    assert streams.params.dump() == {"scale_to": {}, "retire": [], "force": False, "retire_without_approval": False}
+def test_nothing_is_scaled_or_deleted_unless_a_run_is_told_to(streams):
+    assert streams.params.dump() == {"scale_to": {}, "delete": [], "force": False, "delete_without_approval": False}

@@ -65,7 +65,7 @@ def rendered(dags):
             "run_id": "r",
             "var": {"json": SimpleNamespace(pinterest_pipeline=VARIABLE)},
             "expanded_ti_count": None,
-            "params": {"retire": ["geo", "pin"], "force": True, "retire_without_approval": False},
+            "params": {"delete": ["geo", "pin"], "force": True, "delete_without_approval": False},
         }
         task.render_template_fields(context)
         return context["task"]
@@ -161,13 +161,13 @@ def test_the_streams_job_is_filled_from_the_variable_and_asks_for_exactly_what_t
     assert (parameters["endpoint_url"], parameters["trigger_seconds"]) == ("", "0.5")
 
 
-def test_the_stream_is_watched_and_halted_as_launched_and_asked(rendered):
+def test_the_stream_is_watched_and_stopped_as_launched_and_asked(rendered):
     watch = rendered("pinterest_stream_supervisor", "watch_stream")
 
     assert watch.watched.run_id == 42
     assert watch.watched.streams == {f"stream_{table}": f"streaming-prefix-{table}" for table in ("pin", "geo", "user")}
     assert (watch.watched.stale_after_seconds, watch.watched.start_within_seconds) == (30, 60)
-    assert rendered("pinterest_stream_supervisor", "halt_stream").request == "stop"
+    assert rendered("pinterest_stream_supervisor", "stop_stream").request == "stop"
 
 
 def test_the_streams_are_named_with_the_prefix_of_the_variable(rendered):
@@ -180,8 +180,8 @@ def test_the_streams_are_named_with_the_prefix_of_the_variable(rendered):
     assert {type(stream["shard_count"]) for stream in streams.values()} == {int}
 
 
-def test_a_question_before_retiring_names_what_is_lost(rendered):
-    task = rendered("pinterest_kinesis_streams", "approve_retiring")
+def test_a_question_before_deleting_names_what_is_lost(rendered):
+    task = rendered("pinterest_kinesis_streams", "approve_deletion")
 
     assert task.subject.endswith("and all that is in them: geo, pin?")
     assert (task.body, task.waived) == (

@@ -216,7 +216,7 @@ def test_each_death_raised_one_alarm_that_names_the_stream_and_its_last_good_bat
     line = next(line for line in log.splitlines() if line.startswith("pipeline_task_failed "))
     alarm = json.loads(line.removeprefix("pipeline_task_failed "))
     assert alarm["stream"].endswith("-stream-posts")  # Airflow masks the word that is also a login here
-    assert alarm["verdict"] == "dead"
+    assert alarm["state"] == "dead"
     assert alarm["last_good_batch"].keys() == alarm["lag_ms"].keys() == {f"stream_{table}" for table in TABLES}
     assert "/runs/" in alarm["run_page_url"]
 

@@ -20,7 +20,7 @@ class Service:
         self.cloudwatch = Stubber(hook._cloudwatch.conn)
 
     def has(self, state="RUNNING", configuration=None, **changes):
-        """The next look finds the connector so."""
+        """The next check finds the connector so."""
         own = CONFIGURATION if configuration is None else configuration
         described = {**SUMMARY, "connectorState": state, "connectorConfiguration": own, **changes}
         self.connect.add_response("list_connectors", {"connectors": [SUMMARY]}, {"connectorNamePrefix": "sink"})
@@ -30,7 +30,7 @@ class Service:
         self.connect.add_response("list_connectors", {"connectors": []}, {"connectorNamePrefix": "sink"})
 
     def describes(self, state):
-        """The waiter's next look."""
+        """The waiter's next check."""
         self.connect.add_response("describe_connector", {**SUMMARY, "connectorState": state}, {"connectorArn": ARN})
 
     def measures(self, running=1, errored=0):

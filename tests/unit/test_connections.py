@@ -79,7 +79,7 @@ def test_databricks_may_be_signed_in_to_in_other_ways(monkeypatch, fields):
 
 
 class Variables:
-    """Airflow's accessor of Variables: an attribute is a look-up."""
+    """Airflow's accessor of Variables: an attribute is a check-up."""
 
     def __init__(self, value, error=ErrorType.VARIABLE_NOT_FOUND):
         self.value, self.error = value, error

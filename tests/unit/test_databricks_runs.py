@@ -16,8 +16,8 @@ from pinterest_pipeline.databricks.runs import (
 )
 from tests.unit.scripted_databricks import task
 
-FIRST_TRY = Watch(is_first_look=True)
-LATER_TRY = Watch(is_later_try=True, is_first_look=True)
+FIRST_TRY = Watch(is_first_check=True)
+LATER_TRY = Watch(is_later_try=True, is_first_check=True)
 
 
 def run(*tasks, life="RUNNING", result="", **more):
@@ -126,7 +126,7 @@ def test_a_stage_that_never_ran_blames_the_first_that_failed():
     )
     seen = run(*tasks, life="TERMINATED", result="FAILED")
 
-    assert seen.culprit("gold").key == "bronze"
+    assert seen.root_cause("gold").key == "bronze"
     assert why_it_failed(seen, "gold").endswith("because stage bronze ended as TERMINATED FAILED")
     assert why_it_failed(seen, "bronze") == "stage bronze ended as TERMINATED FAILED"
     assert "because the run ended as" in why_it_failed(silver("BLOCKED", "", "INTERNAL_ERROR"), "silver")

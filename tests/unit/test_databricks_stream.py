@@ -1,4 +1,4 @@
-"""Launching, attaching and halting against a scripted Databricks: whatever is there already, one run comes of it."""
+"""Launching, attaching and stopping against a scripted Databricks: whatever is there already, one run comes of it."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from pinterest_pipeline.common.compat import AirflowSkipException
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.stream.operators import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
+from pinterest_pipeline.stream.operators import DatabricksLaunchStreamOperator, DatabricksStopStreamOperator
 
 TASKS = [{"task_key": "a", "notebook_task": {"notebook_path": "/n", "base_parameters": {"x": "1"}}}]
 
@@ -30,9 +30,9 @@ def launch(databricks, tmp_path):
     return run
 
 
-def halt(request, **arguments):
+def stop(request, **arguments):
     defaults = {"task_id": "t", "job_name": "stream", "deferrable": False, "poll_seconds": 0.01}
-    return DatabricksHaltStreamOperator(request=request, **{**defaults, **arguments}).execute({"ti": TaskInstance()})
+    return DatabricksStopStreamOperator(request=request, **{**defaults, **arguments}).execute({"ti": TaskInstance()})
 
 
 class TaskInstance(SimpleNamespace):
@@ -189,7 +189,7 @@ def running(databricks):
 
 
 def test_a_pause_lets_the_run_go_on_but_no_other_begin(databricks, running):
-    assert halt("pause") == {"job_id": 500, "cancelled": []}
+    assert stop("pause") == {"job_id": 500, "cancelled": []}
 
     assert databricks.jobs[500]["settings"]["continuous"] == {"pause_status": "PAUSED", "task_retry_mode": "NEVER"}
     assert not databricks.calls("jobs/runs/cancel")
@@ -198,17 +198,17 @@ def test_a_pause_lets_the_run_go_on_but_no_other_begin(databricks, running):
 @pytest.mark.parametrize("request_", ["stop", "restart"])
 def test_a_stop_waits_for_the_clean_end(databricks, running, request_):
     with pytest.raises(TaskDeferred) as deferred:
-        halt(request_, deferrable=True)
+        stop(request_, deferrable=True)
     assert deferred.value.trigger.until_idle
 
     databricks.end(running, "SUCCESS")
 
-    assert halt(request_) == {"job_id": 500, "cancelled": []}
+    assert stop(request_) == {"job_id": 500, "cancelled": []}
     assert not databricks.calls("jobs/runs/cancel")
 
 
 def test_a_run_that_does_not_stop_is_cancelled(databricks, running):
-    assert halt("stop", patience=timedelta(seconds=0.05)) == {"job_id": 500, "cancelled": [running]}
+    assert stop("stop", patience=timedelta(seconds=0.05)) == {"job_id": 500, "cancelled": [running]}
 
     assert status_of(databricks) == "PAUSED"
 
@@ -216,11 +216,11 @@ def test_a_run_that_does_not_stop_is_cancelled(databricks, running):
 @pytest.mark.parametrize("request_", ["nothing", "resume"])
 def test_without_such_a_request_it_is_skipped(databricks, running, request_):
     with pytest.raises(AirflowSkipException):
-        halt(request_)
+        stop(request_)
 
     assert not databricks.requests
 
 
 def test_a_job_that_does_not_exist_is_nothing_to_stop(databricks):
     with pytest.raises(AirflowSkipException, match="nothing to stop"):
-        halt("stop")
+        stop("stop")

@@ -14,8 +14,8 @@ from pinterest_pipeline.dag.kinesis_streams import choose
 from pinterest_pipeline.kinesis import operators_base as kinesis_base
 from pinterest_pipeline.kinesis.model import UnreadShard
 from pinterest_pipeline.kinesis.operators import (
+    KinesisDeleteStreamOperator,
     KinesisEnsureStreamOperator,
-    KinesisRetireStreamOperator,
     KinesisScaleStreamOperator,
 )
 from pinterest_pipeline.kinesis.put_records import KinesisPutRecordsOperator
@@ -26,16 +26,16 @@ UNREAD = UnreadShard("shard-7", "42", datetime(2026, 11, 25, 10, tzinfo=UTC))
 
 
 class Hook:
-    """Shows the stream as scripted, look by look (the last one repeats), and remembers the changes."""
+    """Shows the stream as scripted, poll by poll (the last one repeats), and remembers the changes."""
 
-    def __init__(self, *looks, unread=()):
-        self.looks = list(looks)
+    def __init__(self, *polls, unread=()):
+        self.polls = list(polls)
         self.changed = []
         self.found_unread = unread
         self.asked = None
 
     def find(self, _name):
-        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        return self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
 
     def change(self, operation, _stream, **arguments):
         self.changed.append((operation, arguments))
@@ -154,27 +154,27 @@ def test_a_bad_name_is_refused_before_any_call():
         KinesisScaleStreamOperator(task_id="t", stream_name="a b", target_shard_count=1).execute({})
 
 
-def test_retiring_asks_the_query_how_far_readers_are(operator, monkeypatch):
+def test_deleting_asks_the_query_how_far_readers_are(operator, monkeypatch):
     asked = []
     rows = [("shard-0", 7, None), ("shard-1", None, UNREAD.arrived_at), (None, None, None)]
     database = SimpleNamespace(get_records=lambda sql, parameters: asked.append((sql, parameters)) or rows)
     monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda conn_id: database)
     hook = Hook(AS_DECLARED, busy("DELETING"), None)
 
-    operator(KinesisRetireStreamOperator, hook, sql="SELECT 1", parameters={"stream": "s"}).execute({})
+    operator(KinesisDeleteStreamOperator, hook, sql="SELECT 1", parameters={"stream": "s"}).execute({})
 
     assert asked == [("SELECT 1", {"stream": "s"})]
     assert hook.asked == ({"shard-0": "7"}, UNREAD.arrived_at)
     assert hook.changed == [("delete_stream", {"StreamName": "s", "EnforceConsumerDeletion": False})]
 
 
-def test_retiring_refuses_what_is_unread_and_names_the_oldest(operator):
+def test_deleting_refuses_what_is_unread_and_names_the_oldest(operator):
     hook = Hook(AS_DECLARED, unread=(UNREAD,))
 
     with pytest.raises(
         PermanentError, match=r"in 1 shards, the oldest of 2026-11-25T10:00:00\+00:00 in shard-7 \(42\)"
     ):
-        operator(KinesisRetireStreamOperator, hook).execute({})
+        operator(KinesisDeleteStreamOperator, hook).execute({})
 
     assert hook.changed == []
 
@@ -183,7 +183,7 @@ def test_retiring_refuses_what_is_unread_and_names_the_oldest(operator):
 def test_force_deletes_what_is_unread_and_its_consumers(operator, force):
     hook = Hook(replace(AS_DECLARED, consumer_count=1), None, unread=(UNREAD,))
 
-    result = operator(KinesisRetireStreamOperator, hook, force=force).execute({})
+    result = operator(KinesisDeleteStreamOperator, hook, force=force).execute({})
 
     assert hook.changed == [("delete_stream", {"StreamName": "s", "EnforceConsumerDeletion": True})]
     assert result["actions"] == ["delete, giving up unread records in 1 shards"]
@@ -192,7 +192,7 @@ def test_force_deletes_what_is_unread_and_its_consumers(operator, force):
 @pytest.mark.parametrize("force", [False, "False", "", "no"])
 def test_registered_consumers_still_want_a_stream(operator, force):
     with pytest.raises(PermanentError, match="has 1 registered consumers: deregister them"):
-        operator(KinesisRetireStreamOperator, Hook(replace(AS_DECLARED, consumer_count=1)), force=force).execute({})
+        operator(KinesisDeleteStreamOperator, Hook(replace(AS_DECLARED, consumer_count=1)), force=force).execute({})
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_query_that_fails_never_counts_as_read(operator, monkeypatch, error, k
     )
 
     with pytest.raises(kind, match="How far the stream has been read could not be asked: relation does not exist"):
-        operator(KinesisRetireStreamOperator, Hook(AS_DECLARED), sql="SELECT 1").execute({})
+        operator(KinesisDeleteStreamOperator, Hook(AS_DECLARED), sql="SELECT 1").execute({})
 
 
 @pytest.mark.parametrize("sql", ["", "  \n"])
@@ -222,7 +222,7 @@ def test_an_empty_query_is_refused(operator, sql):
     with pytest.raises(PermanentError, match="the query for stream s is empty: give it as `sql`"):
         put.execute({})
     with pytest.raises(PermanentError, match="is empty: give it as `sql`"):
-        operator(KinesisRetireStreamOperator, Hook(AS_DECLARED), sql=sql).execute({})
+        operator(KinesisDeleteStreamOperator, Hook(AS_DECLARED), sql=sql).execute({})
 
 
 def test_putting_waits_for_a_stream_that_is_being_created_and_not_for_one_that_is_changed():
@@ -243,10 +243,10 @@ def test_the_run_acts_on_the_streams_that_its_params_name():
 
     assert [each["stream_name"] for each in chosen["ensure"]] == ["s-pin", "s-user"]
     assert chosen["scale"] == [{"stream_name": "s-pin", "target_shard_count": 4}]
-    assert chosen["retire"] == [{"stream_name": "s-geo", "parameters": {"stream": "s-geo"}}]
+    assert chosen["delete"] == [{"stream_name": "s-geo", "parameters": {"stream": "s-geo"}}]
     with pytest.raises(PermanentError, match="No stream is declared for cat, dog, only for pin, geo, user"):
         choose(streams, {"dog": 1}, ["cat"])
-    with pytest.raises(PermanentError, match="pin cannot be scaled and retired in one run"):
+    with pytest.raises(PermanentError, match="pin cannot be scaled and deleted in one run"):
         choose(streams, {"pin": 1}, ["pin"])
 
 

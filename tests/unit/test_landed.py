@@ -7,8 +7,8 @@ import pytest
 from pinterest_pipeline.lake.landing import (
     Target,
     behind,
+    check_landed,
     last_offset,
-    look_for,
     newest_objects,
     target_from_json,
     target_to_json,
@@ -39,7 +39,7 @@ def test_day_is_that_of_utc():
 
 def test_nothing_sent_is_nothing_to_wait_for():
     assert targets_of([produced()]) == []
-    assert look_for([], {}).result == {"topics": {}}
+    assert check_landed([], {}).result == {"topics": {}}
 
 
 def test_results_of_one_topic_are_joined():
@@ -87,13 +87,13 @@ def test_landed_is_at_or_past_the_last_acknowledged_offset(offset, late):
 def test_says_which_partition_is_behind_and_by_how_much():
     targets = [Target("t", "2026-11-23", {0: 9, 1: 4}), Target("u", "2026-11-23", {0: 1})]
 
-    seen = look_for(targets, {"t": {0: 9, 1: 1}})
+    seen = check_landed(targets, {"t": {0: 9, 1: 1}})
 
     assert seen.result is None
     assert seen.waiting_for == ("t-1: 3 behind (offset 1 of 4); u-0: no object since 2026-11-23, offset 1 is awaited")
 
 
 def test_ready_tells_the_offsets_in_the_lake():
-    seen = look_for([Target("t", "2026-11-23", {0: 9})], {"t": {0: 12}})
+    seen = check_landed([Target("t", "2026-11-23", {0: 9})], {"t": {0: 12}})
 
     assert seen.result == {"topics": {"t": {"0": 12}}}

@@ -8,65 +8,65 @@ FINE = TaskCounts(running=2, errored=0, workers=1)
 LAG = {"pin": 10, "geo": 0}
 
 
-def look(state="RUNNING", tasks=FINE, lag=LAG, reason=""):
+def taken(state="RUNNING", tasks=FINE, lag=LAG, reason=""):
     return Snapshot("sink", state, reason, tasks, lag)
 
 
-def judge(snapshot, topics=("pin", "geo"), max_lag=10, min_running_tasks=1):
+def assess(snapshot, topics=("pin", "geo"), max_lag=10, min_running_tasks=1):
     return health(snapshot, topics=topics, max_lag=max_lag, min_running_tasks=min_running_tasks)
 
 
 def test_running_with_tasks_and_little_lag_is_healthy():
-    verdict = judge(look())
+    found = assess(taken())
 
-    assert verdict.health is Health.HEALTHY
-    assert str(verdict) == "RUNNING, 2 tasks running, none failed, lag: geo 0, pin 10"
+    assert found.health is Health.HEALTHY
+    assert str(found) == "RUNNING, 2 tasks running, none failed, lag: geo 0, pin 10"
 
 
 @pytest.mark.parametrize(
     ("snapshot", "said"),
     [
-        pytest.param(look(state="CREATING"), "state is CREATING, not RUNNING", id="creating"),
-        pytest.param(look(state="PAUSED"), "PAUSED, not RUNNING: resume it", id="paused"),
-        pytest.param(look(state="SOMETHING_NEW"), "SOMETHING_NEW, not RUNNING", id="a state of the future"),
-        pytest.param(look(tasks=TaskCounts(None, None, None)), "no recent RunningTaskCount", id="no metrics yet"),
-        pytest.param(look(tasks=TaskCounts(1, 1, 1)), "1 of its tasks failed (1 running)", id="a failed task"),
-        pytest.param(look(tasks=TaskCounts(0, 0, 1)), "0 of its tasks run, expected at least 1", id="no task"),
-        pytest.param(look(lag={"pin": 11, "geo": 0}), "topic pin is 11 records behind, more than 10", id="lag at +1"),
-        pytest.param(look(lag={"pin": 1}), "no recent SumOffsetLag of topic geo", id="lag unknown"),
+        pytest.param(taken(state="CREATING"), "state is CREATING, not RUNNING", id="creating"),
+        pytest.param(taken(state="PAUSED"), "PAUSED, not RUNNING: resume it", id="paused"),
+        pytest.param(taken(state="SOMETHING_NEW"), "SOMETHING_NEW, not RUNNING", id="a state of the future"),
+        pytest.param(taken(tasks=TaskCounts(None, None, None)), "no recent RunningTaskCount", id="no metrics yet"),
+        pytest.param(taken(tasks=TaskCounts(1, 1, 1)), "1 of its tasks failed (1 running)", id="a failed task"),
+        pytest.param(taken(tasks=TaskCounts(0, 0, 1)), "0 of its tasks run, expected at least 1", id="no task"),
+        pytest.param(taken(lag={"pin": 11, "geo": 0}), "topic pin is 11 records behind, more than 10", id="lag at +1"),
+        pytest.param(taken(lag={"pin": 1}), "no recent SumOffsetLag of topic geo", id="lag unknown"),
     ],
 )
 def test_what_may_heal_is_waited_for_and_named(snapshot, said):
-    verdict = judge(snapshot)
+    found = assess(snapshot)
 
-    assert verdict.health is Health.NOT_YET
-    assert said in str(verdict)
+    assert found.health is Health.NOT_YET
+    assert said in str(found)
 
 
 def test_every_reason_is_named_at_once():
-    verdict = judge(look(state="UPDATING", tasks=TaskCounts(0, 2, 1), lag={"pin": 99}))
+    found = assess(taken(state="UPDATING", tasks=TaskCounts(0, 2, 1), lag={"pin": 99}))
 
-    assert len(verdict.reasons) == 5
+    assert len(found.reasons) == 5
 
 
 @pytest.mark.parametrize("state", ["FAILED", "DELETING"])
 def test_a_terminal_state_is_a_failure_with_the_services_reason(state):
-    verdict = judge(look(state=state, reason="BadRole: cannot assume"))
+    found = assess(taken(state=state, reason="BadRole: cannot assume"))
 
-    assert verdict.health is Health.FAILED
-    assert str(verdict) == f"the connector's state is {state} (BadRole: cannot assume)"
+    assert found.health is Health.FAILED
+    assert str(found) == f"the connector's state is {state} (BadRole: cannot assume)"
 
 
 def test_without_topics_any_known_lag_counts_and_an_unknown_one_does_not_matter():
-    assert judge(look(lag={}), topics=()).health is Health.HEALTHY
-    assert judge(look(lag={"pin": 11}), topics=()).health is Health.NOT_YET
+    assert assess(taken(lag={}), topics=()).health is Health.HEALTHY
+    assert assess(taken(lag={"pin": 11}), topics=()).health is Health.NOT_YET
 
 
 def test_the_lag_of_other_topics_does_not_count():
-    assert judge(look(lag={"pin": 0, "other": 999}), topics=("pin",)).health is Health.HEALTHY
+    assert assess(taken(lag={"pin": 0, "other": 999}), topics=("pin",)).health is Health.HEALTHY
 
 
 def test_only_a_counted_failure_calls_for_a_restart():
-    assert has_failed_tasks(look(tasks=TaskCounts(1, 1, 1)))
-    assert not has_failed_tasks(look(tasks=TaskCounts(None, None, None)))
-    assert not has_failed_tasks(look())
+    assert has_failed_tasks(taken(tasks=TaskCounts(1, 1, 1)))
+    assert not has_failed_tasks(taken(tasks=TaskCounts(None, None, None)))
+    assert not has_failed_tasks(taken())

@@ -27,24 +27,24 @@ BEHIND, LANDED = {"t": {0: 4}}, {"t": {0: 9}}
 
 
 class Lake:
-    """A lake whose looks are scripted; the last one repeats."""
+    """A lake whose polls are scripted; the last one repeats."""
 
-    def __init__(self, *looks):
-        self.looks = list(looks)
+    def __init__(self, *polls):
+        self.polls = list(polls)
         self.count = 0
 
     def landed_offsets(self, *_arguments):
         self.count += 1
-        look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
-        if isinstance(look, Exception):
-            raise look
-        return look
+        poll = self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
+        if isinstance(poll, Exception):
+            raise poll
+        return poll
 
 
 @pytest.fixture
 def lake(monkeypatch):
-    def use(*looks):
-        scripted = Lake(*looks)
+    def use(*polls):
+        scripted = Lake(*polls)
         monkeypatch.setattr("pinterest_pipeline.lake.hook.LakeHook", lambda bucket, conn_id: scripted)
         return scripted
 

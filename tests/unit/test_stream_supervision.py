@@ -12,10 +12,10 @@ from pinterest_pipeline.stream.policy import (
     Limits,
     Progress,
     Request,
-    Verdict,
+    StreamState,
+    assess,
     failures_in_a_row,
     is_waiting_too_long,
-    judge,
     launch_delay,
     next_launch,
     overdue,
@@ -42,14 +42,14 @@ def progress(committed, query="stream_pin"):
     return {query: Progress(query, 3, ago(committed))}
 
 
-def verdict(seen=None, control=None, unread=None, *, left=60, handover=False):
-    return judge(
+def state(seen=None, control=None, unread=None, *, left=60, handover=False):
+    return assess(
         seen or run(), control or Control(), unread or {}, now=NOW, watch_until=ago(-left), handover=handover
-    ).verdict
+    ).state
 
 
 def test_a_running_stream_whose_watch_goes_on_is_fine():
-    assert verdict() is Verdict.FINE
+    assert state() is StreamState.HEALTHY
 
 
 @pytest.mark.parametrize(
@@ -58,38 +58,40 @@ def test_a_running_stream_whose_watch_goes_on_is_fine():
      ("SKIPPED", "")],
 )  # fmt: skip
 def test_a_stream_that_ended_without_being_asked_is_dead_even_with_success(life, result):
-    assert verdict(run(life, result)) is Verdict.DEAD
+    assert state(run(life, result)) is StreamState.DEAD
 
 
 @pytest.mark.parametrize("life", ["PENDING", "QUEUED", "BLOCKED", "WAITING_FOR_RETRY", "TERMINATING"])
 def test_a_run_that_is_not_over_is_alive(life):
-    assert verdict(run(life)) is Verdict.FINE
+    assert state(run(life)) is StreamState.HEALTHY
 
 
 @pytest.mark.parametrize(
     ("control", "expected"),
     [
-        pytest.param(Control(stop_requested_at=ago(10)), Verdict.STOPPED, id="stop asked since it began"),
-        pytest.param(Control(stop_requested_at=ago(3601)), Verdict.DEAD, id="stop asked of an earlier run"),
-        pytest.param(Control(paused_at=ago(9999)), Verdict.STOPPED, id="paused, so its end is no alarm"),
+        pytest.param(Control(stop_requested_at=ago(10)), StreamState.STOPPED, id="stop asked since it began"),
+        pytest.param(Control(stop_requested_at=ago(3601)), StreamState.DEAD, id="stop asked of an earlier run"),
+        pytest.param(Control(paused_at=ago(9999)), StreamState.STOPPED, id="paused, so its end is no alarm"),
     ],
 )
 def test_an_end_that_was_asked_for_is_no_death(control, expected):
-    assert verdict(run("TERMINATED", "SUCCESS"), control) is expected
+    assert state(run("TERMINATED", "SUCCESS"), control) is expected
 
 
 def test_a_query_before_unread_records_is_stale_also_at_the_end_of_the_watch():
-    assert verdict(unread={"stream_pin": ago(61)}) is Verdict.STALE
-    assert verdict(unread={"stream_pin": ago(61)}, left=0, handover=True) is Verdict.STALE
+    assert state(unread={"stream_pin": ago(61)}) is StreamState.STALE
+    assert state(unread={"stream_pin": ago(61)}, left=0, handover=True) is StreamState.STALE
 
 
-@pytest.mark.parametrize(("left", "expected"), [(1, Verdict.FINE), (0, Verdict.OVER), (-1, Verdict.OVER)])
+@pytest.mark.parametrize(
+    ("left", "expected"), [(1, StreamState.HEALTHY), (0, StreamState.OVER), (-1, StreamState.OVER)]
+)
 def test_the_watch_ends_on_time(left, expected):
-    assert verdict(left=left) is expected
+    assert state(left=left) is expected
 
 
 def test_the_watch_ends_when_somebodys_request_waits():
-    assert verdict(handover=True) is Verdict.OVER
+    assert state(handover=True) is StreamState.OVER
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Watching a stream: what one look asks for, how the watch ends, and what the alarm says."""
+"""Watching a stream: what one check asks for, how the watch ends, and what the alarm says."""
 
 import asyncio
 import json
@@ -98,7 +98,7 @@ def test_a_watch_over_a_healthy_stream_waits_and_then_succeeds(world, monkeypatc
 
     report = watch(timeout=60)
 
-    assert report["verdict"] == "watch over"
+    assert report["state"] == "watch over"
     assert len(world.databricks.calls("jobs/runs/get")) == 3
     assert json.loads(json.dumps(report)) == report
 
@@ -106,7 +106,7 @@ def test_a_watch_over_a_healthy_stream_waits_and_then_succeeds(world, monkeypatc
 def test_kinesis_is_not_asked_while_the_queries_commit(world):
     world.kinesis.ages = {"streaming-pin": 999_000}
 
-    sensors.StreamWatch(sensor().watched).look(watch_until=time.time() + 60)
+    sensors.StreamWatch(sensor().watched).check(watch_until=time.time() + 60)
 
     assert not world.kinesis.asked
 
@@ -158,7 +158,7 @@ def test_a_silent_query_without_a_reproach_is_left_alone(world, age, begun):
     world.kinesis.ages = {"streaming-pin": age}
     world.databricks.runs[1]["start_time"] = int((time.time() - begun) * 1000)
 
-    assert watch()["verdict"] == "watch over"
+    assert watch()["state"] == "watch over"
     assert not world.databricks.calls("jobs/runs/cancel")
 
 
@@ -176,7 +176,7 @@ def test_a_run_that_stopped_as_asked_is_no_alarm(world):
     world.databricks.end(1, "SUCCESS")
     world.warehouse.control = [(None, "", datetime.now(UTC))]
 
-    assert watch(timeout=60)["verdict"] == "stopped as asked"
+    assert watch(timeout=60)["state"] == "stopped as asked"
 
 
 def test_a_queued_run_of_the_dag_ends_the_watch(world):
@@ -210,7 +210,7 @@ def test_a_look_that_fails_in_passing_is_no_death(world):
 
     event = asyncio.run(asyncio.wait_for(looks_twice(), 20)).payload
 
-    assert event["result"]["verdict"] == "watch over"
+    assert event["result"]["state"] == "watch over"
 
 
 def defer(**arguments):
@@ -256,7 +256,7 @@ def test_the_job_trigger_fires_when_something_can_be_done(world, life, idle, exp
         deadline=time.time() + 60, poll_seconds=1,
     )  # fmt: skip
 
-    seen = asyncio.run(trigger.look())
+    seen = asyncio.run(trigger.check())
 
     assert seen.result == (expected and {"step": expected})
 

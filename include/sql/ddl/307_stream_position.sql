@@ -1,4 +1,4 @@
--- Purpose: how far each shard has been read and committed: by it a stream is known to be read, before it is retired.
+-- Purpose: how far each shard has been read and committed: by it a stream is known to be read, before it is deleted.
 -- Grain: one row per stream and shard that a record was committed of. Key: stream, shard_id.
 -- Idempotent: IF NOT EXISTS; the row is written in the transaction that writes the batch's rows, and never goes back.
 CREATE TABLE IF NOT EXISTS stream.position (

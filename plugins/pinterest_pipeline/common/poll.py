@@ -1,4 +1,4 @@
-"""What sensors and triggers of one subject share: the shape of one look, and of the end of a wait."""
+"""What sensors and triggers of one subject share: the shape of one check, and of the end of a wait."""
 
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-class Look(NamedTuple):
-    """What one look saw.
+class PollResult(NamedTuple):
+    """What one check saw.
 
     :param result: JSON for XCom, once there is nothing left to wait for; else None.
     :param waiting_for: What is still missing, in words.

@@ -1,4 +1,4 @@
-"""A sensor that looks once, and then waits on a worker or in the triggerer, to the same end."""
+"""A sensor that polls once, and then waits on a worker or in the triggerer, to the same end."""
 
 import time
 from abc import abstractmethod
@@ -9,18 +9,18 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from pinterest_pipeline.common.compat import AirflowSensorTimeout, conf
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.common.poll import Look, Status
+from pinterest_pipeline.common.poll import PollResult, Status
 from pinterest_pipeline.common.polling_trigger import PollingTrigger
 
 TRIGGERER_GRACE = timedelta(minutes=2)  # beyond the trigger's own deadline, for a triggerer that hangs or is away
 
 
 class PollingSensor(BaseSensorOperator):
-    """Base of the sensors that wait for a :class:`Look` with a result, which becomes the task's XCom.
+    """Base of the sensors that wait for a :class:`PollResult` with a result, which becomes the task's XCom.
 
-    A look that fails in passing counts as "not yet" and is logged; a permanent failure fails the task at once.
+    A check that fails in passing counts as "not yet" and is logged; a permanent failure fails the task at once.
 
-    :param deferrable: Wait in the triggerer; the first look is the worker's, so what is ready needs no deferral.
+    :param deferrable: Wait in the triggerer; the first check is the worker's, so what is ready needs no deferral.
     """
 
     def __init__(
@@ -34,8 +34,8 @@ class PollingSensor(BaseSensorOperator):
         self._waiting_for = ""
 
     @abstractmethod
-    def look(self) -> Look:
-        """Look once."""
+    def check(self) -> PollResult:
+        """Check once."""
 
     @abstractmethod
     def trigger(self, *, deadline: float, poll_seconds: float) -> PollingTrigger:
@@ -44,9 +44,9 @@ class PollingSensor(BaseSensorOperator):
     @override
     def poke(self, context: Any) -> PokeReturnValue:
         try:
-            seen = self.look()
+            seen = self.check()
         except TransientError as error:
-            seen = Look(waiting_for=f"an answer ({error})")
+            seen = PollResult(waiting_for=f"an answer ({error})")
         if seen.result is None and seen.waiting_for != self._waiting_for:
             self._waiting_for = seen.waiting_for
             self.log.info("Waiting for %s", seen.waiting_for)

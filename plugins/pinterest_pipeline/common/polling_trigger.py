@@ -1,4 +1,4 @@
-"""The loop that triggers share: look, wait, look again, until it is ready or too late."""
+"""The loop that triggers share: look, wait, check again, until it is ready or too late."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from typing import Any, override
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.common.poll import Look, Status
+from pinterest_pipeline.common.poll import PollResult, Status
 
 FIRST_POLL_SECONDS = 1  # a trigger that fires at once can overtake the scheduler's record of the deferral
 
@@ -17,10 +17,10 @@ FIRST_POLL_SECONDS = 1  # a trigger that fires at once can overtake the schedule
 class PollingTrigger(BaseTrigger):
     """Fires once: ``{"status": ready, "result": …}``, or ``timed_out`` or ``failed`` with a ``message``.
 
-    A look that fails in passing counts as "not yet" and is logged.
+    A check that fails in passing counts as "not yet" and is logged.
 
     :param deadline: Epoch seconds; absolute, so that a restart of the triggerer grants no second life.
-    :param poll_seconds: Between two looks.
+    :param poll_seconds: Between two polls.
     """
 
     def __init__(self, *, deadline: float, poll_seconds: float) -> None:
@@ -29,8 +29,8 @@ class PollingTrigger(BaseTrigger):
         self.poll_seconds = poll_seconds
 
     @abstractmethod
-    async def look(self) -> Look:
-        """Look once, without blocking the event loop."""
+    async def check(self) -> PollResult:
+        """Check once, without blocking the event loop."""
 
     @abstractmethod
     def arguments(self) -> dict[str, Any]:
@@ -50,11 +50,11 @@ class PollingTrigger(BaseTrigger):
         await asyncio.sleep(FIRST_POLL_SECONDS)
         while True:
             try:
-                seen = await self.look()
+                seen = await self.check()
             except PermanentError as error:
                 return {"status": Status.FAILED.value, "message": str(error)}
             except TransientError as error:
-                seen = Look(waiting_for=f"an answer ({error})")
+                seen = PollResult(waiting_for=f"an answer ({error})")
             if seen.result is not None:
                 return {"status": Status.READY.value, "result": seen.result}
             if seen.waiting_for != waiting_for:

@@ -15,61 +15,61 @@ PARAMS = {
         additionalProperties={"type": "integer", "minimum": 1, "maximum": MAX_SHARDS_BY_UPDATE},
         description='Shards by table, like {"pin": 4}; those streams are scaled.',
     ),
-    "retire": Param(
+    "delete": Param(
         [],
         type="array",
         items={"type": "string"},
         description='Tables whose streams are deleted, like ["geo"], once all is read and a person has approved.',
     ),
-    "force": Param(False, type="boolean", description="Retire also what is unread; it is lost."),
-    "retire_without_approval": Param(
-        False, type="boolean", description="Retire without asking; Airflow before 3.1 cannot ask."
+    "force": Param(False, type="boolean", description="Delete also what is unread; it is lost."),
+    "delete_without_approval": Param(
+        False, type="boolean", description="Delete without asking; Airflow before 3.1 cannot ask."
     ),
 }
 
 
 def choose(
-    streams: Mapping[str, Any], scale_to: Mapping[str, int], retire: list[str]
+    streams: Mapping[str, Any], scale_to: Mapping[str, int], delete: list[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the arguments of the operators, for each stream that they work on.
 
     :param streams: Arguments of ``KinesisEnsureStreamOperator`` by table.
-    :returns: ``{"ensure": […], "scale": […], "retire": […]}``; what is retired is neither ensured nor scaled.
-    :raises PermanentError: a table that is not declared, or that is to be scaled and retired at once.
+    :returns: ``{"ensure": […], "scale": […], "delete": […]}``; what is deleted is neither ensured nor scaled.
+    :raises PermanentError: a table that is not declared, or that is to be scaled and deleted at once.
     """
-    unknown = sorted({*scale_to, *retire} - streams.keys())
+    unknown = sorted({*scale_to, *delete} - streams.keys())
     if unknown:
         raise PermanentError(
             f"No stream is declared for {', '.join(unknown)}, only for {', '.join(streams)}: correct the params."
         )
-    if both := sorted(scale_to.keys() & set(retire)):
-        raise PermanentError(f"{', '.join(both)} cannot be scaled and retired in one run: correct the params.")
+    if both := sorted(scale_to.keys() & set(delete)):
+        raise PermanentError(f"{', '.join(both)} cannot be scaled and deleted in one run: correct the params.")
     return {
-        "ensure": [dict(stream) for table, stream in streams.items() if table not in retire],
+        "ensure": [dict(stream) for table, stream in streams.items() if table not in delete],
         "scale": [
             {"stream_name": streams[table]["stream_name"], "target_shard_count": count}
             for table, count in scale_to.items()
         ],
-        "retire": [
+        "delete": [
             {"stream_name": streams[table]["stream_name"], "parameters": {"stream": streams[table]["stream_name"]}}
-            for table in dict.fromkeys(retire)
+            for table in dict.fromkeys(delete)
         ],
     }
 
 
 @task
 def streams_to_ensure(streams: Mapping[str, Any], params: Any = None) -> list[dict[str, Any]]:
-    """Return the arguments of ``ensure_stream``: every declared stream that this run does not retire."""
-    return choose(streams, params["scale_to"], params["retire"])["ensure"]
+    """Return the arguments of ``ensure_stream``: every declared stream that this run does not delete."""
+    return choose(streams, params["scale_to"], params["delete"])["ensure"]
 
 
 @task
 def streams_to_scale(streams: Mapping[str, Any], params: Any = None) -> list[dict[str, Any]]:
     """Return the arguments of ``scale_stream``; where there are none it is skipped."""
-    return choose(streams, params["scale_to"], params["retire"])["scale"]
+    return choose(streams, params["scale_to"], params["delete"])["scale"]
 
 
 @task.short_circuit(ignore_downstream_trigger_rules=False)
-def streams_to_retire(streams: Mapping[str, Any], params: Any = None) -> list[dict[str, Any]]:
-    """Return the arguments of ``retire_stream``; where there are none skip it, and the question before it."""
-    return choose(streams, params["scale_to"], params["retire"])["retire"]
+def streams_to_delete(streams: Mapping[str, Any], params: Any = None) -> list[dict[str, Any]]:
+    """Return the arguments of ``delete_stream``; where there are none skip it, and the question before it."""
+    return choose(streams, params["scale_to"], params["delete"])["delete"]

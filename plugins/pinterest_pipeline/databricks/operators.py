@@ -43,7 +43,7 @@ class DatabricksBatchRunOperator(BaseOperator):
         (the service refuses shared job clusters here). Notebook parameters that are no text become JSON. (templated)
     :param settings: Further members of the body, e.g. ``timeout_seconds``, ``git_source``. (templated)
     :param wait_for_others: How long to wait for another active run to end.
-    :param poll_seconds: Seconds between two looks while waiting.
+    :param poll_seconds: Seconds between two polls while waiting.
     """
 
     template_fields: Sequence[str] = ("run_name", "tasks", "settings", "databricks_conn_id")
@@ -86,7 +86,7 @@ class DatabricksBatchRunOperator(BaseOperator):
         return self._submit(context, time.time() + self.wait_for_others.total_seconds())
 
     def resume(self, context: Any, event: Mapping[str, str], deadline: float) -> int:
-        """Look again after a deferral."""
+        """Check again after a deferral."""
         self.log.info("Waiting for the other run has %s", event["status"])
         return self._submit(context, deadline)
 

@@ -72,13 +72,13 @@ class Run:
             )
         return task
 
-    def culprit(self, key: str) -> TaskRun:
+    def root_cause(self, key: str) -> TaskRun:
         """The task that kept ``key`` from running, or the task itself: upstream, the first that did not succeed."""
         task = self.task(key)
         if task.state.result in UPSTREAM_RESULTS or task.state.life_cycle == "SKIPPED":
             for name in task.upstream:
                 if not self.task(name).state.is_success:
-                    return self.culprit(name)
+                    return self.root_cause(name)
         return task
 
 
@@ -157,14 +157,14 @@ class Watch:
     """What one try of the watcher remembers.
 
     :param is_later_try: A retry, or a try after a clear.
-    :param is_first_look: The first look of this try.
+    :param is_first_check: The first check of this try.
     :param seconds: Since this try began.
     :param replaced: The task run that a repair of this try replaces; 0 without one. A try repairs once.
-    :param must_repair: Decided at an earlier look, waiting for the run to end.
+    :param must_repair: Decided at an earlier check, waiting for the run to end.
     """
 
     is_later_try: bool = False
-    is_first_look: bool = False
+    is_first_check: bool = False
     seconds: float = 0
     replaced: int = 0
     must_repair: bool = False
@@ -183,7 +183,7 @@ def stage_step(run: Run, key: str, watch: Watch) -> StageStep:
         return StageStep.DONE
     over = task.state.is_over or run.state.is_over
     stopping = task.state.is_stopping or run.state.is_stopping
-    left_by_earlier_try = watch.is_first_look or (
+    left_by_earlier_try = watch.is_first_check or (
         watch.seconds < CANCEL_GRACE_SECONDS and (task.state.is_cancelled or run.state.is_cancelled)
     )
     may_repair = watch.is_later_try and not watch.replaced
@@ -193,7 +193,7 @@ def stage_step(run: Run, key: str, watch: Watch) -> StageStep:
 
 
 def is_settled(run: Run, key: str | None, replaced: int) -> bool:
-    """Whether a deferred watcher must look again: its task (without a key, the run) has ended."""
+    """Whether a deferred watcher must check again: its task (without a key, the run) has ended."""
     if key is None:
         return run.state.is_over
     task = run.task(key)
@@ -202,9 +202,9 @@ def is_settled(run: Run, key: str | None, replaced: int) -> bool:
 
 def why_it_failed(run: Run, key: str) -> str:
     """Say in one line which stage failed, and how."""
-    task, culprit = run.task(key), run.culprit(key)
-    if culprit.key != task.key:
-        return f"stage {key} did not run ({task.state}), because stage {culprit.key} ended as {culprit.state}"
+    task, cause = run.task(key), run.root_cause(key)
+    if cause.key != task.key:
+        return f"stage {key} did not run ({task.state}), because stage {cause.key} ended as {cause.state}"
     if not task.state.is_over:
         return f"stage {key} did not run, because the run ended as {run.state}"
     return f"stage {key} ended as {task.state}"

@@ -72,7 +72,7 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
         self._databricks_run_id()
         began = time.time()
         limit = self.execution_timeout.total_seconds() if self.execution_timeout else self.timeout
-        watch = Watch(is_later_try=context["ti"].try_number > 1, is_first_look=True)
+        watch = Watch(is_later_try=context["ti"].try_number > 1, is_first_check=True)
         return self._follow(context, watch, began, began + min(self.timeout, limit))
 
     def resume(
@@ -100,9 +100,9 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
             if step is StageStep.FAIL:
                 raise self._failure(run)
             if step is StageStep.REPAIR:
-                self.hook.repair(run, run.culprit(self.task_key).key)
+                self.hook.repair(run, run.root_cause(self.task_key).key)
                 watch = replace(watch, replaced=task.run_id, must_repair=False)
-            watch = replace(watch, is_first_look=False, must_repair=step is StageStep.WAIT_FOR_END)
+            watch = replace(watch, is_first_check=False, must_repair=step is StageStep.WAIT_FOR_END)
             self._wait(watch, began, deadline)
 
     def _wait(self, watch: Watch, began: float, deadline: float) -> None:
@@ -149,15 +149,15 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
 
     def _failure(self, run: Run) -> PipelineError:
         """Log the end of the traceback; return the error that Airflow retries, and a retry repairs."""
-        culprit = run.culprit(self.task_key)
-        output = self.hook.output(culprit.run_id) if culprit.state.result == "FAILED" else None
+        cause = run.root_cause(self.task_key)
+        output = self.hook.output(cause.run_id) if cause.state.result == "FAILED" else None
         if output and output.trace:
             lines = TERMINAL_COLOURS.sub("", output.trace).rstrip().splitlines()
             self.log.error("End of the notebook's traceback:\n%s", "\n".join(lines[-TRACE_LINES:]))
         said = f": {TERMINAL_COLOURS.sub('', output.error)}" if output and output.error else ""
         return TransientError(
             f"Databricks run {run.run_id}: {why_it_failed(run, self.task_key)}{said}. "
-            f"See {culprit.page_url or run.page_url}; another try repairs the run from this stage."
+            f"See {cause.page_url or run.page_url}; another try repairs the run from this stage."
         )
 
     def _databricks_run_id(self) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pinterest_pipeline.common.backoff import pause_seconds
 from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError, is_retryable_status
-from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.common.poll import PollResult
 
 if TYPE_CHECKING:
     import tenacity
@@ -144,7 +144,9 @@ def read_list(answer: bytes, what: str, conn_id: str) -> list[Any]:
     return entries
 
 
-def look_for_topics(wanted: Sequence[str], existing: Sequence[str]) -> Look:
-    """Tell what one look at the list of topics amounts to."""
+def check_topics(wanted: Sequence[str], existing: Sequence[str]) -> PollResult:
+    """Return whether all wanted topics exist."""
     missing = [topic for topic in wanted if topic not in existing]
-    return Look(waiting_for=f"topics {', '.join(missing)}") if missing else Look(result={"topics": list(wanted)})
+    if missing:
+        return PollResult(waiting_for=f"topics {', '.join(missing)}")
+    return PollResult(result={"topics": list(wanted)})

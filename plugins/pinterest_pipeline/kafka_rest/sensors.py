@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, override
 
-from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.common.poll import PollResult
 from pinterest_pipeline.common.polling_sensor import PollingSensor
-from pinterest_pipeline.kafka_rest.endpoint import look_for_topics
+from pinterest_pipeline.kafka_rest.endpoint import check_topics
 from pinterest_pipeline.kafka_rest.triggers import KafkaRestTopicTrigger
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class KafkaRestTopicSensor(PollingSensor):
         return KafkaRestHook(self.kafka_rest_conn_id)
 
     @override
-    def look(self) -> Look:
-        return look_for_topics(self.topic_names, self._hook.topics())
+    def check(self) -> PollResult:
+        return check_topics(self.topic_names, self._hook.topics())
 
     @override
     def trigger(self, *, deadline: float, poll_seconds: float) -> KafkaRestTopicTrigger:

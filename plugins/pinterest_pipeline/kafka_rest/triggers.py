@@ -5,9 +5,9 @@ from typing import Any, override
 from asgiref.sync import sync_to_async
 
 from pinterest_pipeline.common.errors import TransientError
-from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.common.poll import PollResult
 from pinterest_pipeline.common.polling_trigger import PollingTrigger
-from pinterest_pipeline.kafka_rest.endpoint import METADATA, Endpoint, look_for_topics, read_list, refusal
+from pinterest_pipeline.kafka_rest.endpoint import METADATA, Endpoint, check_topics, read_list, refusal
 
 TIMEOUT_SECONDS = 27  # below the 29 s after which API Gateway gives up
 
@@ -25,7 +25,7 @@ class KafkaRestTopicTrigger(PollingTrigger):
         return {"topics": self.topics, "kafka_rest_conn_id": self.kafka_rest_conn_id}
 
     @override
-    async def look(self) -> Look:
+    async def check(self) -> PollResult:
         import aiohttp  # noqa: PLC0415 - 0.3 CPU-seconds that no DAG file needs to be parsed
 
         endpoint = await sync_to_async(self._endpoint)()
@@ -42,7 +42,7 @@ class KafkaRestTopicTrigger(PollingTrigger):
             raise TransientError(f"GET {url}: {type(error).__name__}: {error}") from error
         if status != 200:
             raise refusal(f"GET {url}", status, body, conn_id=self.kafka_rest_conn_id)
-        return look_for_topics(self.topics, read_list(body, f"GET {url}", self.kafka_rest_conn_id))
+        return check_topics(self.topics, read_list(body, f"GET {url}", self.kafka_rest_conn_id))
 
     def _endpoint(self) -> Endpoint:
         from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: PLC0415 - requests slows DAG parsing

@@ -1,7 +1,7 @@
 """How far readers are behind: what comes after the place up to which they have read, shard by shard.
 
 Reading from a shard takes part of its 5 GetRecords a second and 2 MiB/s, which it shares with the readers that are
-watched; a look at a shard is mostly two requests.
+watched; a check of a shard is mostly two requests.
 """
 
 from collections.abc import Iterator, Mapping
@@ -77,7 +77,7 @@ def _records(client: Any, stream: str, shard_id: str, arguments: Mapping[str, An
         if not iterator or (not page["Records"] and not page.get("MillisBehindLatest")):
             return
     raise TransientError(
-        f"stream {stream}, shard {shard_id}: its tip was not reached within {MOST_PAGES} requests: look again later"
+        f"stream {stream}, shard {shard_id}: its tip was not reached within {MOST_PAGES} requests: check again later"
     )
 
 

@@ -15,7 +15,7 @@ KINESIS = AwsService(
         "AccessDeniedException": "give the role of the AWS connection this right (docs/connections/kinesis.md)",
         "KMSAccessDeniedException": "let the role of the AWS connection use the stream's key",
     },
-    races=frozenset({"ResourceInUseException"}),  # the stream is being changed: look again
+    races=frozenset({"ResourceInUseException"}),  # the stream is being changed: check again
 )
 TOO_LARGE = frozenset({"InvalidArgumentException", "ValidationException", "RequestEntityTooLargeException"})
 DAILY_LIMITS = {

@@ -214,7 +214,7 @@ class KinesisStreamHook(BoundedAwsHook):
 
     @cached_property
     def _putting(self) -> Any:
-        """One client for all calls: making one costs 50 ms of CPU and a look at the connection."""
+        """One client for all calls: making one costs 50 ms of CPU and a check of the connection."""
         return self.get_client_type(region_name=self.region_name, config=self.config.merge(PUTTING))
 
     def stop(self) -> None:

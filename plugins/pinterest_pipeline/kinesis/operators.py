@@ -1,4 +1,4 @@
-"""Bring Kinesis streams to what is declared, give them more or fewer shards, and retire them."""
+"""Bring Kinesis streams to what is declared, give them more or fewer shards, and delete them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -127,13 +127,13 @@ class KinesisScaleStreamOperator(KinesisStreamOperator):
         return {"stream": self.stream_name, "open_shards": stream and stream.open_shard_count, "actions": actions}
 
 
-class KinesisRetireStreamOperator(KinesisStreamOperator):
-    """Delete a stream, once all its records are read; with ``force`` at once. A stream that is not there is retired.
+class KinesisDeleteStreamOperator(KinesisStreamOperator):
+    """Delete a stream, once all its records are read; with ``force`` at once. One that is not there counts as deleted.
 
     Read is what ``sql`` says readers have read, see :func:`pinterest_pipeline.kinesis.readiness.read_up_to`; without
-    ``sql`` nothing counts as read, so that only a stream without records is retired. Stop the producers first: a record
-    that comes between the look and the deletion is lost. Registered consumers (enhanced fan-out) count as readers that
-    still want the stream. Returns ``{"stream", "retired", "actions"}``; ``retired`` is
+    ``sql`` nothing counts as read, so that only a stream without records is deleted. Stop the producers first: a record
+    that comes between the check and the deletion is lost. Registered consumers (enhanced fan-out) count as readers that
+    still want the stream. Returns ``{"stream", "deleted", "actions"}``; ``deleted`` is
     false where there was no stream, and the action says in how many shards ``force`` gave up unread records.
 
     :param sql: Query, or ``.sql`` file, run by ``warehouse_conn_id`` with ``parameters``. (templated)
@@ -186,7 +186,7 @@ class KinesisRetireStreamOperator(KinesisStreamOperator):
 
     @override
     def finish(self, context: Any, stream: StreamDescription | None, actions: list[str]) -> dict[str, Any]:
-        return {"stream": self.stream_name, "retired": bool(actions), "actions": actions}
+        return {"stream": self.stream_name, "deleted": bool(actions), "actions": actions}
 
 
 def require_unwanted(stream: StreamDescription, unread: Sequence[UnreadShard]) -> None:
@@ -196,10 +196,10 @@ def require_unwanted(stream: StreamDescription, unread: Sequence[UnreadShard]) -
         raise PermanentError(
             f"Stream {stream.name} has unread records in {len(unread)} shards, the oldest of "
             f"{oldest.arrived_at.isoformat(timespec='seconds')} in {oldest.shard_id} ({oldest.sequence_number}): let "
-            "the readers finish (DAG pinterest_stream_supervisor), or retire it with force and lose them."
+            "the readers finish (DAG pinterest_stream_supervisor), or delete it with force and lose them."
         )
     if stream.consumer_count:
         raise PermanentError(
-            f"Stream {stream.name} has {stream.consumer_count} registered consumers: deregister them, or retire it "
+            f"Stream {stream.name} has {stream.consumer_count} registered consumers: deregister them, or delete it "
             "with force."
         )

@@ -1,4 +1,4 @@
-"""The loop that the operators of streams share: look, take one step, look again."""
+"""The loop that the operators of streams share: look, take one step, check again."""
 
 import time
 from abc import abstractmethod
@@ -32,7 +32,7 @@ class KinesisStreamOperator(BaseOperator):
 
     :param stream_name: Name of the stream. (templated)
     :param timeout: For all changes together; a change of the shard count takes the service minutes.
-    :param poll_seconds: Seconds between two looks while waiting.
+    :param poll_seconds: Seconds between two polls while waiting.
     """
 
     template_fields: Sequence[str] = ("stream_name", "aws_conn_id", "region_name")
@@ -95,7 +95,7 @@ class KinesisStreamOperator(BaseOperator):
         return self._converge(context, deadline, actions, changed_at)
 
     def _converge(self, context: Any, deadline: float, actions: list[str], changed_at: float) -> dict[str, Any]:
-        is_first_look = True
+        is_first_check = True
         while True:
             stream = self.hook.find(self.stream_name)
             step = self.next_step(stream)
@@ -111,15 +111,15 @@ class KinesisStreamOperator(BaseOperator):
                     )
                 step = Await.ACTIVE
             if isinstance(step, Await):
-                if is_first_look:
+                if is_first_check:
                     time.sleep(min(SHORT_WAIT_SECONDS, self.poll_seconds))
                 else:
                     self._wait(step, deadline, actions, changed_at)
-                is_first_look = False
+                is_first_check = False
                 continue
             self.hook.change(step.operation, self.stream_name, **step.arguments)
             actions.append(step.says)
-            changed_at, is_first_look = time.time(), True
+            changed_at, is_first_check = time.time(), True
 
     def _wait(self, until: Await, deadline: float, actions: list[str], changed_at: float) -> None:
         """Wait a little here, or defer until it is so and come back in :meth:`resume`."""

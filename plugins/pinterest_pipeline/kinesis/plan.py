@@ -111,7 +111,7 @@ class Await(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One call that brings the stream nearer to what it is to be; after it, look again.
+    """One call that brings the stream nearer to what it is to be; after it, check again.
 
     :param operation: By boto3's name, with its arguments.
     :param says: What it changes, in words; the same change has the same words.

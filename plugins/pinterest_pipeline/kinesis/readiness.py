@@ -1,11 +1,11 @@
-"""One look at a stream, as sensors, triggers and operators share it: is it there, and do its readers keep up?"""
+"""One check of a stream, as sensors, triggers and operators share it: is it there, and do its readers keep up?"""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.common.poll import PollResult
 from pinterest_pipeline.kinesis.backlog import IteratorAge, ReadUpTo
 from pinterest_pipeline.kinesis.model import StreamDescription, StreamStatus
 from pinterest_pipeline.kinesis.plan import Await, missing_stream
@@ -43,38 +43,39 @@ def read_up_to(database: Database, sql: str, parameters: Mapping[str, Any] | Non
     )
 
 
-def look_for_status(name: str, stream: StreamDescription | None, until: str) -> Look:
-    """Tell what one look at a stream amounts to.
+def check_status(name: str, stream: StreamDescription | None, until: str) -> PollResult:
+    """Tell what one check of a stream amounts to.
 
     :param until: An :class:`Await`.
     :raises PermanentError: waiting for ACTIVE, where the stream does not exist or is being deleted.
     """
     if until == Await.DELETED:
-        gone = stream is None
-        return Look(result={"status": "DELETED"}) if gone else Look(waiting_for=f"stream {name} to be deleted")
+        if stream is not None:
+            return PollResult(waiting_for=f"stream {name} to be deleted")
+        return PollResult(result={"status": "DELETED"})
     if stream is None:
         raise missing_stream(name)
     if stream.status == StreamStatus.DELETING:
         raise PermanentError(f"Stream {name} is being deleted: create it again (DAG pinterest_kinesis_streams).")
     if stream.status != StreamStatus.ACTIVE:
-        return Look(waiting_for=f"stream {name} to be ACTIVE, it is {stream.status}")
-    return Look(result={"stream": name, "status": stream.status, "open_shards": stream.open_shard_count})
+        return PollResult(waiting_for=f"stream {name} to be ACTIVE, it is {stream.status}")
+    return PollResult(result={"stream": name, "status": stream.status, "open_shards": stream.open_shard_count})
 
 
-def look_for_age(seen: Look, name: str, age: IteratorAge, max_age: timedelta) -> Look:
-    """Go on from a look at the status: is the iterator age known, and small enough?"""
+def check_age(seen: PollResult, name: str, age: IteratorAge, max_age: timedelta) -> PollResult:
+    """Go on from a check of the status: is the iterator age known, and small enough?"""
     if age.milliseconds is None:
-        return Look(
+        return PollResult(
             waiting_for=f"an iterator age of stream {name}: CloudWatch has none of the last minutes, and no `sql` says "
             "how far its readers are"
         )
     behind = f"{age.milliseconds / 1000:.1f} s (from {age.source})"
     if timedelta(milliseconds=age.milliseconds) > max_age:
-        return Look(waiting_for=f"the readers of stream {name}, {behind} behind, to be within {max_age}")
-    return Look(result={**seen.result, "iterator_age_ms": age.milliseconds, "source": age.source})
+        return PollResult(waiting_for=f"the readers of stream {name}, {behind} behind, to be within {max_age}")
+    return PollResult(result={**seen.result, "iterator_age_ms": age.milliseconds, "source": age.source})
 
 
-def look_at_stream(
+def check_stream(
     hook: "KinesisStreamHook",
     name: str,
     *,
@@ -83,13 +84,13 @@ def look_at_stream(
     database: Database | None = None,
     sql: str | None = None,
     parameters: Mapping[str, Any] | None = None,
-) -> Look:
-    """Look once: at the status and, where ``max_age_seconds`` is given, at the iterator age.
+) -> PollResult:
+    """Check once: at the status and, where ``max_age_seconds`` is given, at the iterator age.
 
     :param database: With ``sql``, tells how far readers are where CloudWatch has no iterator age.
     """
-    seen = look_for_status(name, hook.find(name), until)
+    seen = check_status(name, hook.find(name), until)
     if seen.result is None or max_age_seconds is None:
         return seen
     read = read_up_to(database, sql, parameters) if database is not None and sql is not None else None
-    return look_for_age(seen, name, hook.iterator_age(name, read), timedelta(seconds=max_age_seconds))
+    return check_age(seen, name, hook.iterator_age(name, read), timedelta(seconds=max_age_seconds))

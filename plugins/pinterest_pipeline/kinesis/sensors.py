@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, override
 
 from pinterest_pipeline.common.links import KinesisStreamLink
-from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.common.poll import PollResult
 from pinterest_pipeline.common.polling_sensor import PollingSensor
 from pinterest_pipeline.kinesis.plan import Await, require_stream_name
-from pinterest_pipeline.kinesis.readiness import look_at_stream
+from pinterest_pipeline.kinesis.readiness import check_stream
 from pinterest_pipeline.kinesis.triggers import KinesisStreamTrigger
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ class KinesisStreamSensor(PollingSensor):
         )
 
     @override
-    def look(self) -> Look:
+    def check(self) -> PollResult:
         from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
         database = PipelinePostgresHook(self.warehouse_conn_id) if self.sql is not None else None
-        return look_at_stream(self.hook, require_stream_name(self.stream_name), database=database, **self._arguments())
+        return check_stream(self.hook, require_stream_name(self.stream_name), database=database, **self._arguments())
 
     @override
     def trigger(self, *, deadline: float, poll_seconds: float) -> KinesisStreamTrigger:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, override
 
 from asgiref.sync import sync_to_async
 
-from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.common.poll import PollResult
 from pinterest_pipeline.common.polling_trigger import PollingTrigger
-from pinterest_pipeline.kinesis.readiness import look_at_stream
+from pinterest_pipeline.kinesis.readiness import check_stream
 
 if TYPE_CHECKING:
     from pinterest_pipeline.kinesis.hook import KinesisStreamHook
@@ -42,7 +42,7 @@ class KinesisStreamTrigger(PollingTrigger):
         super().__init__(deadline=deadline, poll_seconds=poll_seconds)
         self.stream_name = stream_name
         self.warehouse_conn_id = warehouse_conn_id
-        self.look_arguments: dict[str, Any] = {
+        self.check_arguments: dict[str, Any] = {
             "until": until,
             "max_age_seconds": max_age_seconds,
             "sql": sql,
@@ -58,7 +58,7 @@ class KinesisStreamTrigger(PollingTrigger):
     @override
     def arguments(self) -> dict[str, Any]:
         own = {"stream_name": self.stream_name, "warehouse_conn_id": self.warehouse_conn_id}
-        return {**own, **self.look_arguments, **self.connection}
+        return {**own, **self.check_arguments, **self.connection}
 
     @cached_property
     def _hook(self) -> "KinesisStreamHook":
@@ -67,14 +67,14 @@ class KinesisStreamTrigger(PollingTrigger):
         return KinesisStreamHook(**hook_arguments(self.connection))
 
     @override
-    async def look(self) -> Look:
-        return await sync_to_async(self._look, thread_sensitive=False)()
+    async def check(self) -> PollResult:
+        return await sync_to_async(self._check, thread_sensitive=False)()
 
-    def _look(self) -> Look:
+    def _check(self) -> PollResult:
         from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
         database = PipelinePostgresHook(self.warehouse_conn_id) if self.warehouse_conn_id else None
-        return look_at_stream(self._hook, self.stream_name, database=database, **self.look_arguments)
+        return check_stream(self._hook, self.stream_name, database=database, **self.check_arguments)
 
 
 def hook_arguments(connection: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.common.poll import PollResult
 
 OBJECT_NAME = re.compile(r"/(?P<topic>[^/]+)\+(?P<partition>\d+)\+(?P<start>\d+)\.json(\.gz)?$")
 CLOCK_TOLERANCE = timedelta(days=1)  # the record's day is the producer's clock, which may not be ours
@@ -97,11 +97,11 @@ def behind(targets: Sequence[Target], landed: Mapping[str, Mapping[int, int]]) -
     return late
 
 
-def look_for(targets: Sequence[Target], landed: Mapping[str, Mapping[int, int]]) -> Look:
-    """Tell what one look at the lake amounts to."""
+def check_landed(targets: Sequence[Target], landed: Mapping[str, Mapping[int, int]]) -> PollResult:
+    """Tell what one check of the lake amounts to."""
     if late := behind(targets, landed):
-        return Look(waiting_for="; ".join(late))
+        return PollResult(waiting_for="; ".join(late))
     topics = {
         topic: {str(partition): offset for partition, offset in offsets.items()} for topic, offsets in landed.items()
     }
-    return Look(result={"topics": topics})
+    return PollResult(result={"topics": topics})

@@ -5,9 +5,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, override
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.common.poll import PollResult
 from pinterest_pipeline.common.polling_sensor import PollingSensor
-from pinterest_pipeline.lake.landing import Target, look_for, target_to_json, targets_of
+from pinterest_pipeline.lake.landing import Target, check_landed, target_to_json, targets_of
 from pinterest_pipeline.lake.triggers import KafkaOffsetsLandedTrigger
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ class KafkaOffsetsLandedSensor(PollingSensor):
         return LakeHook(self.bucket, self.aws_conn_id)
 
     @override
-    def look(self) -> Look:
+    def check(self) -> PollResult:
         targets = self.targets
-        return look_for(targets, self._hook.landed_offsets(self.topics_dir, targets) if targets else {})
+        return check_landed(targets, self._hook.landed_offsets(self.topics_dir, targets) if targets else {})
 
     @override
     def trigger(self, *, deadline: float, poll_seconds: float) -> KafkaOffsetsLandedTrigger:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, override
 
 from asgiref.sync import sync_to_async
 
-from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.common.poll import PollResult
 from pinterest_pipeline.common.polling_trigger import PollingTrigger
-from pinterest_pipeline.lake.landing import look_for, target_from_json
+from pinterest_pipeline.lake.landing import check_landed, target_from_json
 
 if TYPE_CHECKING:
     from pinterest_pipeline.lake.hook import LakeHook
@@ -53,9 +53,9 @@ class KafkaOffsetsLandedTrigger(PollingTrigger):
         return LakeHook(self.bucket, self.aws_conn_id)
 
     @override
-    async def look(self) -> Look:
-        return await sync_to_async(self._look, thread_sensitive=False)()
+    async def check(self) -> PollResult:
+        return await sync_to_async(self._check, thread_sensitive=False)()
 
-    def _look(self) -> Look:
+    def _check(self) -> PollResult:
         targets = [target_from_json(target) for target in self.targets]
-        return look_for(targets, self._hook.landed_offsets(self.topics_dir, targets))
+        return check_landed(targets, self._hook.landed_offsets(self.topics_dir, targets))

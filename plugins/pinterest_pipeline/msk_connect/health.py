@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Health(StrEnum):
-    """What a look at the connector says."""
+    """What a check of the connector says."""
 
     HEALTHY = "healthy"
     NOT_YET = "not_yet"  # may heal by itself, by a restart, or by waiting for the first metrics
@@ -27,7 +27,7 @@ class TaskCounts:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that the verdict needs, read within one poll.
+    """Everything that a health check needs, read within one poll.
 
     :param lag: Records not yet consumed, by topic (CloudWatch ``AWS/Kafka`` ``SumOffsetLag``); a topic of which
         CloudWatch has no recent value is missing.
@@ -41,7 +41,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class HealthCheck:
     """A claim and its reasons, one short sentence each."""
 
     health: Health
@@ -54,19 +54,19 @@ class Verdict:
 TERMINAL_STATES = frozenset({"FAILED", "DELETING"})
 
 
-def health(snapshot: Snapshot, *, topics: Collection[str], max_lag: int, min_running_tasks: int = 1) -> Verdict:
-    """Judge a snapshot; every reason that holds is named, so that a person need not look again for the next one."""
+def health(snapshot: Snapshot, *, topics: Collection[str], max_lag: int, min_running_tasks: int = 1) -> HealthCheck:
+    """Assess a snapshot; every reason that holds is named, so that a person need not check again for the next one."""
     if snapshot.state in TERMINAL_STATES:
         detail = f" ({snapshot.state_reason})" if snapshot.state_reason else ""
-        return Verdict(Health.FAILED, (f"the connector's state is {snapshot.state}{detail}",))
+        return HealthCheck(Health.FAILED, (f"the connector's state is {snapshot.state}{detail}",))
     reasons = (
         *_state_reasons(snapshot.state),
         *_task_reasons(snapshot.tasks, min_running_tasks),
         *_lag_reasons(snapshot.lag, topics, max_lag),
     )
     if reasons:
-        return Verdict(Health.NOT_YET, reasons)
-    return Verdict(Health.HEALTHY, (_summary(snapshot),))
+        return HealthCheck(Health.NOT_YET, reasons)
+    return HealthCheck(Health.HEALTHY, (_summary(snapshot),))
 
 
 def has_failed_tasks(snapshot: Snapshot) -> bool:

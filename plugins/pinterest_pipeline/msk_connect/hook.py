@@ -31,7 +31,7 @@ MSK_CONNECT = AwsService(
         "AccessDeniedException": "give the role of the AWS connection this right (docs/connections/msk_connect.md)",
         "ForbiddenException": "give the role of the AWS connection this right (docs/connections/msk_connect.md)",
     },
-    races=frozenset({"ConflictException"}),  # someone else changed the connector meanwhile: look again
+    races=frozenset({"ConflictException"}),  # someone else changed the connector meanwhile: check again
     arguments="the connector file",
 )
 calling = MSK_CONNECT.calling
@@ -79,7 +79,7 @@ class MskConnectHook(BoundedAwsHook):
         return connector
 
     def snapshot(self, name: str, topics: list[str], cluster_name: str | None) -> Snapshot | None:
-        """Return what a health verdict needs (3 to 5 requests), or None where there is no such connector."""
+        """Return what a health check needs (3 to 5 requests), or None where there is no such connector."""
         return self._converse(connector_api.take_snapshot(name, topics, cluster_name, datetime.now(UTC)))
 
     def operations(self, connector: Connector, since: datetime) -> list[Operation]:

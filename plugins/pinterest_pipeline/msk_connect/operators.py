@@ -25,7 +25,7 @@ class MskConnectOperator(BaseOperator):
     """What the operators of this module share: the connection, and waiting for a state, deferred or not.
 
     :param timeout: How long to wait for the service; creating takes it 5 to 10 minutes, updating as long.
-    :param poll_seconds: Seconds between two looks while waiting.
+    :param poll_seconds: Seconds between two polls while waiting.
     """
 
     template_fields: Sequence[str] = ("aws_conn_id", "region_name")
@@ -95,7 +95,7 @@ class MskConnectOperator(BaseOperator):
 class MskConnectEnsureConnectorOperator(MskConnectOperator):
     """Create the connector, or update it where its file says something else; do nothing when both are equal.
 
-    Looks, takes one step, looks again, until nothing is left to do: so a task that was killed between two steps goes
+    Looks, takes one step, polls again, until nothing is left to do: so a task that was killed between two steps goes
     on where it was. Configuration and capacity are updated one after the other (the service refuses both at once). What
     cannot be updated (plugin, cluster, role, worker configuration) is named in an error. Returns
     ``{"connector", "arn", "state", "actions"}``; actions name keys, never values.
@@ -128,7 +128,7 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
         return self._converge(time.time() + self.timeout.total_seconds(), [])
 
     def resume(self, _context: Any, event: Mapping[str, str], deadline: float, actions: list[str]) -> dict[str, Any]:
-        """Go on after a deferral: whether the state was reached or not, the next look decides."""
+        """Go on after a deferral: whether the state was reached or not, the next check decides."""
         self._check(event["status"])
         return self._converge(deadline, actions)
 

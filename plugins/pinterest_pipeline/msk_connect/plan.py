@@ -63,7 +63,7 @@ def _includes(reported: Any, wanted: Any) -> bool:
 
 
 class Step(StrEnum):
-    """One action towards the wanted connector; after it, look again."""
+    """One action towards the wanted connector; after it, check again."""
 
     CREATE = "create"
     WAIT_RUNNING = "wait until it is running"

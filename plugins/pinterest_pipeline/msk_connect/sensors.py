@@ -84,11 +84,11 @@ class MskConnectHealthSensor(BaseSensorOperator):
             return False
         if snapshot is None:
             raise missing(self.connector_name)
-        verdict = health(snapshot, topics=topics, max_lag=self.max_lag, min_running_tasks=self.min_running_tasks)
-        if verdict.health is Health.FAILED:
-            raise failed(self.connector_name, str(verdict))
-        self.log.info("Connector %s is %s: %s", self.connector_name, verdict.health, verdict)
-        return verdict.health is Health.HEALTHY
+        found = health(snapshot, topics=topics, max_lag=self.max_lag, min_running_tasks=self.min_running_tasks)
+        if found.health is Health.FAILED:
+            raise failed(self.connector_name, str(found))
+        self.log.info("Connector %s is %s: %s", self.connector_name, found.health, found)
+        return found.health is Health.HEALTHY
 
     @override
     def execute(self, context: Any) -> None:

@@ -124,10 +124,10 @@ class MskConnectHealthTrigger(BaseTrigger):
                     if snapshot is None:
                         yield TriggerEvent({"status": "missing", "message": self.connector_name})
                         return
-                    verdict = health(snapshot, topics=self.topics, **self.limits)
-                    message = str(verdict)
-                    if verdict.health is not Health.NOT_YET:
-                        yield TriggerEvent({"status": verdict.health.value, "message": message})
+                    found = health(snapshot, topics=self.topics, **self.limits)
+                    message = str(found)
+                    if found.health is not Health.NOT_YET:
+                        yield TriggerEvent({"status": found.health.value, "message": message})
                         return
                 self.log.info("Connector %s: %s", self.connector_name, message)
                 if time.time() + self.poll_seconds > self.deadline:

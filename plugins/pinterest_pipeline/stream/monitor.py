@@ -1,4 +1,4 @@
-"""One look at a running stream, for the sensor and for its trigger: the run, what was asked, progress, and backlog."""
+"""One check of a running stream, for the sensor and for its trigger: the run, what was asked, progress, and backlog."""
 
 import logging
 from collections.abc import Mapping
@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from pinterest_pipeline.common.errors import PipelineError
 from pinterest_pipeline.databricks.runs import Run
-from pinterest_pipeline.stream.policy import Judgement, Limits, Progress, Verdict, is_waiting_too_long, judge, overdue
+from pinterest_pipeline.stream.policy import (
+    Limits,
+    Progress,
+    StreamHealth,
+    StreamState,
+    assess,
+    is_waiting_too_long,
+    overdue,
+)
 from pinterest_pipeline.stream.tables import read_control, read_positions, read_progress, stamp
 
 if TYPE_CHECKING:
@@ -48,9 +56,9 @@ class Watched:
 
 @dataclass(frozen=True)
 class Report:
-    """What one look saw; ``as_json`` is the sensor's result, and what the alarm tells."""
+    """What one check saw; ``as_json`` is the sensor's result, and what the alarm tells."""
 
-    judgement: Judgement
+    health: StreamHealth
     run: Run
     job_name: str
     progress: Mapping[str, Progress] = field(default_factory=dict)
@@ -59,8 +67,8 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         return {
             "stream": self.job_name,
-            "verdict": self.judgement.verdict.value,
-            "reason": self.judgement.reason,
+            "state": self.health.state.value,
+            "reason": self.health.reason,
             "databricks_run_id": self.run.run_id,
             "run_page_url": self.run.page_url,
             "last_good_batch": {
@@ -74,7 +82,7 @@ class Report:
 class StreamWatch:
     """Looks at one run of a stream.
 
-    A look costs one request to Databricks and two short queries; Kinesis is asked only about queries that have
+    A check costs one request to Databricks and two short queries; Kinesis is asked only about queries that have
     committed nothing for ``stale_after_seconds``, and once more when the watch ends. Raises :class:`TransientError`
     where one of the three gives no answer.
     """
@@ -102,8 +110,8 @@ class StreamWatch:
 
         return KinesisStreamHook(aws_conn_id=self.watched.aws_conn_id, region_name=self.watched.region_name)
 
-    def look(self, *, watch_until: float, handover: bool = False) -> Report:
-        """Look once.
+    def check(self, *, watch_until: float, handover: bool = False) -> Report:
+        """Check once.
 
         :param watch_until: Epoch seconds at which the watch is over.
         :param handover: Another run of the DAG waits to begin.
@@ -114,7 +122,7 @@ class StreamWatch:
         now = datetime.now(UTC)
         behind = {query: self._behind_ms(query) for query in self._overdue(progress, run, now)}
         waiting = {query: now - timedelta(milliseconds=age) for query, age in behind.items()}
-        judgement = judge(
+        health = assess(
             run,
             control,
             {query: since for query, since in waiting.items() if is_waiting_too_long(since, self.watched.limits, now)},
@@ -122,8 +130,8 @@ class StreamWatch:
             watch_until=datetime.fromtimestamp(watch_until, UTC),
             handover=handover,
         )
-        is_end = judgement.verdict is not Verdict.FINE
-        return Report(judgement, run, self.watched.job_name, progress, self._lag() if is_end else {})
+        is_end = health.state is not StreamState.HEALTHY
+        return Report(health, run, self.watched.job_name, progress, self._lag() if is_end else {})
 
     def _overdue(self, progress: Mapping[str, Progress], run: Run, now: datetime) -> list[str]:
         if run.state.is_over:

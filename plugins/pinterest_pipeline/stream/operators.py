@@ -179,7 +179,7 @@ class DatabricksLaunchStreamOperator(DatabricksJobWait):
         return {"run_id": run.run_id, "job_id": job.job_id, "run_page_url": run.page_url, "attached": attached}
 
 
-class DatabricksHaltStreamOperator(DatabricksJobWait):
+class DatabricksStopStreamOperator(DatabricksJobWait):
     """Let a stream's job start no more runs and, for ``stop`` and ``restart``, wait for the end of its active one.
 
     The run ends by itself, between two micro-batches, since ``stream.control`` says so (the task before writes it);

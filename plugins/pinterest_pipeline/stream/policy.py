@@ -54,10 +54,10 @@ class Limits:
     start_within_seconds: float
 
 
-class Verdict(StrEnum):
+class StreamState(StrEnum):
     """What a watcher sees."""
 
-    FINE = "fine"
+    HEALTHY = "healthy"
     DEAD = "dead"
     STALE = "stale"
     STOPPED = "stopped as asked"
@@ -65,14 +65,14 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """A verdict, and why."""
+class StreamHealth:
+    """A state, and why."""
 
-    verdict: Verdict
+    state: StreamState
     reason: str
 
 
-def judge(
+def assess(
     run: Run,
     control: Control,
     unread_since: Mapping[str, datetime],
@@ -80,24 +80,26 @@ def judge(
     now: datetime,
     watch_until: datetime,
     handover: bool = False,
-) -> Judgement:
-    """Judge a stream by its run and by its queries that stand still.
+) -> StreamHealth:
+    """Assess a stream by its run and by its queries that stand still.
 
     :param unread_since: By query that is :func:`overdue`, the arrival of the oldest record that it has not read.
     :param handover: Another run of the DAG waits to begin, with somebody's request.
     """
     if run.state.is_over:
         if control.paused_at or (control.stop_requested_at and control.stop_requested_at.timestamp() > run.start_time):
-            return Judgement(Verdict.STOPPED, f"run {run.run_id} ended as asked: {run.state}")
-        return Judgement(Verdict.DEAD, f"run {run.run_id} ended: {run.state}")
+            return StreamHealth(StreamState.STOPPED, f"run {run.run_id} ended as asked: {run.state}")
+        return StreamHealth(StreamState.DEAD, f"run {run.run_id} ended: {run.state}")
     if unread_since:
         waits = ", ".join(f"{query} since {since:%Y-%m-%dT%H:%M:%SZ}" for query, since in sorted(unread_since.items()))
-        return Judgement(Verdict.STALE, f"run {run.run_id} is {run.state} and commits nothing; records wait: {waits}")
+        return StreamHealth(
+            StreamState.STALE, f"run {run.run_id} is {run.state} and commits nothing; records wait: {waits}"
+        )
     if handover:
-        return Judgement(Verdict.OVER, "another run of this DAG waits with a request")
+        return StreamHealth(StreamState.OVER, "another run of this DAG waits with a request")
     if now >= watch_until:
-        return Judgement(Verdict.OVER, f"run {run.run_id} is {run.state}")
-    return Judgement(Verdict.FINE, f"run {run.run_id} is {run.state}")
+        return StreamHealth(StreamState.OVER, f"run {run.run_id} is {run.state}")
+    return StreamHealth(StreamState.HEALTHY, f"run {run.run_id} is {run.state}")
 
 
 def overdue(

@@ -13,7 +13,7 @@ from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.links import DatabricksRunLink
 from pinterest_pipeline.common.poll import Status
 from pinterest_pipeline.stream.monitor import StreamWatch, Watched
-from pinterest_pipeline.stream.policy import StreamEndedError, Verdict
+from pinterest_pipeline.stream.policy import StreamEndedError, StreamState
 from pinterest_pipeline.stream.triggers import EVENT_GRACE_SECONDS, DatabricksStreamTrigger, a_run_is_queued
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DatabricksStreamSensor(BaseSensorOperator):
-    """Succeed when the watch is over, or the run ended as somebody asked; fail at once when the stream is sick.
+    """Succeed when the watch is over, or the run ended as somebody asked; fail at once when the stream is unhealthy.
 
     *Dead:* the run has ended. *Stale:* a query has committed nothing for ``stale_after_seconds``, although a record has
     waited for it in Kinesis for that long; its run is cancelled, so that another can begin. A quiet stream is neither.
@@ -122,11 +122,11 @@ class DatabricksStreamSensor(BaseSensorOperator):
         watch = StreamWatch(watched)
         while True:
             try:
-                report = watch.look(watch_until=watch_until, handover=a_run_is_queued(dag_id))
+                report = watch.check(watch_until=watch_until, handover=a_run_is_queued(dag_id))
             except TransientError as error:
                 self.log.warning("Not seen: %s", error)
             else:
-                if report.judgement.verdict is not Verdict.FINE:
+                if report.health.state is not StreamState.HEALTHY:
                     return self._finish(report.as_json())
             if time.time() > watch_until + EVENT_GRACE_SECONDS:
                 raise TransientError(f"The end of the watch over {self.job_name} could not be seen.")
@@ -141,15 +141,15 @@ class DatabricksStreamSensor(BaseSensorOperator):
         raise PermanentError(event["message"])
 
     def _finish(self, report: dict[str, Any]) -> dict[str, Any]:
-        verdict = report["verdict"]
-        if verdict == Verdict.STALE:
+        state = report["state"]
+        if state == StreamState.STALE:
             self.hook.cancel(report["databricks_run_id"])
-        if verdict in {Verdict.DEAD, Verdict.STALE}:
+        if state in {StreamState.DEAD, StreamState.STALE}:
             raise StreamEndedError(
-                f"Stream {self.job_name} is {verdict}: {report['reason']}. Last good batch: "
+                f"Stream {self.job_name} is {state}: {report['reason']}. Last good batch: "
                 f"{report['last_good_batch'] or 'none'}; lag in ms: {report['lag_ms']}. See {report['run_page_url']}; "
                 "the next run of this DAG launches it again.",
                 alarm=report,
             )
-        self.log.info("Stream %s, %s: %s", self.job_name, verdict, report)
+        self.log.info("Stream %s, %s: %s", self.job_name, state, report)
         return report

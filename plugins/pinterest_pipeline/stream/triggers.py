@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, override
 from asgiref.sync import sync_to_async
 
 from pinterest_pipeline.common.compat import count_dag_runs
-from pinterest_pipeline.common.poll import Look
+from pinterest_pipeline.common.poll import PollResult
 from pinterest_pipeline.common.polling_trigger import PollingTrigger
 from pinterest_pipeline.stream.monitor import Report, StreamWatch, Watched
-from pinterest_pipeline.stream.policy import LaunchStep, Verdict, next_launch
+from pinterest_pipeline.stream.policy import LaunchStep, StreamState, next_launch
 
 if TYPE_CHECKING:
     from pinterest_pipeline.databricks.jobs_hook import DatabricksJobHook
 
 log = logging.getLogger(__name__)
-EVENT_GRACE_SECONDS = 120  # the watch itself ends at `watch_until`; the deadline is for looks that get no answer
+EVENT_GRACE_SECONDS = 120  # the watch itself ends at `watch_until`; the deadline is for polls that get no answer
 
 
 class DatabricksStreamTrigger(PollingTrigger):
@@ -50,14 +50,14 @@ class DatabricksStreamTrigger(PollingTrigger):
         return StreamWatch(Watched(**self.watched))
 
     @override
-    async def look(self) -> Look:
-        report = await sync_to_async(self._look, thread_sensitive=False)()
-        if report.judgement.verdict is Verdict.FINE:
-            return Look(waiting_for=f"the end of the watch: {report.judgement.reason}")
-        return Look(report.as_json())
+    async def check(self) -> PollResult:
+        report = await sync_to_async(self._check, thread_sensitive=False)()
+        if report.health.state is StreamState.HEALTHY:
+            return PollResult(waiting_for=f"the end of the watch: {report.health.reason}")
+        return PollResult(report.as_json())
 
-    def _look(self) -> Report:
-        return self._watch.look(watch_until=self.watch_until, handover=a_run_is_queued(self.dag_id))
+    def _check(self) -> Report:
+        return self._watch.check(watch_until=self.watch_until, handover=a_run_is_queued(self.dag_id))
 
 
 class DatabricksJobTrigger(PollingTrigger):
@@ -102,13 +102,13 @@ class DatabricksJobTrigger(PollingTrigger):
         return DatabricksJobHook(self.databricks_conn_id, caller=type(self).__name__)
 
     @override
-    async def look(self) -> Look:
-        return await sync_to_async(self._look, thread_sensitive=False)()
+    async def check(self) -> PollResult:
+        return await sync_to_async(self._check, thread_sensitive=False)()
 
-    def _look(self) -> Look:
+    def _check(self) -> PollResult:
         if self.until_idle:
             active = [run for run in self._hook.newest_runs(self.job_id) if not run.state.is_over]
-            return Look(waiting_for=f"the end of run {active[0].run_id}") if active else Look({"active": 0})
+            return PollResult(waiting_for=f"the end of run {active[0].run_id}") if active else PollResult({"active": 0})
         job = self._hook.read_job(self.job_id)
         launch = next_launch(
             self._hook.newest_runs(self.job_id),
@@ -119,8 +119,8 @@ class DatabricksJobTrigger(PollingTrigger):
             now=time.time(),
         )
         if launch.step is LaunchStep.WAIT:
-            return Look(waiting_for="a run that Databricks starts, or the time to start one")
-        return Look({"step": launch.step.value})
+            return PollResult(waiting_for="a run that Databricks starts, or the time to start one")
+        return PollResult({"step": launch.step.value})
 
 
 def a_run_is_queued(dag_id: str) -> bool:

@@ -35,7 +35,7 @@ def run_task(dag_id: str, task_id: str) -> str:
     """Run one task by `airflow tasks test`; return its error, empty where there was none."""
     try:
         airflow("tasks", "test", dag_id, task_id, "2018-03-02")
-    except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
+    except Exception as error:  # noqa: BLE001 - whatever it is, the test polls at it
         return f"{type(error).__name__}: {error}"
     return ""
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from pinterest_pipeline.databricks.jobs_hook import DatabricksJobHook
-from pinterest_pipeline.stream.operators import DatabricksHaltStreamOperator, DatabricksLaunchStreamOperator
+from pinterest_pipeline.stream.operators import DatabricksLaunchStreamOperator, DatabricksStopStreamOperator
 
 # It ends well once its stop file is there, as the real one does once stream.control says so.
 ENDLESS = """import os, time
@@ -61,9 +61,9 @@ class Stream:
         operator = DatabricksLaunchStreamOperator(**{**defaults, **arguments})
         return operator.execute({"ti": TaskInstance()})
 
-    def halt(self, request, **arguments):
+    def stop(self, request, **arguments):
         defaults = {"task_id": "t", "job_name": self.name, "deferrable": False, "poll_seconds": 0.1}
-        return DatabricksHaltStreamOperator(request=request, **{**defaults, **arguments}).execute({"ti": None})
+        return DatabricksStopStreamOperator(request=request, **{**defaults, **arguments}).execute({"ti": None})
 
     @property
     def runs(self):
@@ -89,7 +89,7 @@ def stream(hook, databricks_api, tmp_path, request):
 
     yield make
     if made:
-        made[0].halt("stop", patience=timedelta(0))
+        made[0].stop("stop", patience=timedelta(0))
         assert made[0].active == []
 
 
@@ -123,7 +123,7 @@ def test_where_the_platform_restarts_nothing_a_launch_does_and_there_is_one(stre
 def test_a_continuous_job_that_somebody_paused_is_let_go(stream, until):
     seen = stream(continuous=True)
     first = seen.launch()["run_id"]
-    seen.halt("pause")
+    seen.stop("pause")
     assert seen.active == [first]
     seen.kill_driver(until)
     until(lambda: seen.active, lambda active: not active)
@@ -155,9 +155,9 @@ def test_a_stop_ends_the_run_well_and_it_stays_ended_until_the_next_launch(strea
     first = seen.launch()["run_id"]
     (seen.folder / "stop").touch()
 
-    halted = seen.halt("stop", patience=timedelta(seconds=60))
+    stopped = seen.stop("stop", patience=timedelta(seconds=60))
 
-    assert halted["cancelled"] == []
+    assert stopped["cancelled"] == []
     time.sleep(1)
     assert [(run.run_id, run.state.result) for run in seen.runs][-1] == (first, "SUCCESS")
     assert seen.active == []
@@ -169,7 +169,7 @@ def test_a_run_that_does_not_stop_is_cancelled_and_a_restart_launches_another(st
     seen = stream(continuous=True)
     first = seen.launch()["run_id"]
 
-    assert seen.halt("restart", patience=timedelta(seconds=0.2))["cancelled"] == [first]
+    assert seen.stop("restart", patience=timedelta(seconds=0.2))["cancelled"] == [first]
 
     assert seen.launch()["run_id"] != first
 

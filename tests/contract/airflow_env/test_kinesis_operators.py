@@ -1,4 +1,4 @@
-"""Ensure, scale and retire against the Kinesis stand-in, looked at by plain boto3."""
+"""Ensure, scale and delete against the Kinesis stand-in, looked at by plain boto3."""
 
 import asyncio
 import json
@@ -16,8 +16,8 @@ from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.kinesis.hook import KinesisStreamHook
 from pinterest_pipeline.kinesis.model import StreamRecord
 from pinterest_pipeline.kinesis.operators import (
+    KinesisDeleteStreamOperator,
     KinesisEnsureStreamOperator,
-    KinesisRetireStreamOperator,
     KinesisScaleStreamOperator,
 )
 from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
@@ -66,8 +66,8 @@ def scale(lab, target):
     return run(KinesisScaleStreamOperator, lab, target_shard_count=target)
 
 
-def retire(lab, **arguments):
-    return run(KinesisRetireStreamOperator, lab, **arguments)
+def delete(lab, **arguments):
+    return run(KinesisDeleteStreamOperator, lab, **arguments)
 
 
 def test_a_stream_is_created_left_alone_and_changed_where_it_differs(lab):
@@ -121,7 +121,7 @@ def test_five_shards_from_one_take_the_calls_that_kinesis_needs(lab):
     assert scale(lab, 5)["actions"] == []
 
 
-def test_a_stream_is_kept_while_a_record_is_unread_and_retired_by_what_was_committed(lab, warehouse):
+def test_a_stream_is_kept_while_a_record_is_unread_and_deleted_by_what_was_committed(lab, warehouse):
     lab.create(shards=2)
     hook = KinesisStreamHook()
     read = hook.put_records(lab.name, [StreamRecord(str(n), b"x") for n in range(20)])
@@ -131,11 +131,11 @@ def test_a_stream_is_kept_while_a_record_is_unread_and_retired_by_what_was_commi
     asked = {"sql": (SQL / "stream" / "read_up_to.sql").read_text(), "parameters": {"stream": lab.name}}
 
     with pytest.raises(PermanentError, match=rf"in {late.shard_id} \({late.last_sequence_number}\): let the readers"):
-        retire(lab, **asked)
+        delete(lab, **asked)
     assert lab.summary()["StreamStatus"] == "ACTIVE"
     warehouse.run(COMMITTED, parameters=(lab.name, late.shard_id, late.last_sequence_number))
-    assert retire(lab, **asked) == {"stream": lab.name, "retired": True, "actions": ["delete"]}
-    assert retire(lab, **asked) == {"stream": lab.name, "retired": False, "actions": []}
+    assert delete(lab, **asked) == {"stream": lab.name, "deleted": True, "actions": ["delete"]}
+    assert delete(lab, **asked) == {"stream": lab.name, "deleted": False, "actions": []}
 
 
 def test_positions_of_an_earlier_stream_of_the_name_do_not_count(lab):
@@ -144,7 +144,7 @@ def test_positions_of_an_earlier_stream_of_the_name_do_not_count(lab):
     [old] = hook.put_records(lab.name, [StreamRecord("a", b"x")]).shards
     read = {old.shard_id: old.last_sequence_number}
     assert hook.unread(lab.name, read) == ()
-    retire(lab, force=True)
+    delete(lab, force=True)
     time.sleep(1.1)  # the numbers of a shard begin with the second in which it was made
 
     lab.create(shards=1)
@@ -153,15 +153,15 @@ def test_positions_of_an_earlier_stream_of_the_name_do_not_count(lab):
     assert [one.sequence_number for one in hook.unread(lab.name, read)] == [new.first_sequence_number]
 
 
-def test_without_records_it_is_retired_freely_and_by_force_with_them(lab):
+def test_without_records_it_is_deleted_freely_and_by_force_with_them(lab):
     lab.create(shards=1)
-    assert retire(lab)["retired"]
+    assert delete(lab)["deleted"]
 
     lab.create(shards=1)
     KinesisStreamHook().put_records(lab.name, [StreamRecord("a", b"x")])
     with pytest.raises(PermanentError, match="unread records in 1 shards"):
-        retire(lab)
-    assert retire(lab, force="True")["actions"] == ["delete, giving up unread records in 1 shards"]
+        delete(lab)
+    assert delete(lab, force="True")["actions"] == ["delete, giving up unread records in 1 shards"]
 
 
 def test_deferred_each_ends_as_it_does_on_a_worker(lab, monkeypatch):
@@ -170,19 +170,19 @@ def test_deferred_each_ends_as_it_does_on_a_worker(lab, monkeypatch):
 
     created = to_the_end(KinesisEnsureStreamOperator(task_id="e", shard_count=1, retention_hours=25, **arguments))
     scaled = to_the_end(KinesisScaleStreamOperator(task_id="s", target_shard_count=3, **arguments))
-    retired = to_the_end(KinesisRetireStreamOperator(task_id="r", **arguments))
+    deleted = to_the_end(KinesisDeleteStreamOperator(task_id="r", **arguments))
 
     assert created["actions"][-1] == "retention 24 h -> 25 h"
     assert scaled["actions"] == ["shards 1 -> 2", "shards 2 -> 3"]
-    assert retired["retired"]
+    assert deleted["deleted"]
 
 
 def test_the_sensor_waits_for_the_readers_and_finds_no_age_in_cloudwatch(lab, monkeypatch):
     lab.create(shards=2)
     KinesisStreamHook().put_records(lab.name, [StreamRecord(str(n), b"x") for n in range(10)])
     last_arrival = max(record["ApproximateArrivalTimestamp"] for record in lab.records())
-    looks = iter([None, last_arrival])
-    database = SimpleNamespace(get_records=lambda *_: [(None, None, next(looks))])
+    polls = iter([None, last_arrival])
+    database = SimpleNamespace(get_records=lambda *_: [(None, None, next(polls))])
     monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda _: database)
     watch = {"task_id": "w", "stream_name": lab.name, "poke_interval": 0.1, "timeout": 60, "deferrable": False}
 

@@ -1,4 +1,4 @@
-"""One look at a stream through a real warehouse and real Kinesis: the SQL, the shards, and what they amount to."""
+"""One check of a stream through a real warehouse and real Kinesis: the SQL, the shards, and what they amount to."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from pinterest_pipeline.common.errors import TransientError
 from pinterest_pipeline.databricks.runs import Run, State
 from pinterest_pipeline.stream import tables as stream_tables
 from pinterest_pipeline.stream.monitor import StreamWatch, Watched
-from pinterest_pipeline.stream.policy import Request, Verdict
+from pinterest_pipeline.stream.policy import Request, StreamState
 
 DDL = Path(__file__).resolve().parents[3] / "include" / "sql" / "ddl"
 BATCH = """INSERT INTO stream.progress
@@ -57,9 +57,9 @@ class World:
     def put(self, key="1"):
         return self.kinesis.put_record(StreamName=self.name, PartitionKey=key, Data=b"{}")
 
-    def look(self, stale_after=1.0):
+    def check(self, stale_after=1.0):
         watched = Watched(1, "job", {self.name: self.name}, stale_after, 10, "d", "pinterest_warehouse", None, None)
-        return StreamWatch(watched).look(watch_until=time.time() + 60)
+        return StreamWatch(watched).check(watch_until=time.time() + 60)
 
 
 @pytest.fixture
@@ -94,9 +94,9 @@ def test_a_record_that_waits_before_a_silent_query_is_stale_and_its_age_the_lag(
     world.put("2")
     time.sleep(1.5)
 
-    report = world.look()
+    report = world.check()
 
-    assert report.judgement.verdict is Verdict.STALE
+    assert report.health.state is StreamState.STALE
     assert 1000 < report.lag_ms[world.name] < 20_000
     assert report.progress[world.name].batch_id == 0
 
@@ -106,16 +106,16 @@ def test_a_quiet_stream_whose_shards_are_all_read_is_fine_however_long(world):
     for batch, key in enumerate(("1", "2", "3", "4")):
         world.commit(world.put(key), batch=batch, seconds_ago=9999)
 
-    assert world.look(stale_after=0).judgement.verdict is Verdict.FINE
+    assert world.check(stale_after=0).health.state is StreamState.HEALTHY
 
 
 def test_where_nothing_was_ever_committed_the_oldest_record_counts(world):
     world.create_stream()
-    assert world.look().judgement.verdict is Verdict.FINE
+    assert world.check().health.state is StreamState.HEALTHY
     world.put()
     time.sleep(1.5)
 
-    assert world.look().judgement.verdict is Verdict.STALE
+    assert world.check().health.state is StreamState.STALE
 
 
 def test_the_newest_batch_is_the_one_committed_last_also_of_a_new_checkpoint(world):
@@ -124,7 +124,7 @@ def test_the_newest_batch_is_the_one_committed_last_also_of_a_new_checkpoint(wor
     world.checkpoint = uuid.uuid4()
     world.commit(put, batch=3)
 
-    row = world.look(stale_after=60).progress[world.name]
+    row = world.check(stale_after=60).progress[world.name]
 
     assert row.batch_id == 3
     assert abs((datetime.now(UTC) - row.committed_at).total_seconds()) < 20
@@ -149,15 +149,15 @@ def test_requests_are_remembered_and_taken_back(world):
 
 def test_an_end_that_was_asked_for_is_no_death(world):
     world.state = State("TERMINATED", "SUCCESS")
-    assert world.look().judgement.verdict is Verdict.DEAD
+    assert world.check().health.state is StreamState.DEAD
 
     stream_tables.obey(PostgresHook("pinterest_warehouse"), Request.RESTART, by="ann", reason="r")
 
-    assert world.look().judgement.verdict is Verdict.STOPPED
+    assert world.check().health.state is StreamState.STOPPED
 
 
 def test_a_warehouse_that_is_away_is_a_passing_trouble(world, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_WAREHOUSE", "postgres://u:p@127.0.0.1:1/x")
 
     with pytest.raises(TransientError, match=r"reading stream\.control"):
-        world.look()
+        world.check()

@@ -105,26 +105,26 @@ def test_cloudwatchs_newest_value_counts_whatever_its_order():
 
 
 class Hook:
-    """Shows one look after the other: a stream, and an iterator age; the last repeats."""
+    """Shows one poll after the other: a stream, and an iterator age; the last repeats."""
 
-    def __init__(self, *looks):
-        self.looks = list(looks)
+    def __init__(self, *polls):
+        self.polls = list(polls)
         self.reads = []
 
     def find(self, _name):
-        self.look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
-        if isinstance(self.look, Exception):
-            raise self.look
-        return self.look[0]
+        self.poll = self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
+        if isinstance(self.poll, Exception):
+            raise self.poll
+        return self.poll[0]
 
     def iterator_age(self, _name, read):
         self.reads.append(read)
-        return self.look[1]
+        return self.poll[1]
 
 
 @pytest.fixture
 def sensor(monkeypatch):
-    """Return a function that builds a sensor, whose trigger looks by the same hook."""
+    """Return a function that builds a sensor, whose trigger polls by the same hook."""
     monkeypatch.setattr(polling, "FIRST_POLL_SECONDS", 0)
     database = SimpleNamespace(get_records=lambda sql, parameters: [("shard-0", 7, None)])
     monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda conn_id: database)
