@@ -145,6 +145,31 @@ def test_record_at_fault_is_found_by_halving_the_request(proxy, hook, status):
     assert len(proxy.asked) == 7
 
 
+def test_halves_of_a_refused_request_are_sent_in_order(proxy, hook):
+    refused = Answer({"error_code": 413, "message": "too large"}, 413)
+    proxy.always = lambda asked: refused if len(asked.keys) > 2 else proxy.deliver(asked)
+
+    result = hook.produce("t", records(*range(7)))
+
+    delivered = [asked.keys for asked in proxy.asked if len(asked.keys) <= 2]
+    assert delivered == [["0"], ["1", "2"], ["3", "4"], ["5", "6"]]
+    assert (result.acknowledged, result.dead_letters) == (7, ())
+
+
+def test_resend_that_is_refused_repeats_no_delivered_record(proxy, hook):
+    refused = Answer({"error_code": 42205, "message": "bad"}, 422)
+    proxy.script = [
+        lambda asked: Answer(confluent([proxy.delivered(), failed(50003), proxy.delivered(), failed(50003)])),
+        refused,
+        refused,
+    ]
+
+    result = hook.produce("t", records(1, 2, 3, 4))
+
+    assert [asked.keys for asked in proxy.asked] == [["1", "2", "3", "4"], ["2", "4"], ["2"], ["4"]]
+    assert (result.acknowledged, [letter.key for letter in result.dead_letters]) == (3, ["2"])
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pinterest_pipeline.kafka_rest.responses import Dialect, Verdict, read_outcomes
+from pinterest_pipeline.kafka_rest.responses import Dialect, RecordStatus, read_outcomes
 
 SCHEMAS = {"key_schema_id": None, "value_schema_id": None}
 
@@ -27,53 +27,53 @@ def test_dialect_is_told_by_the_answer(answer, dialect):
 
 
 @pytest.mark.parametrize(
-    ("code", "verdict"),
+    ("code", "status"),
     [
-        (50002, Verdict.REJECTED),
-        (50003, Verdict.RETRY),
-        (40101, Verdict.DENIED),
-        (40301, Verdict.DENIED),
-        (40403, Verdict.REJECTED),
-        (59999, Verdict.DOUBTFUL),
+        (50002, RecordStatus.REJECTED),
+        (50003, RecordStatus.RETRY),
+        (40101, RecordStatus.DENIED),
+        (40301, RecordStatus.DENIED),
+        (40403, RecordStatus.REJECTED),
+        (59999, RecordStatus.UNCERTAIN),
     ],
 )
-def test_confluent_codes(code, verdict):
+def test_confluent_codes(code, status):
     _, (outcome,) = read_outcomes(confluent({"error_code": code, "error": "why"}), 1)
 
-    assert (outcome.verdict, outcome.error_code, outcome.reason) == (verdict, code, "why")
+    assert (outcome.status, outcome.error_code, outcome.reason) == (status, code, "why")
 
 
 @pytest.mark.parametrize(
-    ("code", "error", "verdict"),
+    ("code", "error", "status"),
     [
-        (1, "invalid data", Verdict.REJECTED),
-        (1, "timed out waiting to publish message, producer buffer full", Verdict.RETRY),
-        (1, "Publish message cancelled", Verdict.RETRY),
-        (2, "not leader", Verdict.RETRY),
-        (3, "whatever", Verdict.DOUBTFUL),
+        (1, "invalid data", RecordStatus.REJECTED),
+        (1, "timed out waiting to publish message, producer buffer full", RecordStatus.RETRY),
+        (1, "Publish message cancelled", RecordStatus.RETRY),
+        (2, "not leader", RecordStatus.RETRY),
+        (3, "whatever", RecordStatus.UNCERTAIN),
     ],
 )
-def test_karapace_codes(code, error, verdict):
+def test_karapace_codes(code, error, status):
     _, (outcome,) = read_outcomes(confluent({"error_code": code, "error": error}), 1)
 
-    assert outcome.verdict is verdict
+    assert outcome.status is status
 
 
 @pytest.mark.parametrize(
-    ("code", "verdict"),
+    ("code", "status"),
     [
-        (404, Verdict.REJECTED),
-        (413, Verdict.REJECTED),
-        (403, Verdict.DENIED),
-        (429, Verdict.RETRY),
-        (503, Verdict.RETRY),
-        (500, Verdict.DOUBTFUL),
+        (404, RecordStatus.REJECTED),
+        (413, RecordStatus.REJECTED),
+        (403, RecordStatus.DENIED),
+        (429, RecordStatus.RETRY),
+        (503, RecordStatus.RETRY),
+        (500, RecordStatus.UNCERTAIN),
     ],
 )
-def test_strimzi_codes_are_statuses_with_a_message(code, verdict):
+def test_strimzi_codes_are_statuses_with_a_message(code, status):
     _, (outcome,) = read_outcomes({"offsets": [{"error_code": code, "message": "why"}]}, 1)
 
-    assert (outcome.verdict, outcome.reason) == (verdict, "why")
+    assert (outcome.status, outcome.reason) == (status, "why")
 
 
 def test_each_record_has_its_own_outcome():
@@ -84,20 +84,20 @@ def test_each_record_has_its_own_outcome():
 
     _, outcomes = read_outcomes(answer, 2)
 
-    assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED, Verdict.REJECTED]
+    assert [outcome.status for outcome in outcomes] == [RecordStatus.DELIVERED, RecordStatus.REJECTED]
     assert (outcomes[0].partition, outcomes[0].offset) == (2, 7)
 
 
 def test_offset_that_the_proxy_was_not_told_is_unknown():
     _, (outcome,) = read_outcomes(confluent({"partition": 0, "offset": -1}), 1)
 
-    assert (outcome.verdict, outcome.partition, outcome.offset) == (Verdict.DELIVERED, None, None)
+    assert (outcome.status, outcome.partition, outcome.offset) == (RecordStatus.DELIVERED, None, None)
 
 
 def test_entry_that_says_nothing_is_not_taken_for_success():
     _, (outcome,) = read_outcomes(confluent({}), 1)
 
-    assert outcome.verdict is Verdict.DOUBTFUL
+    assert outcome.status is RecordStatus.UNCERTAIN
 
 
 @pytest.mark.parametrize(

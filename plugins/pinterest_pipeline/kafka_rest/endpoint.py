@@ -1,23 +1,25 @@
-"""Requests to a Kafka REST proxy, apart from sending them: where, as whom, what a refusal means, when to retry."""
+"""A Kafka REST proxy's address, what its refusals mean, and when to try a request again. No I/O."""
 
 import json
+import logging
+import threading
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+import tenacity
 
 from pinterest_pipeline.common.backoff import pause_seconds
 from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError, is_retryable_status
 from pinterest_pipeline.common.poll import PollResult
 
-if TYPE_CHECKING:
-    import tenacity
-
 METADATA = "application/vnd.kafka.v2+json"
 LONGEST_RETRY_AFTER_SECONDS = 60  # a usage plan's quota may ask for a day: better fail, and let Airflow retry
 CREATE_TOPIC = "create it (kafka-topics.sh --create --topic {topic}) or correct the topic"
+log = logging.getLogger(__name__)
 
 
 class HttpConnection(Protocol):
@@ -37,10 +39,11 @@ class Endpoint:
 
     base_url: str
     headers: Mapping[str, str] = field(repr=False)
+    conn_id: str
 
 
 class UnansweredError(TransientError):
-    """A request got no answer that tells its fate, or the answer was to come back later."""
+    """A request got no answer that tells its outcome, or was told to come back later."""
 
     def __init__(self, message: str, retry_after_seconds: float = 0) -> None:
         super().__init__(message)
@@ -63,8 +66,8 @@ def read_endpoint(connection: HttpConnection) -> Endpoint:
         host = f"{connection.schema or 'https'}://{host}{port}"
     if connection.login:
         basic = b64encode(f"{connection.login}:{connection.password}".encode()).decode()
-        return Endpoint(host, {"Authorization": f"Basic {basic}"})
-    return Endpoint(host, {"x-api-key": str(connection.password)})
+        return Endpoint(host, {"Authorization": f"Basic {basic}"}, connection.conn_id)
+    return Endpoint(host, {"x-api-key": str(connection.password)}, connection.conn_id)
 
 
 def refusal(
@@ -123,12 +126,37 @@ def retry_after_seconds(header: str | None, now: datetime) -> float:
     return max(0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())
 
 
-def wait_seconds(state: "tenacity.RetryCallState", *, first: float, longest: float) -> float:
-    """Return the wait before the next attempt, never less than was asked for."""
-    wait = pause_seconds(state.attempt_number, first=first, longest=longest)
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after_seconds if isinstance(error, UnansweredError) else 0
-    return max(wait, min(asked, LONGEST_RETRY_AFTER_SECONDS))
+def attempts_of_one_request(
+    *, max_attempts: int, first_wait_seconds: float, max_wait_seconds: float, stopped: threading.Event
+) -> tenacity.Retrying:
+    """Return a bounded number of attempts with growing waits; ``stopped`` ends a wait and refuses every attempt.
+
+    A wait is never shorter than the proxy's ``Retry-After`` asks for, up to a minute. Threads may share the result.
+    """
+
+    def refuse_when_stopped(_: tenacity.RetryCallState) -> None:
+        if stopped.is_set():
+            raise TransientError("stopped before the request was sent")
+
+    def wait_seconds(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        requested = error.retry_after_seconds if isinstance(error, UnansweredError) else 0
+        pause = pause_seconds(state.attempt_number, first=first_wait_seconds, longest=max_wait_seconds)
+        return max(pause, min(requested, LONGEST_RETRY_AFTER_SECONDS))
+
+    def log_failure(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("Attempt %d of %d: %s", state.attempt_number, max_attempts, error)
+
+    return tenacity.Retrying(
+        before=refuse_when_stopped,
+        retry=tenacity.retry_if_exception_type(TransientError),
+        stop=tenacity.stop_any(tenacity.stop_after_attempt(max_attempts), tenacity.stop_when_event_set(stopped)),
+        wait=wait_seconds,
+        sleep=tenacity.sleep_using_event(stopped),
+        before_sleep=log_failure,
+        reraise=True,
+    )
 
 
 def read_list(answer: bytes, what: str, conn_id: str) -> list[Any]:

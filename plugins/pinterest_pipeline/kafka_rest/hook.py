@@ -1,7 +1,7 @@
 """Kafka REST API v2, as Confluent's proxy, Karapace and Strimzi's bridge speak it, behind Amazon API Gateway.
 
 Limits: API Gateway refuses bodies beyond 10 MB and gives up on the proxy after 29 s; its usage plan answers 429.
-A request that timed out may have been carried out all the same: it is sent again, and keys make that harmless.
+The proxy may have carried out a request that timed out. It is sent again, and keys make that harmless.
 """
 
 import threading
@@ -11,24 +11,23 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
-import tenacity
 from requests.adapters import HTTPAdapter
 
 from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT
 from pinterest_pipeline.common.connections import CheckedConnectionHook
-from pinterest_pipeline.common.errors import PipelineError, TransientError
+from pinterest_pipeline.common.errors import PipelineError
 from pinterest_pipeline.common.records import Record
-from pinterest_pipeline.kafka_rest.delivery import ProduceResult
 from pinterest_pipeline.kafka_rest.endpoint import (
     METADATA,
     Endpoint,
     UnansweredError,
+    attempts_of_one_request,
     read_endpoint,
     read_list,
     refusal,
-    wait_seconds,
 )
 from pinterest_pipeline.kafka_rest.producer import Producer
+from pinterest_pipeline.kafka_rest.summary import ProduceResult
 
 JSON_RECORDS = "application/vnd.kafka.json.v2+json"
 
@@ -67,14 +66,18 @@ class KafkaRestHook(CheckedConnectionHook):
     ) -> None:
         super().__init__()
         self.kafka_rest_conn_id = kafka_rest_conn_id
-        self.max_attempts = max_attempts
         self._timeout = (connect_timeout_seconds, read_timeout_seconds)
-        self._wait = partial(wait_seconds, first=first_wait_seconds, longest=max_wait_seconds)
         self._stopped = threading.Event()
+        self._attempts = attempts_of_one_request(
+            max_attempts=max_attempts,
+            first_wait_seconds=first_wait_seconds,
+            max_wait_seconds=max_wait_seconds,
+            stopped=self._stopped,
+        )
 
     @cached_property
     def endpoint(self) -> Endpoint:
-        """Base URL and headers. Look at it once before threads use the hook: it asks Airflow for the connection."""
+        """Base URL and headers. Read it once before threads use the hook: it requests the connection from Airflow."""
         return read_endpoint(self.get_connection(self.kafka_rest_conn_id))
 
     @cached_property
@@ -111,59 +114,52 @@ class KafkaRestHook(CheckedConnectionHook):
         return True, f"Kafka REST at {self.endpoint.base_url} answers: {len(names)} topics ({', '.join(names)})"
 
     def produce(self, topic: str, records: Sequence[Record]) -> ProduceResult:
-        """Send records in one request, and again those that fail in passing, until each is settled.
+        """Send records in one request, then the ones that failed for now again, until each has an outcome.
 
-        Records that the proxy rejects, and those that no attempt delivered, come back as dead letters.
+        Records that the proxy rejects, and those that no attempt delivered, are returned as dead letters.
 
         :raises PermanentError: unknown topic, refused credentials, a URL that is no Kafka REST proxy.
         :raises TransientError: no request was answered, or no record got through, in all attempts.
         """
-        return Producer(self, topic).produce(records)
+        path = f"/topics/{quote(topic, safe='')}"
+        return Producer(topic, partial(self._request, "POST", path, topic=topic), self._attempts).produce(records)
+
+    @cached_property
+    def _request(self) -> partial[bytes]:
+        return partial(request, self._session, self.endpoint, timeout=self._timeout)
 
     def _get(self, path: str, what: str, topic: str | None = None) -> list[Any]:
-        for attempt in self.attempts():
+        for attempt in self._attempts:
             with attempt:
-                text = self.request("GET", path, what, topic=topic)
+                text = self._request("GET", path, what, topic=topic)
         return read_list(text, f"asking for {what}", self.kafka_rest_conn_id)
 
-    def attempts(self) -> tenacity.Retrying:
-        """Return the attempts of one request: bounded, with growing waits, ended at once by :meth:`stop`."""
-        return tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(TransientError),
-            stop=tenacity.stop_any(
-                tenacity.stop_after_attempt(self.max_attempts), tenacity.stop_when_event_set(self._stopped)
-            ),
-            wait=self._wait,
-            sleep=tenacity.sleep_using_event(self._stopped),
-            before_sleep=self._log_retry,
-            reraise=True,
+
+def request(
+    session: requests.Session,
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    what: str,
+    *,
+    timeout: tuple[float, float],
+    topic: str | None = None,
+    body: bytes | None = None,
+) -> bytes:
+    """Make one HTTP request; return the body of a 200, raise the error that any other answer means."""
+    headers: Mapping[str, str] = {"Accept": METADATA, **({"Content-Type": JSON_RECORDS} if body else {})}
+    url = endpoint.base_url + path
+    try:
+        response = session.request(method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
+    except requests.RequestException as error:
+        raise UnansweredError(f"{method} {url} ({what}): {type(error).__name__}: {error}") from error
+    if response.status_code != requests.codes.ok:
+        raise refusal(
+            f"{method} {url} ({what})",
+            response.status_code,
+            response.content,
+            conn_id=endpoint.conn_id,
+            topic=topic,
+            retry_after=response.headers.get("Retry-After"),
         )
-
-    def _log_retry(self, state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        self.log.warning("Attempt %d of %d: %s", state.attempt_number, self.max_attempts, error)
-
-    def request(
-        self, method: str, path: str, what: str, *, topic: str | None = None, body: bytes | None = None
-    ) -> bytes:
-        """Make one HTTP request; return the body of a 200, raise what any other answer means."""
-        if self._stopped.is_set():
-            raise TransientError(f"stopped before asking for {what}")
-        headers: Mapping[str, str] = {"Accept": METADATA, **({"Content-Type": JSON_RECORDS} if body else {})}
-        url = self.endpoint.base_url + path
-        try:
-            response = self._session.request(
-                method, url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
-            )
-        except requests.RequestException as error:
-            raise UnansweredError(f"{method} {url} ({what}): {type(error).__name__}: {error}") from error
-        if response.status_code != requests.codes.ok:
-            raise refusal(
-                f"{method} {url} ({what})",
-                response.status_code,
-                response.content,
-                conn_id=self.kafka_rest_conn_id,
-                topic=topic,
-                retry_after=response.headers.get("Retry-After"),
-            )
-        return response.content
+    return response.content

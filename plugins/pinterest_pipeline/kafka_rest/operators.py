@@ -3,20 +3,22 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, override
 
 from airflow.sdk import BaseOperator
 
-from pinterest_pipeline.common.batching import Batch, in_batches
+from pinterest_pipeline.common.batching import in_batches
 from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT, map_in_flight, require_between
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.common.records import DeadLetter, Record, UnsupportedColumnError, row_encoder
-from pinterest_pipeline.kafka_rest.delivery import ProduceResult
-from pinterest_pipeline.kafka_rest.summary import Sending
+from pinterest_pipeline.kafka_rest.summary import SendCounts, SendSummary
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
 from pinterest_pipeline.warehouse.queries import open_query
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
 
 MAX_BATCH_RECORDS = 500  # moves 20 to 30 thousand rows/s through a proxy; more gains nothing
@@ -89,7 +91,7 @@ class KafkaRestProduceOperator(BaseOperator):
         self._hook: KafkaRestHook | None = None
 
     @override
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: "Context") -> SendSummary:
         from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: PLC0415 - requests slows DAG parsing
         from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
@@ -98,27 +100,23 @@ class KafkaRestProduceOperator(BaseOperator):
         self._hook = hook = KafkaRestHook(self.kafka_rest_conn_id)
         self.log.info("Sending to topic %s at %s", self.topic, hook.endpoint.base_url)
         started_at = datetime.now(UTC)
-        sending = Sending(self.topic, started_at, self._dead_letter_box(context, started_at))
+        counts = SendCounts(self.topic, started_at, self._dead_letter_box(context, started_at))
         with open_query(PipelinePostgresHook(self.source_conn_id), self.sql, self.parameters) as (columns, rows):
             batches = in_batches(
                 self._records(columns, rows), max_records=self.max_batch_records, max_bytes=self.max_batch_bytes
             )
-            results = map_in_flight(self._produce, sending.batches_of(batches), limit=self.concurrency, stop=hook.stop)
+            produce = partial(hook.produce, self.topic)
+            results = map_in_flight(produce, counts.batches_of(batches), limit=self.concurrency, stop=hook.stop)
             with closing(results):
                 for result in results:
-                    sending.add(result)
-        return sending.finish()
+                    counts.add(result)
+        return counts.finish()
 
     @override
     def on_kill(self) -> None:
-        """Send nothing further; what is acknowledged stays, and the task's next try sends all again."""
+        """Send nothing further; what is acknowledged stays, and the next try of the task sends all rows again."""
         if self._hook is not None:
             self._hook.stop()
-
-    def _produce(self, batch: Batch) -> ProduceResult:
-        if self._hook is None:
-            raise RuntimeError("produce before execute")
-        return self._hook.produce(self.topic, batch.records)
 
     def _records(self, columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> Iterator[Record | DeadLetter]:
         try:
@@ -126,7 +124,7 @@ class KafkaRestProduceOperator(BaseOperator):
         except (ValueError, UnsupportedColumnError) as error:
             raise PermanentError(f"the query for topic {self.topic}: {error}") from error
 
-    def _dead_letter_box(self, context: Any, started_at: datetime) -> DeadLetterBox:
+    def _dead_letter_box(self, context: "Context", started_at: datetime) -> DeadLetterBox:
         from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
 
         lake = LakeHook(self.dead_letter_bucket, self.aws_conn_id)

@@ -1,4 +1,4 @@
-"""What a Kafka REST proxy said of each record: three dialects of one answer, read by one table.
+"""What a Kafka REST proxy answered for each record: three dialects of one response, classified by one table.
 
 A request that succeeds (200) still carries one outcome per record, and any of them may be a failure.
 Confluent's proxy answers 5-digit codes although its manual says 1 and 2 (kafka-rest issues 147, 281, 359,
@@ -12,66 +12,66 @@ from typing import Any, NamedTuple
 
 
 class Dialect(StrEnum):
-    """Whose proxy answered, as far as its answer shows."""
+    """The proxy that answered, as far as its answer shows."""
 
     CONFLUENT = "confluent"
     KARAPACE = "karapace"
     STRIMZI = "strimzi"
 
 
-class Verdict(StrEnum):
-    """What to do about one record."""
+class RecordStatus(StrEnum):
+    """What one record needs after a request."""
 
     DELIVERED = "delivered"
-    RETRY = "retry"  # known to pass: send again
-    DOUBTFUL = "doubtful"  # unknown, or a code that may mean anything: send again, then give the record up
+    RETRY = "retry"  # a temporary error: send again
+    UNCERTAIN = "uncertain"  # an unknown code, or one that may mean anything: send again, then give the record up
     REJECTED = "rejected"  # the record itself is at fault: give it up
     DENIED = "denied"  # we are at fault (credentials, ACL): no record will get through
 
 
 class Outcome(NamedTuple):
-    """One record's outcome; ``partition`` and ``offset`` are None unless the proxy told them."""
+    """One record's outcome; ``partition`` and ``offset`` are None unless the proxy sent them."""
 
-    verdict: Verdict
+    status: RecordStatus
     partition: int | None = None
     offset: int | None = None
     error_code: int | None = None
     reason: str = ""
 
 
-VERDICTS: Mapping[Dialect, Mapping[int, Verdict]] = {
+STATUSES: Mapping[Dialect, Mapping[int, RecordStatus]] = {
     Dialect.CONFLUENT: {
-        1: Verdict.REJECTED,
-        2: Verdict.RETRY,
-        40101: Verdict.DENIED,
-        40301: Verdict.DENIED,
-        40403: Verdict.REJECTED,
-        50002: Verdict.REJECTED,
-        50003: Verdict.RETRY,
+        1: RecordStatus.REJECTED,
+        2: RecordStatus.RETRY,
+        40101: RecordStatus.DENIED,
+        40301: RecordStatus.DENIED,
+        40403: RecordStatus.REJECTED,
+        50002: RecordStatus.REJECTED,
+        50003: RecordStatus.RETRY,
     },
-    Dialect.KARAPACE: {1: Verdict.REJECTED, 2: Verdict.RETRY},
+    Dialect.KARAPACE: {1: RecordStatus.REJECTED, 2: RecordStatus.RETRY},
     Dialect.STRIMZI: {
-        400: Verdict.REJECTED,
-        401: Verdict.DENIED,
-        403: Verdict.DENIED,
-        404: Verdict.REJECTED,
-        408: Verdict.RETRY,
-        413: Verdict.REJECTED,
-        422: Verdict.REJECTED,
-        429: Verdict.RETRY,
-        503: Verdict.RETRY,
-        504: Verdict.RETRY,
-    },  # 500 is the bridge's word for every other exception, passing or not
+        400: RecordStatus.REJECTED,
+        401: RecordStatus.DENIED,
+        403: RecordStatus.DENIED,
+        404: RecordStatus.REJECTED,
+        408: RecordStatus.RETRY,
+        413: RecordStatus.REJECTED,
+        422: RecordStatus.REJECTED,
+        429: RecordStatus.RETRY,
+        503: RecordStatus.RETRY,
+        504: RecordStatus.RETRY,
+    },  # the bridge writes 500 for every other exception, temporary or not
 }
-PASSING_REASONS = ("timed out", "cancelled")  # Karapace's own, under its code for what does not pass
+TEMPORARY_REASONS = ("timed out", "cancelled")  # Karapace's own, under its code for permanent errors
 FIRST_CONFLUENT_CODE = 10_000
 
 
 def read_outcomes(answer: object, record_count: int) -> tuple[Dialect, list[Outcome]]:
     """Read the body of a 200, which has one entry per record sent, in their order.
 
-    :raises ValueError: when the answer is of none of the three dialects, or has not one entry per record:
-        then nothing is known of the records.
+    :raises ValueError: the answer is of none of the three dialects, or has not one entry per record. The outcome of the
+        records is then unknown.
     """
     entries = answer.get("offsets") if isinstance(answer, dict) else None
     if not isinstance(answer, dict) or not isinstance(entries, list) or len(entries) != record_count:
@@ -84,7 +84,7 @@ def read_outcomes(answer: object, record_count: int) -> tuple[Dialect, list[Outc
 
 
 def dialect_of(answer: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> Dialect:
-    """Tell the dialect by what only one of the three writes."""
+    """Return the dialect, by the fields that only one of the three writes."""
     if "key_schema_id" not in answer and "value_schema_id" not in answer:
         return Dialect.STRIMZI
     for entry in entries:
@@ -99,12 +99,12 @@ def read_outcome(dialect: Dialect, entry: Mapping[str, Any]) -> Outcome:
     code, offset = entry.get("error_code"), entry.get("offset")
     if code is None:
         if offset is None:
-            return Outcome(Verdict.DOUBTFUL, reason="neither an offset nor an error_code")
-        if offset < 0:  # Karapace, where Kafka did not tell it
-            return Outcome(Verdict.DELIVERED)
-        return Outcome(Verdict.DELIVERED, entry.get("partition"), offset)
+            return Outcome(RecordStatus.UNCERTAIN, reason="neither an offset nor an error_code")
+        if offset < 0:  # Karapace, where Kafka did not return it
+            return Outcome(RecordStatus.DELIVERED)
+        return Outcome(RecordStatus.DELIVERED, entry.get("partition"), offset)
     reason = str(entry.get("error") or entry.get("message") or "no reason given")
-    verdict = VERDICTS[dialect].get(code, Verdict.DOUBTFUL)
-    if dialect is Dialect.KARAPACE and any(words in reason for words in PASSING_REASONS):
-        verdict = Verdict.RETRY
-    return Outcome(verdict, error_code=code, reason=reason)
+    status = STATUSES[dialect].get(code, RecordStatus.UNCERTAIN)
+    if dialect is Dialect.KARAPACE and any(words in reason for words in TEMPORARY_REASONS):
+        status = RecordStatus.RETRY
+    return Outcome(status, error_code=code, reason=reason)

@@ -1,15 +1,15 @@
-"""The account of one task that sends records: every row read is acknowledged or a dead letter."""
+"""The counts of one produce call, and of one task that sends records: each row is acknowledged or a dead letter."""
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple, TypedDict
 
 from pinterest_pipeline.common.batching import Batch
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.records import DeadLetter
-from pinterest_pipeline.kafka_rest.delivery import OffsetRange, ProduceResult, widen
+from pinterest_pipeline.common.records import DeadLetter, Record
 from pinterest_pipeline.kafka_rest.responses import Dialect
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
 
@@ -17,90 +17,163 @@ BATCHES_PER_LOG_LINE = 20
 log = logging.getLogger(__name__)
 
 
-class Sending:
-    """Adds up what became of the batches of one task; used by one thread.
+class OffsetRange(NamedTuple):
+    """First and last offset acknowledged in one partition; other producers may own offsets between them."""
+
+    partition: int
+    first_offset: int
+    last_offset: int
+
+
+@dataclass(frozen=True)
+class ProduceResult:
+    """The outcome of the records of one produce call.
+
+    :param acknowledged: Records that Kafka has, as the proxy says.
+    :param partitions: Their offsets, by partition; without the offsets that the proxy did not return.
+    :param dead_letters: The other records, each with its reason.
+    :param requests: HTTP requests made; ``retries`` of them repeated one that failed.
+    :param sent_bytes: Bytes of request bodies, repetitions included.
+    :param dialect: None when no request was answered with outcomes.
+    """
+
+    acknowledged: int
+    partitions: tuple[OffsetRange, ...]
+    dead_letters: tuple[DeadLetter, ...]
+    requests: int
+    retries: int
+    sent_bytes: int
+    milliseconds: float
+    dialect: Dialect | None
+
+
+class PartitionOffsets(TypedDict):
+    """An :class:`OffsetRange` as JSON."""
+
+    partition: int
+    first_offset: int
+    last_offset: int
+
+
+class SendSummary(TypedDict):
+    """The result of a task that sends the rows of a query; ``rows`` = ``acknowledged`` + ``dead_letters``.
+
+    ``dead_letter_uri`` is the prefix of the objects, None without dead letters; ``bytes`` are of request bodies;
+    ``dialect`` is None without rows; ``started_at`` is ISO 8601 in UTC.
+    """
+
+    topic: str
+    rows: int
+    acknowledged: int
+    dead_letters: int
+    dead_letter_uri: str | None
+    batches: int
+    bytes: int
+    retries: int
+    dialect: str | None
+    started_at: str
+    seconds: float
+    partitions: list[PartitionOffsets]
+
+
+def widen(ranges: dict[int, OffsetRange], seen: OffsetRange) -> None:
+    """Make the range of a partition span ``seen``."""
+    known = ranges.get(seen.partition, seen)
+    ranges[seen.partition] = OffsetRange(
+        seen.partition,
+        min(known.first_offset, seen.first_offset),
+        max(known.last_offset, seen.last_offset),
+    )
+
+
+class SendCounts:
+    """Adds up the batches of one task; used by one thread.
 
     :param started_at: Before the first request, with its time zone.
     """
 
-    def __init__(self, topic: str, started_at: datetime, box: DeadLetterBox) -> None:
-        self.topic = topic
-        self.started_at = started_at
-        self.rows = 0
-        self.acknowledged = 0
-        self.batches = 0
-        self.sent_bytes = 0
-        self.retries = 0
-        self.dialect: Dialect | None = None
-        self._box = box
-        self._offsets: dict[int, OffsetRange] = {}
+    def __init__(self, topic: str, started_at: datetime, dead_letters: DeadLetterBox) -> None:
+        self._topic = topic
+        self._started_at = started_at
         self._started = time.monotonic()
+        self._rows = 0
+        self._acknowledged = 0
+        self._batches = 0
+        self._sent_bytes = 0
+        self._retries = 0
+        self._dialect: Dialect | None = None
+        self._dead_letters = dead_letters
+        self._offsets: dict[int, OffsetRange] = {}
 
-    def batches_of(self, items: Iterable[Batch | DeadLetter]) -> Iterator[Batch]:
-        """Yield the batches, counting their records, and put the dead letters among them aside."""
+    def batches_of(self, items: Iterable[Batch | DeadLetter]) -> Iterator[Sequence[Record]]:
+        """Count the records of every batch and yield them; store the dead letters among the items."""
         for item in items:
             if isinstance(item, DeadLetter):
-                self.rows += 1
-                self._box.add(item)
+                self._rows += 1
+                self._dead_letters.add(item)
             else:
-                self.rows += len(item.records)
-                yield item
+                self._rows += len(item.records)
+                yield item.records
 
     def add(self, result: ProduceResult) -> None:
-        """Book one batch."""
-        self.batches += 1
-        self.acknowledged += result.acknowledged
-        self.sent_bytes += result.sent_bytes
-        self.retries += result.retries
-        self.dialect = result.dialect or self.dialect
-        for seen in result.partitions:
-            widen(self._offsets, seen)
-        for letter in result.dead_letters:
-            self._box.add(letter)
-        if self.batches % BATCHES_PER_LOG_LINE == 1:
+        """Count one batch and store its dead letters."""
+        self._batches += 1
+        self._acknowledged += result.acknowledged
+        self._sent_bytes += result.sent_bytes
+        self._retries += result.retries
+        self._dialect = result.dialect or self._dialect
+        for offsets in result.partitions:
+            widen(self._offsets, offsets)
+        for dead_letter in result.dead_letters:
+            self._dead_letters.add(dead_letter)
+        if self._batches % BATCHES_PER_LOG_LINE == 1:
             log.info(
                 "Topic %s, batch %d: %d records acknowledged, %d bytes, %d ms; %d records so far",
-                self.topic,
-                self.batches,
+                self._topic,
+                self._batches,
                 result.acknowledged,
                 result.sent_bytes,
                 result.milliseconds,
-                self.acknowledged,
+                self._acknowledged,
             )
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> SendSummary:
         """Write the remaining dead letters, log one sentence and return the task's result.
 
-        :raises PermanentError: when there were rows and none was acknowledged.
+        :raises PermanentError: there were rows and none was acknowledged.
         """
-        self._box.flush()
+        box = self._dead_letters
+        box.flush()
         seconds = round(time.monotonic() - self._started, 3)
-        if self.rows and not self.acknowledged:
+        if self._rows and not self._acknowledged:
             raise PermanentError(
-                f"topic {self.topic}: none of {self.rows} records was acknowledged, the first because: "
-                f"{self._box.first_reason}: mend that, and run the task again; they are kept at {self._box.uri}*"
+                f"topic {self._topic}: none of {self._rows} records was acknowledged, the first because: "
+                f"{box.first_reason}: fix that, and run the task again; the records are at {box.uri}*"
             )
         log.info(
             "Topic %s: %d rows, %d acknowledged, %d dead letters, %d requests repeated, %d bytes in %.1f s",
-            self.topic,
-            self.rows,
-            self.acknowledged,
-            self._box.count,
-            self.retries,
-            self.sent_bytes,
+            self._topic,
+            self._rows,
+            self._acknowledged,
+            box.count,
+            self._retries,
+            self._sent_bytes,
             seconds,
         )
-        return {
-            "topic": self.topic,
-            "rows": self.rows,
-            "acknowledged": self.acknowledged,
-            "dead_letters": self._box.count,
-            "dead_letter_uri": self._box.uri,
-            "batches": self.batches,
-            "bytes": self.sent_bytes,
-            "retries": self.retries,
-            "dialect": self.dialect.value if self.dialect else None,
-            "started_at": self.started_at.isoformat(timespec="seconds"),
-            "seconds": seconds,
-            "partitions": [self._offsets[partition]._asdict() for partition in sorted(self._offsets)],
-        }
+        return SendSummary(
+            topic=self._topic,
+            rows=self._rows,
+            acknowledged=self._acknowledged,
+            dead_letters=box.count,
+            dead_letter_uri=box.uri,
+            batches=self._batches,
+            bytes=self._sent_bytes,
+            retries=self._retries,
+            dialect=self._dialect.value if self._dialect else None,
+            started_at=self._started_at.isoformat(timespec="seconds"),
+            seconds=seconds,
+            partitions=[
+                PartitionOffsets(partition=partition, first_offset=first, last_offset=last)
+                for partition, first, last in sorted(self._offsets.values())
+            ],
+        )

@@ -1,0 +1,65 @@
+"""Dead letters of one task try: objects of a bounded size, each under a name of its own."""
+
+import pytest
+
+from pinterest_pipeline.common.records import DeadLetter
+from pinterest_pipeline.lake.dead_letters import MAX_BUFFERED_CHARACTERS, MAX_BUFFERED_LETTERS, DeadLetterBox
+
+FOLDER = "dead-letters/pinterest.pin/dt=2026-11-23"
+
+
+class Store:
+    bucket = "lake"
+
+    def __init__(self):
+        self.written = []
+
+    def write_json_lines(self, key, rows):
+        self.written.append((key, [row["key"] for row in rows]))
+        return f"s3://lake/{key}"
+
+
+@pytest.fixture
+def store():
+    return Store()
+
+
+@pytest.fixture
+def box(store):
+    return DeadLetterBox(store, prefix="/dead-letters/", topic="pinterest.pin", day="2026-11-23", run="run 1.try1")
+
+
+def add(box, count, payload="{}"):
+    for number in range(count):
+        box.add(DeadLetter(str(number), payload, "why"))
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [
+        pytest.param(0, [], id="none, no object"),
+        pytest.param(MAX_BUFFERED_LETTERS - 1, [MAX_BUFFERED_LETTERS - 1], id="one below the bound"),
+        pytest.param(MAX_BUFFERED_LETTERS, [MAX_BUFFERED_LETTERS], id="at the bound"),
+        pytest.param(MAX_BUFFERED_LETTERS + 1, [MAX_BUFFERED_LETTERS, 1], id="one above the bound"),
+    ],
+)
+def test_objects_hold_a_bounded_number_of_dead_letters(store, box, count, sizes):
+    add(box, count)
+    box.flush()
+
+    assert [len(keys) for _, keys in store.written] == sizes
+    assert box.count == count
+
+
+def test_each_object_of_a_try_has_the_next_number(store, box):
+    add(box, 4 * MAX_BUFFERED_LETTERS + 1)
+    box.flush()
+
+    assert [name for name, _ in store.written] == [f"{FOLDER}/run_1.try1-{n}.json" for n in range(5)]
+    assert box.uri == f"s3://lake/{FOLDER}/run_1.try1-"
+
+
+def test_large_dead_letters_are_written_before_they_fill_the_memory(store, box):
+    add(box, 2, payload="x" * (MAX_BUFFERED_CHARACTERS // 2))
+
+    assert [keys for _, keys in store.written] == [["0", "1"]]
