@@ -25,9 +25,10 @@ os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook  # noqa: E402 - after its settings
 
-from benchmarks.ingestion_tables import KEYS, QUERIES  # noqa: E402
+from benchmarks.ingestion_tables import QUERIES  # noqa: E402
 from benchmarks.own_sandbox import PROJECT, PYTHON, sandbox, start  # noqa: E402
 from pinterest_pipeline.common.records import row_encoder  # noqa: E402
+from pinterest_pipeline.common.tables import KEYS  # noqa: E402
 from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: E402
 from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator  # noqa: E402
 from pinterest_pipeline.warehouse.queries import open_query  # noqa: E402

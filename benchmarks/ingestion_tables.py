@@ -6,4 +6,3 @@ QUERIES = {
     "geo": "SELECT * FROM geolocation_data ORDER BY ind",
     "user": "SELECT * FROM user_data ORDER BY ind",
 }
-KEYS = {"pin": "index", "geo": "ind", "user": "ind"}

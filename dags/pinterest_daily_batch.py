@@ -32,6 +32,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, TaskGroup
 from airflow.timetables.interval import CronDataIntervalTimetable
 
+from pinterest_pipeline.common.tables import KEYS, topic_name
 from pinterest_pipeline.dag import assets, lakehouse
 from pinterest_pipeline.dag.daily_batch import PARAMS, any_posts, check_gold, choose_window, reconcile_rows
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
@@ -46,8 +47,7 @@ from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 from pinterest_pipeline.warehouse.operators import PostgresQueryOperator
 
 SQL = include_folder(__file__) / "sql"
-KEYS = {"pin": "index", "geo": "ind", "user": "ind"}  # table: the column whose value is the message key
-TOPICS = {table: f"{setting('topic_prefix')}.{table}" for table in KEYS}
+TOPICS = {table: topic_name(setting("topic_prefix"), table) for table in KEYS}
 STAGE_LIMIT = timedelta(hours=1)
 WAITING = {"deferrable": True, "poke_interval": 5, "timeout": 30 * 60, "execution_timeout": timedelta(minutes=35)}
 STAGE = {"deferrable": True, "poke_interval": 5, "timeout": STAGE_LIMIT, "execution_timeout": STAGE_LIMIT}

@@ -25,12 +25,13 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
+from pinterest_pipeline.common.tables import stream_prefix
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, setting
 from pinterest_pipeline.emulator.operators import EmulatePostsOperator
 
-STREAM_PREFIX = f"streaming-{setting('topic_prefix')}"
+STREAM_PREFIX = stream_prefix(setting("topic_prefix"))
 PART = {"type": "number", "minimum": 0, "maximum": 1}
 PLAN_PARAMS = {
     "rate": Param(10, type="number", exclusiveMinimum=0, maximum=5000, description="Posts a second, 3 records each."),

@@ -42,7 +42,7 @@ CONNECTOR_VALUES = """{%- set setting = pipeline_variable(var) -%}
     setting('connector'),
     bucket=setting('bucket'),
     region=setting('region', 'us-east-1'),
-    topics=topic ~ '.pin,' ~ topic ~ '.geo,' ~ topic ~ '.user',
+    topics=topic_names(topic) | join(','),
     dead_letter_topic=topic ~ '.dead-letters',
 ) }}"""
 WATCH = {"deferrable": True, "poke_interval": 15, "timeout": 4 * 60, "execution_timeout": timedelta(minutes=6)}

@@ -35,6 +35,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
+from pinterest_pipeline.common.tables import TABLES, stream_prefix
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder, sql_files
 from pinterest_pipeline.dag.settings import MACROS, setting
@@ -46,8 +47,8 @@ from pinterest_pipeline.warehouse.operators import PostgresQueryOperator
 
 INCLUDE = include_folder(__file__)
 STREAM_DDL = [file for file in sql_files(INCLUDE / "sql", "ddl") if "_stream" in file]
-TABLES = ("pin", "geo", "user")
-STREAMS = {f"stream_{table}": f"streaming-{setting('topic_prefix')}-{table}" for table in TABLES}
+STREAM_PREFIX = stream_prefix(setting("topic_prefix"))
+STREAMS = {f"stream_{table}": f"{STREAM_PREFIX}-{table}" for table in TABLES}
 JOB_VALUES = """{%- set setting = pipeline_variable(var) -%}
 {{ dict(
     job_name=setting('stream.job_name'),
@@ -55,7 +56,7 @@ JOB_VALUES = """{%- set setting = pipeline_variable(var) -%}
     notebook_root=setting('databricks.notebook_root'),
     secret_scope=setting('databricks.warehouse_url_scope'),
     secret_key=setting('databricks.warehouse_url_key'),
-    stream_prefix='streaming-' ~ setting('topic_prefix'),
+    stream_prefix=stream_prefix(setting('topic_prefix')),
     region=setting('region', 'us-east-1'),
     endpoint_url=setting('stream.endpoint_url', ''),
     checkpoint_uri=setting('stream.checkpoint_uri'),

@@ -19,8 +19,8 @@ from sandbox.run.settings import PROJECT, SandboxError, Settings
 
 sys.path.append(str(PROJECT / "plugins"))  # the emulation itself is the product's, and pure
 from pinterest_pipeline.common.records import Record, row_encoder
-from pinterest_pipeline.emulator.defects import KEYS
-from pinterest_pipeline.emulator.plan import TABLES, Emission, Mode, Plan
+from pinterest_pipeline.common.tables import KEYS, TABLES
+from pinterest_pipeline.emulator.plan import Emission, Mode, Plan
 from pinterest_pipeline.emulator.run import Emulation
 
 SQL = PROJECT / "include" / "sql" / "emulation"

@@ -177,16 +177,21 @@ def test_the_products_streams_are_pin_geo_and_user_and_a_weekend_without_readers
         pytest.param("{", "is not JSON", id="not JSON"),
         pytest.param("{}", "declares no stream", id="empty"),
         pytest.param("[]", "declares no stream", id="a list"),
-        pytest.param('{"pin": {"name": "${nobody}"}}', "no value for the placeholder 'nobody'", id="placeholder"),
-        pytest.param('{"pin": {"name": "a", "shards": 2}}', "too many or too few.*shards", id="unknown setting"),
-        pytest.param('{"pin": {"shard_count": 2}}', "setting too many or too few.*name", id="no name"),
-        pytest.param(json.dumps({"pin": {"name": "a", "shard_count": 0}, "geo": {"name": "b", "retention_hours": 1}}),
-                     "pin: shard_count is 0.*; geo: retention_hours is 1", id="all at once"),
+        pytest.param('{"pin": {"name": "${nobody}"}}', "no value for nobody", id="placeholder"),
+        pytest.param('{"pin": {"name": "${prefix}", "shards": 2}}', "too many or too few.*shards", id="unknown"),
+        pytest.param(
+            '{"pin": {"shard_count": 2, "key_id": "${prefix}"}}', "setting too many or too few.*name", id="no name"
+        ),
+        pytest.param(
+            json.dumps({"pin": {"name": "${prefix}", "shard_count": 0}, "geo": {"name": "b", "retention_hours": 1}}),
+            "pin: shard_count is 0.*; geo: retention_hours is 1",
+            id="all at once",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_in_the_file_is_named(tmp_path, text, message):
     file = tmp_path / "streams.json"
     file.write_text(text)
 
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(PermanentError, match=message):
         read_streams_file(file, {"prefix": "p"})

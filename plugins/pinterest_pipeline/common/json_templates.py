@@ -25,13 +25,20 @@ def read_json(file: Path, what: str, *, argument: str) -> Any:
         raise PermanentError(f"{what} {file} is not JSON ({error}): correct it.") from error
 
 
-def check_placeholders(
-    document: Any, values: Mapping[str, Any], what: str, *, cure: str, may_be_empty: Collection[str] = ()
-) -> None:
-    """List every missing, every empty and every unused name at once.
+def fill(
+    document: Any, values: Mapping[str, Any], what: str, *, remedy: str, may_be_empty: Collection[str] = ()
+) -> Any:
+    """Return the document with its placeholders replaced; a text that is one placeholder takes the value as it is.
 
-    :raises PermanentError: naming them after ``what``, and ``cure`` at its end.
+    :raises PermanentError: naming every missing, every empty and every unused name after ``what``, and ``remedy``.
     """
+    _check_placeholders(document, values, what, remedy, may_be_empty)
+    return _filled(document, values)
+
+
+def _check_placeholders(
+    document: Any, values: Mapping[str, Any], what: str, remedy: str, may_be_empty: Collection[str]
+) -> None:
     used: set[str] = set()
     for text in _texts(document):
         template = Template(text)
@@ -51,19 +58,18 @@ def check_placeholders(
         if names
     ]
     if problems:
-        raise PermanentError(f"{what} was given {' and '.join(problems)}: {cure}.")
+        raise PermanentError(f"{what} was given {' and '.join(problems)}: {remedy}.")
 
 
-def filled(document: Any, values: Mapping[str, Any]) -> Any:
-    """Return the document with its placeholders replaced; a text that is one placeholder takes the value as it is."""
+def _filled(document: Any, values: Mapping[str, Any]) -> Any:
     match document:
         case str():
             whole = WHOLE_PLACEHOLDER.fullmatch(document)
             return values[whole.group(1)] if whole else Template(document).substitute(values)
         case dict():
-            return {key: filled(member, values) for key, member in document.items()}
+            return {key: _filled(member, values) for key, member in document.items()}
         case list():
-            return [filled(member, values) for member in document]
+            return [_filled(member, values) for member in document]
     return document
 
 

@@ -7,6 +7,8 @@ while it parses the DAG file (0.5 CPU-seconds, measured on 3.3.1).
 
 from airflow.sdk import Asset
 
+from pinterest_pipeline.common.tables import TABLES
+
 
 def lake_assets(layer: str, tables: tuple[str, ...]) -> list[Asset]:
     """Return the Delta tables of one layer, for example ``pinterest_lake_silver_pin``."""
@@ -16,7 +18,6 @@ def lake_assets(layer: str, tables: tuple[str, ...]) -> list[Asset]:
     ]
 
 
-TABLES = ("pin", "geo", "user")
 LAKE = {
     "bronze": lake_assets("bronze", TABLES),
     "silver": [

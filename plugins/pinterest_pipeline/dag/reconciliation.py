@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-TABLES = ("pin", "geo", "user")
+from pinterest_pipeline.common.tables import TABLES, table_of
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,6 @@ class TableAccount:
     quarantined: int
     lost: int
     dead_letter_uri: str | None = None
-
-
-def table_of(topic: str) -> str:
-    """Return the table that a topic carries: the last part of its name."""
-    return topic.rpartition(".")[2]
 
 
 def offsets_by_table(produced: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, int]]]:

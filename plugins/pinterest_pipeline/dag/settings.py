@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.common.tables import stream_prefix, topic_names
 
 NAME = "pinterest_pipeline"
 CURE = "see docs/connections.md"
@@ -69,4 +70,8 @@ def exists(var: Mapping[str, Any]) -> bool:
     return True
 
 
-MACROS: dict[str, Any] = {"pipeline_variable": pipeline_variable}
+MACROS: dict[str, Any] = {
+    "pipeline_variable": pipeline_variable,
+    "stream_prefix": stream_prefix,
+    "topic_names": topic_names,
+}

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import TypedDict
 
 from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.common.times import parse_utc
 
 EXAMPLE = "2017-10-18T00:00:00"
 
@@ -73,12 +74,11 @@ def require_order(start: datetime, end: datetime, verb: str) -> None:
 def utc(name: str, given: str) -> datetime:
     """Read one bound of a window."""
     try:
-        time = datetime.fromisoformat(given.strip())
+        return parse_utc(given)
     except ValueError as error:
         raise PermanentError(
             f"Param {name} is {given!r}, which is no ISO 8601 date-time: write it like {EXAMPLE} (UTC)."
         ) from error
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def text(time: datetime) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.json_templates import check_placeholders, filled, read_json
+from pinterest_pipeline.common.json_templates import fill, read_json
 
 RUN_STATE = frozenset({"pause_status"})  # of `continuous`: what people and supervisors switch, not what the file says
 EXACT = frozenset({"base_parameters"})  # a parameter that the file dropped must go; elsewhere the service adds defaults
@@ -45,9 +45,8 @@ def read_job_file(file: Path, values: Mapping[str, Any], may_be_empty: Collectio
     settings = read_json(file, "Job file", argument="job_file")
     if not isinstance(settings, dict) or not settings.get("name") or not settings.get("tasks"):
         raise PermanentError(f"Job file {file} has no name or no tasks: write the settings of a job into it.")
-    cure = "correct job_values, or the Variable that they come from"
-    check_placeholders(settings, values, f"Job file {file}", cure=cure, may_be_empty=may_be_empty)
-    result: dict[str, Any] = filled(settings, values)
+    remedy = "correct job_values, or the Variable that they come from"
+    result: dict[str, Any] = fill(settings, values, f"Job file {file}", remedy=remedy, may_be_empty=may_be_empty)
     for task in result["tasks"]:
         notebook = task.get("notebook_task", {})
         notebook["base_parameters"] = {k: _as_text(v) for k, v in notebook.get("base_parameters", {}).items()}

@@ -8,11 +8,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from pinterest_pipeline.common.tables import KEYS, TABLES
+
 type Row = dict[str, Any]
 type Defect = Callable[[Row, str, float], str]  # the row, its key column, a number from 0 up to 1
 
-KEYS = {"pin": "index", "geo": "ind", "user": "ind"}
-ANY = tuple(KEYS)
+ANY = TABLES
 
 
 def text_of(value: object) -> str:

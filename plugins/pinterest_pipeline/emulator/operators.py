@@ -12,9 +12,9 @@ from airflow.sdk import BaseOperator
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.records import Record, row_encoder
+from pinterest_pipeline.common.tables import KEYS, TABLES, topic_name
 from pinterest_pipeline.emulator.checkpoint import Notes, rest_of
-from pinterest_pipeline.emulator.defects import KEYS
-from pinterest_pipeline.emulator.plan import TABLES, Emission, Kind, Plan
+from pinterest_pipeline.emulator.plan import Emission, Kind, Plan
 from pinterest_pipeline.emulator.run import Emulation, Rows, added
 from pinterest_pipeline.kinesis.model import StreamRecord
 
@@ -191,7 +191,7 @@ class EmulatePostsOperator(BaseOperator):
                 raise (TransientError if put.failed[0].error_code else PermanentError)(said)
             rows = [Record(e.key.encode(), e.data) for e in emissions if e.kind == Kind.ROW]
             if kafka is not None and rows:
-                topic = f"{self.topic_prefix}.{table}"
+                topic = topic_name(str(self.topic_prefix), table)
                 if letters := kafka.produce(topic, rows).dead_letters:
                     raise PermanentError(f"topic {topic} did not take {len(letters)} rows: {letters[0].reason}")
                 self._kafka_rows += len(rows)

@@ -12,9 +12,9 @@ from hashlib import blake2b
 from math import ceil, isfinite
 from typing import NamedTuple
 
+from pinterest_pipeline.common.tables import TABLES
 from pinterest_pipeline.emulator.defects import spoilt
 
-TABLES = ("pin", "geo", "user")
 MOST_POSTS_PER_SECOND = 5_000
 FEISTEL_ROUNDS = 6
 DRAW_BITS = 53  # what a float holds exactly: a draw never rounds up to 1

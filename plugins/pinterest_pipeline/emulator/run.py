@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import batched
 from typing import Any
 
-from pinterest_pipeline.emulator.plan import TABLES, Emission, Kind, Mode, Plan, Post, Timeline, chosen
+from pinterest_pipeline.common.tables import TABLES
+from pinterest_pipeline.emulator.plan import Emission, Kind, Mode, Plan, Post, Timeline, chosen
 
 POSTS_PER_READ = 200  # bounds the memory; three queries each
 MOST_RECORDS_PER_SEND = 500  # of one table: Kinesis PutRecords service limit

@@ -1,15 +1,14 @@
 """What to do so that a stream is as it is declared: pure decisions over the declaration and the service's report."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.common.json_templates import fill, read_json
 from pinterest_pipeline.kinesis.model import (
     MAX_SHARD_UPDATES_PER_DAY,
     MAX_SHARDS_BY_UPDATE,
@@ -82,23 +81,20 @@ def missing_stream(name: str) -> PermanentError:
 def read_streams_file(file: Path, values: Mapping[str, str]) -> dict[str, StreamSpec]:
     """Return the declared streams by table, ``${placeholders}`` in the file filled from ``values``.
 
-    :raises ValueError: naming every stream and setting that is wrong; so a DAG that reads the file cannot be imported.
+    :raises PermanentError: naming every stream and setting that is wrong; so a DAG that reads the file cannot be
+        imported.
     """
-    try:
-        declared = json.loads(Template(file.read_text(encoding="utf-8")).substitute(values))
-    except KeyError as error:
-        raise ValueError(f"{file}: no value for the placeholder {error}.") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file} is not JSON ({error}): correct it.") from error
+    declared = read_json(file, "Streams file", argument="the file's name in the DAG")
     if not isinstance(declared, dict) or not declared:
-        raise ValueError(f"{file} declares no stream: write an object of tables and their streams into it.")
+        raise PermanentError(f"{file} declares no stream: write an object of tables and their streams into it.")
+    declared = fill(declared, values, f"Streams file {file}", remedy="correct the file or the values")
     try:
         specs = {table: StreamSpec(**stream) for table, stream in declared.items()}
     except TypeError as error:
-        raise ValueError(f"{file}: a stream has a setting too many or too few: {error}.") from error
+        raise PermanentError(f"{file}: a stream has a setting too many or too few: {error}.") from error
     problems = [f"{table}: {problem}" for table, spec in specs.items() for problem in spec.problems()]
     if problems:
-        raise ValueError(f"{file}: {'; '.join(problems)}.")
+        raise PermanentError(f"{file}: {'; '.join(problems)}.")
     return specs
 
 

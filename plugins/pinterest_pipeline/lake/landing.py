@@ -7,10 +7,11 @@ its records (UTC); its last line has the highest offset in it.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from pinterest_pipeline.common.poll import PollResult
+from pinterest_pipeline.common.times import parse_utc
 
 OBJECT_NAME = re.compile(r"/(?P<topic>[^/]+)\+(?P<partition>\d+)\+(?P<start>\d+)\.json(\.gz)?$")
 CLOCK_TOLERANCE = timedelta(days=1)  # the record's day is the producer's clock, which may not be ours
@@ -37,7 +38,7 @@ def targets_of(produced: Iterable[Mapping[str, Any]]) -> list[Target]:
     for result in produced:
         if not result["partitions"]:
             continue
-        started_at = datetime.fromisoformat(result["started_at"]).astimezone(UTC)
+        started_at = parse_utc(result["started_at"])
         since = (started_at - CLOCK_TOLERANCE).date().isoformat()
         known = targets.setdefault(result["topic"], Target(result["topic"], since, {}))
         for entry in result["partitions"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.json_templates import check_placeholders, filled, read_json
+from pinterest_pipeline.common.json_templates import fill, read_json
 from pinterest_pipeline.msk_connect.client import Connector
 
 NOT_DESCRIBED = frozenset({"tags"})  # DescribeConnector does not return them
@@ -26,8 +26,7 @@ def read_connector_file(file: Path, values: Mapping[str, Any]) -> dict[str, Any]
         raise PermanentError(
             f"connector_values of {file} is a {type(values).__name__}, expected a name and a value each."
         )
-    check_placeholders(request, values, f"Connector file {file}", cure="correct connector_values")
-    result: dict[str, Any] = filled(request, values)
+    result: dict[str, Any] = fill(request, values, f"Connector file {file}", remedy="correct connector_values")
     return result
 
 
