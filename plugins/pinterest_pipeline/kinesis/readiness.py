@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.common.poll import PollResult
 from pinterest_pipeline.kinesis.backlog import IteratorAge, ReadUpTo
 from pinterest_pipeline.kinesis.model import StreamDescription, StreamStatus
 from pinterest_pipeline.kinesis.plan import Await, missing_stream
+from pinterest_pipeline.warehouse.errors import database_errors
 
 if TYPE_CHECKING:
     from pinterest_pipeline.kinesis.hook import KinesisStreamHook
@@ -28,14 +29,14 @@ def read_up_to(database: Database, sql: str, parameters: Mapping[str, Any] | Non
     """
     if not sql.strip():
         raise PermanentError("The query for how far a stream has been read is empty: give it as `sql`.")
+    with database_errors("How far the stream has been read could not be read"):
+        found = database.get_records(sql, parameters)
     try:
-        rows = [(shard, number, arrival) for shard, number, arrival in database.get_records(sql, parameters)]
-    except Exception as error:
-        if "OperationalError" in {kind.__name__ for kind in type(error).__mro__}:  # DB-API's word for an outage
-            raise TransientError(f"How far the stream has been read could not be asked: {error}") from error
+        rows = [(shard, number, arrival) for shard, number, arrival in found]
+    except ValueError as error:
         raise PermanentError(
-            f"How far the stream has been read could not be asked: {' '.join(str(error).split())}: "
-            "correct the query or its connection, or create the tables (task create_tables of pinterest_daily_batch)."
+            "The query for how far a stream has been read returns other columns than shard_id, sequence_number, "
+            "last_arrival: correct it."
         ) from error
     return ReadUpTo(
         positions={shard: str(int(number)) for shard, number, _ in rows if shard and number is not None},

@@ -4,13 +4,12 @@ The statements stand here, not in ``include/sql``, because the triggerer runs th
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.stream.policy import Control, Progress, Request
+from pinterest_pipeline.warehouse.errors import database_errors
 
 PROGRESS = """
 SELECT newest.* FROM unnest(%(queries)s::text[]) AS wanted (query) CROSS JOIN LATERAL (
@@ -33,7 +32,6 @@ STATEMENTS = {
     Request.STOP: (PAUSE, REQUEST_STOP),
     Request.RESTART: (RESUME, REQUEST_STOP),
 }
-MISSING = frozenset({"42P01", "3F000", "42703"})  # undefined table, schema, column
 
 log = logging.getLogger(__name__)
 
@@ -48,20 +46,20 @@ class Database(Protocol):
 
 def read_progress(database: Database, queries: Sequence[str]) -> dict[str, Progress]:
     """Return the newest committed micro-batch of each query that has one; by an index, however many there are."""
-    with asking("reading stream.progress"):
+    with database_errors("Warehouse, reading stream.progress"):
         rows = database.get_records(PROGRESS, {"queries": list(queries)})
     return {row[0]: Progress(*row) for row in rows}
 
 
 def read_positions(database: Database, stream: str) -> dict[str, str]:
     """Return the sequence number of the last committed record, by shard; none where nothing was ever committed."""
-    with asking(f"reading stream.position of {stream}"):
+    with database_errors(f"Warehouse, reading stream.position of {stream}"):
         rows = database.get_records(POSITIONS, {"stream": stream})
     return {shard_id: str(int(sequence_number)) for shard_id, sequence_number in rows}
 
 
 def read_control(database: Database) -> Control:
-    with asking("reading stream.control"):
+    with database_errors("Warehouse, reading stream.control"):
         rows = database.get_records(CONTROL, {})
     return Control(*rows[0]) if rows else Control()
 
@@ -70,23 +68,9 @@ def obey(database: Database, request: Request, *, by: str, reason: str) -> None:
     """Write down, in one transaction, what was asked; the same request again changes nothing but its time."""
     if not STATEMENTS[request]:
         return
-    with asking(f"recording {request} in stream.control"):
+    with database_errors(f"Warehouse, recording {request} in stream.control"):
         database.run([ROW, *STATEMENTS[request]], parameters={"by": by, "reason": reason})
     log.info("Recorded in stream.control: %s, by %s", request, by)
-
-
-@contextmanager
-def asking(what: str) -> Iterator[None]:
-    """Translate the driver's errors into ours: psycopg2's on older Airflows, psycopg's where the hook has it."""
-    try:
-        yield
-    except Exception as error:
-        if not any(base.__name__ == "Error" and base.__module__.startswith("psycopg") for base in type(error).__mro__):
-            raise
-        said = f"Warehouse, {what}: {str(error).strip() or type(error).__name__}"
-        if (getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)) in MISSING:
-            raise PermanentError(f"{said}: apply include/sql/ddl (task create_tables).") from error
-        raise TransientError(said) from error
 
 
 def stamp(time: datetime | None) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pinterest_pipeline.common.compat import AirflowException
 from pinterest_pipeline.common.connections import TABLE
+from pinterest_pipeline.warehouse.errors import failure_of
 
 CONNECTION = "pinterest_warehouse"
 CONNECT_SECONDS = 3
@@ -91,14 +92,13 @@ def explain(error: Exception) -> dict[str, str] | None:
     """Return why the warehouse could not be read, and the cure; None for a mistake of ours."""
     if isinstance(error, AirflowException):  # of the connection, and its text says what to do
         return {"why": str(error), "cure": f"Correct connection {CONNECTION}."}
-    if not any(base.__name__ == "Error" and base.__module__.startswith("psycopg") for base in type(error).__mro__):
+    failure = failure_of(error)
+    if failure is None:
         return None
-    said = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-    if code in CURES:
-        return {"why": f"The warehouse refused: {said}", "cure": CURES[code]}
+    if failure.sqlstate in CURES:
+        return {"why": f"The warehouse refused: {failure.message}", "cure": CURES[failure.sqlstate]}
     return {
-        "why": f"The warehouse does not answer: {said}",
+        "why": f"The warehouse does not answer: {failure.message}",
         "cure": f"See that PostgreSQL runs and that connection {CONNECTION} names it ({TABLE}).",
     }
 
