@@ -23,29 +23,16 @@ same `mode` and `seed`, goes on where that one ended.
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from pinterest_pipeline.common.tables import stream_prefix
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
+from pinterest_pipeline.dag.post_emulator import PARAMS, PLAN_PARAMS
 from pinterest_pipeline.dag.settings import MACROS, setting
 from pinterest_pipeline.emulator.operators import EmulatePostsOperator
 
 STREAM_PREFIX = stream_prefix(setting("topic_prefix"))
-PART = {"type": "number", "minimum": 0, "maximum": 1}
-PLAN_PARAMS = {
-    "rate": Param(10, type="number", exclusiveMinimum=0, maximum=5000, description="Posts a second, 3 records each."),
-    "count": Param(600, type="integer", minimum=1, description="Posts to send at most."),
-    "duration_seconds": Param(None, type=["null", "number"], exclusiveMinimum=0, description="End after so long."),
-    "mode": Param("shuffled", enum=["shuffled", "classic"], description="Each once, or drawn with replacement."),
-    "seed": Param(7, type="integer", minimum=0, description="The same seed sends the same, byte for byte."),
-    "start": Param(0, type="integer", minimum=0, description="Position to go on from."),
-    "duplicates": Param(0, **PART, description="Part of the records sent twice."),
-    "malformed": Param(0, **PART, description="Part of the records followed by a broken copy."),
-    "late": Param(0, **PART, description="Part of the records that come late_seconds late."),
-    "late_seconds": Param(30, type="number", minimum=0),
-    "reorder_window": Param(0, type="integer", minimum=0, description="Posts by which a record may fall behind."),
-}
 
 with DAG(
     "pinterest_post_emulator",
@@ -57,7 +44,7 @@ with DAG(
     default_args=DEFAULT_ARGS,
     render_template_as_native_obj=True,
     user_defined_macros=MACROS,
-    params={**PLAN_PARAMS, "also_kafka": Param(False, type="boolean", description="Send each row to Kafka too.")},
+    params=PARAMS,
     tags=["pinterest", "stream"],
     doc_md=__doc__,
 ):

@@ -24,14 +24,14 @@ when anything before it failed: one clear line for the person on call.
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.dag import assets
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, setting
+from pinterest_pipeline.dag.sink_connector import alert
 from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 
@@ -46,15 +46,6 @@ CONNECTOR_VALUES = """{%- set setting = pipeline_variable(var) -%}
     dead_letter_topic=topic ~ '.dead-letters',
 ) }}"""
 WATCH = {"deferrable": True, "poke_interval": 15, "timeout": 4 * 60, "execution_timeout": timedelta(minutes=6)}
-
-
-@task(trigger_rule="one_failed", retries=0)
-def alert(connector_name: str) -> None:
-    """Fail; the callback of the default arguments raises the alarm."""
-    raise PermanentError(
-        f"Connector {connector_name} does not do its work, posts wait in Kafka: read the log of the failed task before."
-    )
-
 
 with DAG(
     "pinterest_sink_connector",

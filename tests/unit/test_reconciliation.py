@@ -1,12 +1,12 @@
-"""The books of a run: every row is accounted for, or the run says which are not and where to look."""
+"""The reconciliation of a run: the counts match, or the run says which rows are missing and where to look."""
 
 from dataclasses import replace
 
 import pytest
 
-from pinterest_pipeline.dag.reconciliation import TableAccount, balance, discrepancies, offsets_by_table
+from pinterest_pipeline.dag.reconciliation import TableCounts, discrepancies, offsets_by_table, reconcile
 
-GOOD = TableAccount(
+GOOD = TableCounts(
     table="pin", source=10, acknowledged=8, dead_letters=2, offsets=8,
     landed=8, silver=5, duplicates=2, quarantined=1, lost=0, dead_letter_uri="s3://lake/dead-letters/x",
 )  # fmt: skip
@@ -24,9 +24,9 @@ def sent(table, acknowledged, ranges, dead_letters=0):
 
 
 def silver_result(**counts):
-    settled = {"landed": 0, "silver": 0, "duplicates": 0, "quarantined": 0, "lost": 0}
+    outcomes = {"landed": 0, "silver": 0, "duplicates": 0, "quarantined": 0, "lost": 0}
     return {
-        "run": {table: {**settled, **count} for table, count in counts.items()},
+        "run": {table: {**outcomes, **count} for table, count in counts.items()},
         "totals": {"pin": {"bronze": 100, "silver": 90, "duplicates": 6, "quarantined": 4}},
         "quarantine_reasons": {"pin": {"no id": 4}},
         "defects": {"pin": {"follower_count": 3}},
@@ -34,7 +34,7 @@ def silver_result(**counts):
     }
 
 
-def test_books_that_balance_have_no_discrepancy():
+def test_counts_that_match_have_no_discrepancy():
     assert discrepancies(GOOD) == []
 
 
@@ -44,10 +44,10 @@ def test_books_that_balance_have_no_discrepancy():
         pytest.param({"source": 11}, "source has 11 rows in the window, but 8 were acknowledged and 2", id="not sent"),
         pytest.param({"source": 9}, "The source changed while it was read", id="sent too many"),
         pytest.param({"landed": 7, "silver": 4}, "at 8 offsets, but bronze has 7", id="not landed"),
-        pytest.param({"silver": 4}, "1 are missing, 0 of them known as lost", id="not settled"),
-        pytest.param({"silver": 6}, "-1 are missing", id="settled twice"),
+        pytest.param({"silver": 4}, "1 are missing, 0 of them known as lost", id="not processed"),
+        pytest.param({"silver": 6}, "-1 are missing", id="processed twice"),
         pytest.param({"silver": 4, "lost": 1}, "1 are missing, 1 of them known as lost", id="known as lost"),
-        pytest.param({"offsets": 0}, "acknowledged 8 records at 0 offsets", id="offsets not told"),
+        pytest.param({"offsets": 0}, "acknowledged 8 records at 0 offsets", id="offsets not returned"),
     ],
 )
 def test_every_missing_row_is_named_with_the_table_the_numbers_and_the_place(change, message):
@@ -71,52 +71,52 @@ def test_the_stages_are_brought_together_by_table():
     ]
     silver = silver_result(pin={"landed": 3, "silver": 2, "duplicates": 1}, geo={"landed": 1, "quarantined": 1})
 
-    books = balance([("pin", 3, 0), ("geo", 2, 0)], produced, silver)
+    run = reconcile([("pin", 3, 0), ("geo", 2, 0)], produced, silver)
 
-    assert books.problems(fail_on_dead_letters=False) == []
-    assert [(a.table, a.source, a.offsets, a.landed) for a in books.accounts] == [
+    assert run.problems(fail_on_dead_letters=False) == []
+    assert [(a.table, a.source, a.offsets, a.landed) for a in run.tables] == [
         ("pin", 3, 3, 3), ("geo", 2, 1, 1), ("user", 0, 0, 0),
     ]  # fmt: skip
 
 
-def test_dead_letters_are_a_warning_unless_asked_to_fail():
-    books = balance([("geo", 1, 0)], [sent("geo", 0, [], dead_letters=1)], None)
+def test_dead_letters_are_a_warning_unless_the_param_says_fail():
+    run = reconcile([("geo", 1, 0)], [sent("geo", 0, [], dead_letters=1)], None)
 
-    assert books.problems(fail_on_dead_letters=False) == []
-    assert books.remarks() == ["geo: 1 rows are dead letters, see s3://lake/dead-letters/x."]
-    assert books.problems(fail_on_dead_letters=True) == books.remarks()
-
-
-def test_records_of_others_and_posts_left_behind_are_remarked():
-    books = balance([("pin", 1, 4)], [sent("pin", 1, [(0, 1, 3)])], silver_result(pin={"landed": 3, "silver": 3}))
-
-    assert books.problems(fail_on_dead_letters=True) == []
-    assert [remark.split(" ")[1] for remark in books.remarks()] == ["2", "4"]
+    assert run.problems(fail_on_dead_letters=False) == []
+    assert run.warnings() == ["geo: 1 rows are dead letters, see s3://lake/dead-letters/x."]
+    assert run.problems(fail_on_dead_letters=True) == run.warnings()
 
 
-def test_a_day_without_posts_balances_with_zeros():
-    books = balance(
+def test_records_of_others_and_posts_left_behind_are_warned_of():
+    run = reconcile([("pin", 1, 4)], [sent("pin", 1, [(0, 1, 3)])], silver_result(pin={"landed": 3, "silver": 3}))
+
+    assert run.problems(fail_on_dead_letters=True) == []
+    assert [warning.split(" ")[1] for warning in run.warnings()] == ["2", "4"]
+
+
+def test_a_day_without_posts_reconciles_with_zeros():
+    run = reconcile(
         [("pin", 0, 0), ("geo", 0, 0), ("user", 0, 0)], [sent(t, 0, []) for t in ("pin", "geo", "user")], None
     )
 
-    assert books.problems(fail_on_dead_letters=True) == []
-    assert books.lake_rows() == []
-    assert [row["source_rows"] for row in books.run_rows("dag", "run")] == [0, 0, 0]
+    assert run.problems(fail_on_dead_letters=True) == []
+    assert run.lake_rows() == []
+    assert [row["source_rows"] for row in run.run_rows("dag", "run")] == [0, 0, 0]
 
 
 def test_rows_of_a_table_that_was_never_sent_are_missed():
-    assert balance([("user", 5, 0)], [], None).problems(fail_on_dead_letters=False)
+    assert reconcile([("user", 5, 0)], [], None).problems(fail_on_dead_letters=False)
 
 
 def test_the_audit_rows_hold_every_number():
-    books = balance([("pin", 3, 0)], [sent("pin", 3, [(0, 0, 2)])], silver_result(pin={"landed": 3, "silver": 3}))
+    run = reconcile([("pin", 3, 0)], [sent("pin", 3, [(0, 0, 2)])], silver_result(pin={"landed": 3, "silver": 3}))
 
-    assert books.run_rows("dag", "run")[0] == {
+    assert run.run_rows("dag", "run")[0] == {
         "dag_id": "dag", "run_id": "run", "table_name": "pin", "source_rows": 3, "acknowledged_rows": 3,
         "dead_letter_rows": 0, "landed_rows": 3, "silver_rows": 3, "duplicate_rows": 0, "quarantined_rows": 0,
         "lost_rows": 0,
     }  # fmt: skip
-    assert books.lake_rows() == [
+    assert run.lake_rows() == [
         {
             "table_name": "pin", "bronze_rows": 100, "silver_rows": 90, "duplicate_rows": 6, "quarantined_rows": 4,
             "quarantine_reasons": {"no id": 4}, "defects": {"follower_count": 3},
@@ -134,7 +134,7 @@ def test_offsets_are_given_by_table_and_only_where_something_was_acknowledged():
 def test_a_rerun_that_finds_nothing_to_send_ignores_the_silver_result_of_the_run_before():
     stale = silver_result(pin={"landed": 6, "silver": 6})
 
-    books = balance([("pin", 0, 0)], [sent("pin", 0, [])], stale)
+    run = reconcile([("pin", 0, 0)], [sent("pin", 0, [])], stale)
 
-    assert books.problems(fail_on_dead_letters=False) == []
-    assert list(books.lake_rows()) == []
+    assert run.problems(fail_on_dead_letters=False) == []
+    assert list(run.lake_rows()) == []

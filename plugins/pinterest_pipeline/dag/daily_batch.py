@@ -1,4 +1,4 @@
-"""The tasks of DAG ``pinterest_daily_batch`` that are a few lines of Python; their decisions are in pure modules."""
+"""The Python tasks of DAG ``pinterest_daily_batch``; their decisions are in pure modules."""
 
 import logging
 from pathlib import Path
@@ -7,12 +7,13 @@ from typing import Any
 from airflow.sdk import Param, task
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.dag import reconciliation
 from pinterest_pipeline.dag import window as windows
+from pinterest_pipeline.dag.defaults import WAREHOUSE
 from pinterest_pipeline.dag.paths import sql_files
+from pinterest_pipeline.dag.reconciliation import SilverResult, offsets_by_table, reconcile
+from pinterest_pipeline.kafka_rest.summary import PartitionOffsets, SendSummary
 from pinterest_pipeline.warehouse import audit as warehouse
 
-WAREHOUSE = "pinterest_warehouse"
 PARAMS = {
     "window_start": Param(None, type=["null", "string"], description="UTC, like 2017-10-18T00:00:00; included."),
     "window_end": Param(None, type=["null", "string"], description="UTC; not included. Give both or neither."),
@@ -30,9 +31,9 @@ def choose_window(params: Any = None, data_interval_start: Any = None, data_inte
 
 
 @task.short_circuit(multiple_outputs=True, ignore_downstream_trigger_rules=False)
-def any_posts(produced: Any) -> dict[str, Any]:
-    """Return the acknowledged offsets by table; where there are none, skip what the posts would go through."""
-    return reconciliation.offsets_by_table(produced)
+def any_posts(produced: list[SendSummary]) -> dict[str, list[PartitionOffsets]]:
+    """Return the acknowledged offsets by table; without any, skip the tasks that would process the posts."""
+    return offsets_by_table(produced)
 
 
 @task
@@ -46,18 +47,24 @@ def check_gold(sql_folder: str) -> list[str]:
 
 @task
 def reconcile_rows(
-    sql_folder: str, *, source_counts: Any, produced: Any, silver: Any, params: Any = None, ti: Any = None
+    sql_folder: str,
+    *,
+    source_counts: Any,
+    produced: list[SendSummary],
+    silver: SilverResult | None,
+    params: Any = None,
+    ti: Any = None,
 ) -> list[dict[str, Any]]:
-    """Write the run's numbers into schema ``audit``, then fail where they do not add up."""
+    """Write the run's counts into schema ``audit``, then fail when they do not match."""
     from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
-    books = reconciliation.balance(source_counts, produced, silver)
-    rows = books.run_rows(ti.dag_id, ti.run_id)
+    run = reconcile(source_counts, produced, silver)
+    rows = run.run_rows(ti.dag_id, ti.run_id)
     database, audit = PipelinePostgresHook(WAREHOUSE), Path(sql_folder) / "audit"
     warehouse.record(database, audit / "record_run_rows.sql", rows)
-    warehouse.record(database, audit / "record_lake_rows.sql", books.lake_rows())
-    for remark in books.remarks():
-        log.warning(remark)
-    if problems := books.problems(fail_on_dead_letters=params["fail_on_dead_letters"]):
-        raise PermanentError(f"The books of {ti.run_id} do not balance. {' '.join(problems)}")
+    warehouse.record(database, audit / "record_lake_rows.sql", run.lake_rows())
+    for warning in run.warnings():
+        log.warning(warning)
+    if problems := run.problems(fail_on_dead_letters=params["fail_on_dead_letters"]):
+        raise PermanentError(f"The row counts of {ti.run_id} do not match. {' '.join(problems)}")
     return rows

@@ -6,6 +6,7 @@ from typing import Any
 from pinterest_pipeline.dag.alerts import log_failure
 
 START = datetime(2017, 10, 18, tzinfo=UTC)  # the first day of the data
+WAREHOUSE = "pinterest_warehouse"  # connection
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "data-platform",
     "retries": 2,

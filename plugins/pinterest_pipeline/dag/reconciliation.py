@@ -2,18 +2,46 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from pinterest_pipeline.common.tables import TABLES, table_of
+from pinterest_pipeline.kafka_rest.summary import PartitionOffsets, SendSummary
+
+
+class LakeTotals(TypedDict):
+    """Rows of one table in the lake, over all runs."""
+
+    bronze: int
+    silver: int
+    duplicates: int
+    quarantined: int
+
+
+class LakeResult(TypedDict):
+    """What a notebook (silver, reprocess) counted in the lake; each count by table.
+
+    ``quarantine_reasons`` and ``defects`` have rows by reason and by column.
+    """
+
+    totals: Mapping[str, LakeTotals]
+    quarantine_reasons: Mapping[str, Mapping[str, int]]
+    defects: Mapping[str, Mapping[str, int]]
+    counted_at: str
+
+
+class SilverResult(LakeResult):
+    """The result of the silver notebook; ``run`` has this run's records, by table and outcome."""
+
+    run: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
-class TableAccount:
+class TableCounts:
     """Where the rows of one table went in one run; every count is of rows or records.
 
     :param source: Rows that the source has in the run's window, counted apart from sending them.
     :param offsets: Offsets from the first to the last acknowledged one, over all partitions. More than
-        ``acknowledged`` when a request was sent again after an unclear answer, or when somebody else wrote in between.
+        ``acknowledged`` when a request was sent again after an unclear answer, or another producer wrote in between.
     :param landed: Records in bronze at these offsets.
     :param dead_letter_uri: Where the dead letters are, None where there are none.
     """
@@ -31,31 +59,31 @@ class TableAccount:
     dead_letter_uri: str | None = None
 
 
-def offsets_by_table(produced: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, int]]]:
+def offsets_by_table(produced: Iterable[SendSummary]) -> dict[str, list[PartitionOffsets]]:
     """Return the acknowledged offsets by table and partition; empty when nothing was acknowledged."""
     return {table_of(result["topic"]): result["partitions"] for result in produced if result["partitions"]}
 
 
-def account(table: str, source: int, sent: Mapping[str, Any], silver: Mapping[str, int]) -> TableAccount:
-    ranges = sent.get("partitions", [])
-    return TableAccount(
+def count_table(table: str, source: int, sent: SendSummary | None, outcomes: Mapping[str, int]) -> TableCounts:
+    """Return the counts of one table; ``sent`` is None where the run sent nothing to its topic."""
+    return TableCounts(
         table=table,
         source=source,
-        acknowledged=sent.get("acknowledged", 0),
-        dead_letters=sent.get("dead_letters", 0),
-        offsets=sum(part["last_offset"] - part["first_offset"] + 1 for part in ranges),
-        landed=silver.get("landed", 0),
-        silver=silver.get("silver", 0),
-        duplicates=silver.get("duplicates", 0),
-        quarantined=silver.get("quarantined", 0),
-        lost=silver.get("lost", 0),
-        dead_letter_uri=sent.get("dead_letter_uri"),
+        acknowledged=sent["acknowledged"] if sent else 0,
+        dead_letters=sent["dead_letters"] if sent else 0,
+        offsets=sum(part["last_offset"] - part["first_offset"] + 1 for part in sent["partitions"]) if sent else 0,
+        landed=outcomes.get("landed", 0),
+        silver=outcomes.get("silver", 0),
+        duplicates=outcomes.get("duplicates", 0),
+        quarantined=outcomes.get("quarantined", 0),
+        lost=outcomes.get("lost", 0),
+        dead_letter_uri=sent["dead_letter_uri"] if sent else None,
     )
 
 
-def discrepancies(account: TableAccount) -> list[str]:
-    """Return what does not add up, one sentence each with the numbers and where to look; empty when all does."""
-    a = account
+def discrepancies(counts: TableCounts) -> list[str]:
+    """Return one sentence for each mismatch, with the numbers and where to look; empty when the counts match."""
+    a = counts
     found = []
     if a.source != a.acknowledged + a.dead_letters:
         found.append(
@@ -67,83 +95,67 @@ def discrepancies(account: TableAccount) -> list[str]:
             f"{a.table}: Kafka acknowledged {a.acknowledged} records at {a.offsets} offsets, but bronze has {a.landed} "
             "of them. Look for the rest in the topic of the connector's dead letters and under topics/ in the lake."
         )
-    settled = a.silver + a.duplicates + a.quarantined
-    if a.lost or a.landed != settled:
+    processed = a.silver + a.duplicates + a.quarantined
+    if a.lost or a.landed != processed:
         found.append(
             f"{a.table}: {a.landed} records landed, but silver has {a.silver}, {a.duplicates} are duplicates and "
-            f"{a.quarantined} in quarantine: {a.landed - settled} are missing, {a.lost} of them known as lost. "
+            f"{a.quarantined} in quarantine: {a.landed - processed} are missing, {a.lost} of them known as lost. "
             "Compare delta/bronze with delta/silver and delta/quarantine by partition and offset."
         )
     return found
 
 
-def dead_letter_note(account: TableAccount) -> str:
-    return f"{account.table}: {account.dead_letters} rows are dead letters, see {account.dead_letter_uri}."
-
-
-def remarks(accounts: Sequence[TableAccount], undated_rows: Mapping[str, int]) -> list[str]:
-    """Return what adds up and is still worth a warning."""
-    found = []
-    for a in accounts:
-        if a.dead_letters:
-            found.append(dead_letter_note(a))
-        if a.offsets > a.acknowledged:
-            found.append(
-                f"{a.table}: {a.offsets - a.acknowledged} records more than acknowledged lie between this run's "
-                "offsets: sent again after an unclear answer, or written by another run. Keys make them harmless."
-            )
-        if undated := undated_rows.get(a.table, 0):
-            found.append(f"{a.table}: {undated} rows of posts without a timestamp stay behind: see the DAG's docs.")
-    return found
+def dead_letter_note(counts: TableCounts) -> str:
+    return f"{counts.table}: {counts.dead_letters} rows are dead letters, see {counts.dead_letter_uri}."
 
 
 @dataclass(frozen=True)
-class Books:
-    """The accounts of one run, and what its silver stage said of the lake.
+class Reconciliation:
+    """The counts of one run, and what its silver stage counted in the lake.
 
-    :param silver: Result of the silver notebook; empty when the run had nothing to process.
+    :param undated_rows: Rows of posts without a timestamp that the run left in the source, by table.
+    :param lake: None when the run had nothing to process.
     """
 
-    accounts: tuple[TableAccount, ...]
+    tables: tuple[TableCounts, ...]
     undated_rows: Mapping[str, int]
-    silver: Mapping[str, Any]
+    lake: LakeResult | None
 
     def problems(self, *, fail_on_dead_letters: bool) -> list[str]:
         """Return why the run must fail; empty when it need not."""
-        found = [sentence for account in self.accounts for sentence in discrepancies(account)]
+        found = [sentence for counts in self.tables for sentence in discrepancies(counts)]
         if fail_on_dead_letters:
-            found += [dead_letter_note(account) for account in self.accounts if account.dead_letters]
+            found += [dead_letter_note(counts) for counts in self.tables if counts.dead_letters]
         return found
 
-    def remarks(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Return what adds up and is still worth a warning."""
-        return remarks(self.accounts, self.undated_rows)
+        found = []
+        for a in self.tables:
+            if a.dead_letters:
+                found.append(dead_letter_note(a))
+            if a.offsets > a.acknowledged:
+                found.append(
+                    f"{a.table}: {a.offsets - a.acknowledged} records more than acknowledged lie between this run's "
+                    "offsets: sent again after an unclear answer, or written by another run. Keys make them harmless."
+                )
+            if undated := self.undated_rows.get(a.table, 0):
+                found.append(f"{a.table}: {undated} rows of posts without a timestamp stay behind: see the DAG's docs.")
+        return found
 
     def run_rows(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the rows of ``audit.run_rows``."""
-        return [run_row(account, dag_id, run_id) for account in self.accounts]
+        return [run_row(counts, dag_id, run_id) for counts in self.tables]
 
     def lake_rows(self) -> list[dict[str, Any]]:
         """Return the rows of ``audit.lake_rows``: what the lake holds after this run, over all runs."""
-        return [
-            {
-                "table_name": table,
-                "bronze_rows": totals["bronze"],
-                "silver_rows": totals["silver"],
-                "duplicate_rows": totals["duplicates"],
-                "quarantined_rows": totals["quarantined"],
-                "quarantine_reasons": self.silver["quarantine_reasons"].get(table, {}),
-                "defects": self.silver["defects"].get(table, {}),
-                "counted_at": self.silver["counted_at"],
-            }
-            for table, totals in sorted(self.silver.get("totals", {}).items())
-        ]
+        return lake_rows(self.lake) if self.lake else []
 
 
-def balance(
-    source_counts: Iterable[Sequence[Any]], produced: Iterable[Mapping[str, Any]], silver: Mapping[str, Any] | None
-) -> Books:
-    """Bring the numbers of the stages together.
+def reconcile(
+    source_counts: Iterable[Sequence[Any]], produced: Iterable[SendSummary], silver: SilverResult | None
+) -> Reconciliation:
+    """Bring the counts of the stages together.
 
     :param source_counts: Rows of ``include/sql/source/counts.sql``: table, rows to send, rows without a timestamp.
     :param produced: Results of ``KafkaRestProduceOperator``, one per topic.
@@ -152,29 +164,46 @@ def balance(
     counts = {table: (int(rows), int(undated)) for table, rows, undated in source_counts}
     sent = {table_of(result["topic"]): result for result in produced}
     # A run that is cleared and finds nothing to send this time still has the result of the stage that it now skips.
-    stage = (silver or {}) if any(result["acknowledged"] for result in sent.values()) else {}
-    settled = stage.get("run", {})
-    return Books(
-        accounts=tuple(
-            account(table, counts.get(table, (0, 0))[0], sent.get(table, {}), settled.get(table, {}))
+    lake = silver if any(result["acknowledged"] for result in sent.values()) else None
+    outcomes = lake["run"] if lake else {}
+    return Reconciliation(
+        tables=tuple(
+            count_table(table, counts.get(table, (0, 0))[0], sent.get(table), outcomes.get(table, {}))
             for table in TABLES
         ),
         undated_rows={table: undated for table, (_, undated) in counts.items()},
-        silver=stage,
+        lake=lake,
     )
 
 
-def run_row(account: TableAccount, dag_id: str, run_id: str) -> dict[str, Any]:
+def lake_rows(lake: LakeResult) -> list[dict[str, Any]]:
+    """Return the rows of ``audit.lake_rows``, one per table."""
+    return [
+        {
+            "table_name": table,
+            "bronze_rows": totals["bronze"],
+            "silver_rows": totals["silver"],
+            "duplicate_rows": totals["duplicates"],
+            "quarantined_rows": totals["quarantined"],
+            "quarantine_reasons": lake["quarantine_reasons"].get(table, {}),
+            "defects": lake["defects"].get(table, {}),
+            "counted_at": lake["counted_at"],
+        }
+        for table, totals in sorted(lake["totals"].items())
+    ]
+
+
+def run_row(counts: TableCounts, dag_id: str, run_id: str) -> dict[str, Any]:
     return {
         "dag_id": dag_id,
         "run_id": run_id,
-        "table_name": account.table,
-        "source_rows": account.source,
-        "acknowledged_rows": account.acknowledged,
-        "dead_letter_rows": account.dead_letters,
-        "landed_rows": account.landed,
-        "silver_rows": account.silver,
-        "duplicate_rows": account.duplicates,
-        "quarantined_rows": account.quarantined,
-        "lost_rows": account.lost,
+        "table_name": counts.table,
+        "source_rows": counts.source,
+        "acknowledged_rows": counts.acknowledged,
+        "dead_letter_rows": counts.dead_letters,
+        "landed_rows": counts.landed,
+        "silver_rows": counts.silver,
+        "duplicate_rows": counts.duplicates,
+        "quarantined_rows": counts.quarantined,
+        "lost_rows": counts.lost,
     }

@@ -1,14 +1,14 @@
-"""The tasks of DAG ``pinterest_stream_supervisor`` that are a few lines of Python; decisions are in pure modules."""
+"""The Python tasks of DAG ``pinterest_stream_supervisor``; their decisions are in pure modules."""
 
 import logging
 from typing import Any
 
 from airflow.sdk import Param, task
 
+from pinterest_pipeline.dag.defaults import WAREHOUSE
 from pinterest_pipeline.stream import tables as stream_tables
 from pinterest_pipeline.stream.policy import Request, request_of
 
-WAREHOUSE = "pinterest_warehouse"
 PARAMS = {
     "pause": Param(
         None,
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @task(multiple_outputs=True)
 def take_request(params: Any = None, dag_run: Any = None) -> dict[str, str]:
-    """Record what this run was asked for; return it, and why the stream is unwanted now, empty where it is wanted."""
+    """Record this run's request; return it, and why the stream must not run now, empty text where it must."""
     from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
     request = request_of(params)
@@ -35,5 +35,5 @@ def take_request(params: Any = None, dag_run: Any = None) -> dict[str, str]:
     if control.paused_at:
         since = f"since {control.paused_at:%Y-%m-%d %H:%M:%SZ} by {control.paused_by}"
         unwanted = f'paused {since}; trigger this DAG with {{"pause": false}} to go on'
-    log.info("Asked for: %s. %s", request, unwanted or "The stream is wanted")
+    log.info("Requested: %s. %s", request, unwanted or "The stream is to run")
     return {"request": Request(request).value, "unwanted": unwanted}

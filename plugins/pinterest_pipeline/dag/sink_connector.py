@@ -1,0 +1,13 @@
+"""The Python tasks of DAG ``pinterest_sink_connector``."""
+
+from airflow.sdk import task
+
+from pinterest_pipeline.common.errors import PermanentError
+
+
+@task(trigger_rule="one_failed", retries=0)
+def alert(connector_name: str) -> None:
+    """Fail; the callback of the default arguments raises the alarm."""
+    raise PermanentError(
+        f"Connector {connector_name} does not deliver, posts wait in Kafka: read the log of the failed task before."
+    )
