@@ -95,14 +95,14 @@ def test_a_panel_that_there_is_not_is_named(signed_in):
 
 
 @pytest.mark.parametrize("panel", ["flow", "stream", "quarantine", "answers"])
-def test_a_warehouse_that_is_down_is_told_of_and_keeps_its_secret(signed_in, closed_port, panel):
+def test_a_warehouse_that_is_down_is_reported_without_its_secret(signed_in, closed_port, panel):
     answered = signed_in().get(f"/api/{panel}")
 
     assert answered.status_code == 200
     said = answered.json()
     assert said["state"] == "unavailable"
     assert str(closed_port) in said["why"]
-    assert "pinterest_warehouse" in said["cure"]
+    assert "pinterest_warehouse" in said["remedy"]
     assert "hunter2" not in answered.text
 
 

@@ -28,32 +28,34 @@ HEALTHY = {"connector_is_healthy": "success", "restart_connector": "skipped"}
     ("found", "level", "word"),
     [
         pytest.param(Dag("the_dag", None), "unknown", "No DAG", id="not deployed"),
-        pytest.param(dag(is_paused=True), "unknown", "Not seen", id="never ran"),
-        pytest.param(dag(run("running")), "unknown", "Looking", id="first look"),
+        pytest.param(dag(is_paused=True), "unknown", "Not run", id="never ran"),
+        pytest.param(dag(run("running")), "unknown", "Checking", id="first check"),
         pytest.param(dag(run("success", **HEALTHY)), "good", "Healthy", id="healthy"),
-        pytest.param(dag(run("running"), run("success", 9, **HEALTHY)), "good", "Healthy", id="looks again"),
+        pytest.param(dag(run("running"), run("success", 9, **HEALTHY)), "good", "Healthy", id="checks again"),
         pytest.param(dag(run("success", restart_connector="success")), "warn", "Restarted", id="restarted"),
-        pytest.param(dag(run("failed", healthy_after_restart="failed", alert="failed")), "bad", "Sick", id="sick"),
+        pytest.param(
+            dag(run("failed", healthy_after_restart="failed", alert="failed")), "bad", "Unhealthy", id="failed"
+        ),
         pytest.param(dag(run("success", 30, **HEALTHY)), "good", "Healthy", id="30 minutes old"),
-        pytest.param(dag(run("success", 31, **HEALTHY)), "warn", "Not looked at", id="31 minutes old"),
+        pytest.param(dag(run("success", 31, **HEALTHY)), "warn", "No recent check", id="31 minutes old"),
     ],
 )
 def test_the_connector_is_as_the_last_look_found_it(found, level, word):
-    verdict = connector(found, NOW)
+    tile = connector(found, NOW)
 
-    assert (verdict.level, verdict.word) == (level, word)
+    assert (tile.level, tile.word) == (level, word)
 
 
 def test_what_failed_is_named_but_not_the_alert():
-    verdict = connector(dag(run("failed", healthy_after_restart="failed", alert="failed")), NOW)
+    tile = connector(dag(run("failed", healthy_after_restart="failed", alert="failed")), NOW)
 
-    assert verdict.detail.startswith("healthy_after_restart failed")
+    assert tile.detail.startswith("healthy_after_restart failed")
 
 
 @pytest.mark.parametrize(
     ("found", "level", "word"),
     [
-        pytest.param(dag(is_paused=True), "unknown", "Not seen", id="never ran"),
+        pytest.param(dag(is_paused=True), "unknown", "Not run", id="never ran"),
         pytest.param(dag(run("running", streams_exist="running")), "unknown", "Starting", id="first launch to come"),
         pytest.param(dag(run("running", launch_stream="deferred")), "warn", "Launching", id="launching"),
         pytest.param(dag(run("running", **WATCHED)), "good", "Running", id="watched"),
@@ -61,19 +63,19 @@ def test_what_failed_is_named_but_not_the_alert():
                      id="replaced"),
         pytest.param(dag(run("running", **WATCHED), run("failed", 10, watch_stream="failed")), "good", "Running",
                      id="replaced a while ago"),
-        pytest.param(dag(run("failed", 1, watch_stream="failed")), "bad", "Sick", id="sick"),
-        pytest.param(dag(run("queued", 0), run("failed", 1, watch_stream="failed")), "bad", "Sick", id="still sick"),
+        pytest.param(dag(run("failed", 1, watch_stream="failed")), "bad", "Unhealthy", id="failed"),
+        pytest.param(dag(run("queued", 0), run("failed", 1, watch_stream="failed")), "bad", "Unhealthy", id="still failed"),
         pytest.param(dag(run("success", 1, launch_stream="skipped")), "off", "Paused", id="paused"),
-        pytest.param(dag(run("success", 1, launch_stream="success"), is_paused=True), "warn", "Unwatched",
+        pytest.param(dag(run("success", 1, launch_stream="success"), is_paused=True), "warn", "Not monitored",
                      id="DAG paused"),
-        pytest.param(dag(run("success", 11, launch_stream="success")), "warn", "Unwatched", id="nobody watches"),
-        pytest.param(dag(run("success", 10, launch_stream="success")), "good", "Running", id="between two watches"),
+        pytest.param(dag(run("success", 11, launch_stream="success")), "warn", "Not monitored", id="no run"),
+        pytest.param(dag(run("success", 10, launch_stream="success")), "good", "Running", id="between two runs"),
     ],
 )  # fmt: skip
 def test_the_stream_is_as_its_supervisor_sees_it(found, level, word):
-    verdict = stream(found, NOW)
+    tile = stream(found, NOW)
 
-    assert (verdict.level, verdict.word) == (level, word)
+    assert (tile.level, tile.word) == (level, word)
 
 
 @pytest.mark.parametrize(
@@ -92,9 +94,9 @@ def test_the_stream_is_as_its_supervisor_sees_it(found, level, word):
     ],
 )
 def test_the_batch_is_as_the_run_that_ended_last(found, level, word):
-    verdict = batch(found)
+    tile = batch(found)
 
-    assert (verdict.level, verdict.word) == (level, word)
+    assert (tile.level, tile.word) == (level, word)
 
 
 def test_mapped_tasks_count_each():

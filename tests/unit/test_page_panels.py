@@ -8,14 +8,14 @@ from pinterest_pipeline.ui import answers, flow, quarantine, stream
 from pinterest_pipeline.ui.warehouse import explain
 
 NOW = datetime(2026, 11, 25, 12, 0, 30, tzinfo=UTC)
-BALANCED = {
+RECONCILED = {
     "source_rows": 10, "acknowledged_rows": 9, "dead_letter_rows": 1, "landed_rows": 9, "silver_rows": 6,
     "duplicate_rows": 2, "quarantined_rows": 1, "lost_rows": 0,
 }  # fmt: skip
 
 
-def audited(table="pin", closed_at=NOW, **changes):
-    return {"dag_id": "d", "run_id": "r", "table_name": table, "closed_at": closed_at, **BALANCED, **changes}
+def audited(table="pin", reconciled_at=NOW, **changes):
+    return {"dag_id": "d", "run_id": "r", "table_name": table, "reconciled_at": reconciled_at, **RECONCILED, **changes}
 
 
 def flow_of(*rows):
@@ -25,7 +25,7 @@ def flow_of(*rows):
 def test_a_runs_tables_are_added_up():
     run = flow_of(audited("geo"), audited("pin"))["runs"][0]
 
-    assert (run["source_rows"], run["silver_rows"], len(run["tables"]), run["is_balanced"]) == (20, 12, 2, True)
+    assert (run["source_rows"], run["silver_rows"], len(run["tables"]), run["is_reconciled"]) == (20, 12, 2, True)
 
 
 @pytest.mark.parametrize(
@@ -39,17 +39,17 @@ def test_a_runs_tables_are_added_up():
 def test_books_that_do_not_add_up_are_loud(change):
     shown = flow_of(audited("geo"), audited("pin", **change))
 
-    assert not shown["runs"][0]["is_balanced"]
-    assert (shown["verdict"]["level"], shown["verdict"]["word"]) == ("bad", "Rows missing")
+    assert not shown["runs"][0]["is_reconciled"]
+    assert (shown["tile"]["level"], shown["tile"]["word"]) == ("bad", "Rows missing")
 
 
 @pytest.mark.parametrize(("hours", "level"), [(26, "good"), (26.1, "warn")])
 def test_answers_grow_old(hours, level):
-    assert flow_of(audited(closed_at=NOW - timedelta(hours=hours)))["verdict"]["level"] == level
+    assert flow_of(audited(reconciled_at=NOW - timedelta(hours=hours)))["tile"]["level"] == level
 
 
-def test_no_run_is_told_with_what_to_do():
-    assert "trigger pinterest_daily_batch" in flow_of()["verdict"]["detail"]
+def test_no_run_is_shown_with_what_to_do():
+    assert "trigger pinterest_daily_batch" in flow_of()["tile"]["detail"]
 
 
 def committed(query, minute, records, lag):

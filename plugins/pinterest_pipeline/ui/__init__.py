@@ -1,4 +1,4 @@
-"""The pipeline's page in Airflow's UI: what runs, what came of it, and where it is stuck.
+"""The pipeline's page in Airflow's UI: what runs, what it produced, and where it is stuck.
 
 Every component of Airflow loads the plugin that registers it, so nothing heavier than this file is imported before the
 api-server gets the page's first request.

@@ -1,4 +1,4 @@
-"""The last runs of a DAG as Airflow's own database has them; only the api-server may ask it."""
+"""The last runs of a DAG as Airflow's own database has them; only the api-server may query it."""
 
 import logging
 from collections.abc import Sequence

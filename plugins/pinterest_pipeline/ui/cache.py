@@ -9,7 +9,7 @@ WAIT_SECONDS = 20.0  # longer than any panel's time-outs together
 
 
 class Cached:
-    """Compute at most once at a time and once in ``seconds``, however many ask.
+    """Compute at most once at a time and once in ``seconds``, however many requests come.
 
     While one request computes, the others get the last answer, so that a slow database never holds more than one of the
     api-server's threads a panel; only for the first answer ever do they wait.
@@ -26,7 +26,7 @@ class Cached:
         if self._answer is not None and time.monotonic() < self._fresh_until:
             return self._answer
         if not self._lock.acquire(timeout=WAIT_SECONDS if self._answer is None else 0):
-            return self._answer or {"state": "unavailable", "why": "The first answer takes long.", "cure": "Wait."}
+            return self._answer or {"state": "unavailable", "why": "The first answer takes long.", "remedy": "Wait."}
         try:
             if self._answer is None or time.monotonic() >= self._fresh_until:
                 self._answer = self._compute()

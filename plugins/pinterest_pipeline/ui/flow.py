@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from pinterest_pipeline.ui.answers import ANSWERS
-from pinterest_pipeline.ui.verdicts import Level, Verdict
+from pinterest_pipeline.ui.tiles import Level, Tile
 from pinterest_pipeline.ui.warehouse import Query, Rows, answer, total
 
 RUNS = 12
@@ -21,11 +21,11 @@ QUERIES = {
         "audit.run_rows",
         """
         WITH newest AS (
-            SELECT dag_id, run_id, max(recorded_at) AS closed_at
-            FROM audit.run_rows GROUP BY dag_id, run_id ORDER BY closed_at DESC LIMIT %(runs)s
+            SELECT dag_id, run_id, max(recorded_at) AS reconciled_at
+            FROM audit.run_rows GROUP BY dag_id, run_id ORDER BY reconciled_at DESC LIMIT %(runs)s
         )
-        SELECT rows.*, newest.closed_at FROM newest JOIN audit.run_rows AS rows USING (dag_id, run_id)
-        ORDER BY newest.closed_at DESC, rows.dag_id, rows.run_id, rows.table_name
+        SELECT rows.*, newest.reconciled_at FROM newest JOIN audit.run_rows AS rows USING (dag_id, run_id)
+        ORDER BY newest.reconciled_at DESC, rows.dag_id, rows.run_id, rows.table_name
         """,
         {"runs": RUNS},
     ),
@@ -57,38 +57,37 @@ def shape(found: Mapping[str, Rows | None], now: datetime) -> dict[str, Any]:
         if lake
         else None,
         "published": next(iter(found["published"] or []), None),
-        "verdict": verdict(runs, now).as_json(),
+        "tile": tile(runs, now).as_json(),
     }
 
 
 def run(rows: Rows) -> dict[str, Any]:
-    """Return one run's books: the sums over its tables, and each table's own."""
+    """Return one run's counts: summed over its tables, and by table."""
     return {
         "dag_id": rows[0]["dag_id"],
         "run_id": rows[0]["run_id"],
-        "closed_at": rows[0]["closed_at"],
+        "reconciled_at": rows[0]["reconciled_at"],
         "tables": [{"table_name": row["table_name"], **{column: row[column] for column in COUNTED}} for row in rows],
         **{column: total(rows, column) for column in COUNTED},
-        "is_balanced": all(is_balanced(row) for row in rows),
+        "is_reconciled": all(is_reconciled(row) for row in rows),
     }
 
 
-def is_balanced(row: Mapping[str, Any]) -> bool:
-    settled = row["silver_rows"] + row["duplicate_rows"] + row["quarantined_rows"]
+def is_reconciled(row: Mapping[str, Any]) -> bool:
+    processed = row["silver_rows"] + row["duplicate_rows"] + row["quarantined_rows"]
     sent = row["acknowledged_rows"] + row["dead_letter_rows"]
-    return bool(row["lost_rows"] == 0 and row["landed_rows"] == settled and row["source_rows"] == sent)
+    return bool(row["lost_rows"] == 0 and row["landed_rows"] == processed and row["source_rows"] == sent)
 
 
-def verdict(runs: list[dict[str, Any]], now: datetime) -> Verdict:
-    """Say of the newest run whether its rows add up, and how old its answers are."""
+def tile(runs: list[dict[str, Any]], now: datetime) -> Tile:
+    """Return the tile of the newest run: do its counts match, and how old are its answers?"""
     if not runs:
-        return Verdict(Level.UNKNOWN, "None yet", "No batch run has closed its books: trigger pinterest_daily_batch.")
+        return Tile(Level.UNKNOWN, "None yet", "No batch run has reconciled its rows: trigger pinterest_daily_batch.")
     newest = runs[0]
-    if not newest["is_balanced"]:
-        return Verdict(
-            Level.BAD, "Rows missing", f"{newest['lost_rows']} rows lost, see task reconcile_rows.", newest["closed_at"]
-        )
-    told = f"{newest['source_rows']:,} rows in, every one accounted for."
-    if now - newest["closed_at"] > OLD_AFTER:
-        return Verdict(Level.WARN, "Old", f"No run has closed its books for a day. Last: {told}", newest["closed_at"])
-    return Verdict(Level.GOOD, "Complete", told, newest["closed_at"])
+    if not newest["is_reconciled"]:
+        detail = f"{newest['lost_rows']} rows lost, see task reconcile_rows."
+        return Tile(Level.BAD, "Rows missing", detail, newest["reconciled_at"])
+    detail = f"{newest['source_rows']:,} rows read, all counts match."
+    if now - newest["reconciled_at"] > OLD_AFTER:
+        return Tile(Level.WARN, "Old", f"No run was reconciled for a day. Last: {detail}", newest["reconciled_at"])
+    return Tile(Level.GOOD, "Complete", detail, newest["reconciled_at"])

@@ -1,6 +1,6 @@
-"""The page's routes: its files, and one answer a panel, for whoever is signed in and may see the DAGs.
+"""The page's routes: its files, and one answer a panel, for users who are signed in and may see the DAGs.
 
-A plugin's application has no authentication of its own, so every route depends on :func:`reader`. The routes that ask
+A plugin's application has no authentication of its own, so every route depends on :func:`reader`. The routes that query
 databases are plain functions, which FastAPI runs in threads, off the api-server's event loop.
 """
 
@@ -18,16 +18,16 @@ from pinterest_pipeline.ui.cache import Cached
 
 STATIC = Path(__file__).with_name("static")
 FILES = {file.name: file for file in STATIC.iterdir() if file.suffix in {".js", ".css"}}
-KEPT_SECONDS = 3.0
+CACHE_SECONDS = 3.0
 PANELS = {
-    "answers": Cached(answers.panel, KEPT_SECONDS),
-    "flow": Cached(flow.panel, KEPT_SECONDS),
-    "health": Cached(health.panel, KEPT_SECONDS),
-    "quarantine": Cached(quarantine.panel, KEPT_SECONDS),
-    "stream": Cached(stream.panel, KEPT_SECONDS),
+    "answers": Cached(answers.panel, CACHE_SECONDS),
+    "flow": Cached(flow.panel, CACHE_SECONDS),
+    "health": Cached(health.panel, CACHE_SECONDS),
+    "quarantine": Cached(quarantine.panel, CACHE_SECONDS),
+    "stream": Cached(stream.panel, CACHE_SECONDS),
 }
 HEADERS = {
-    # Titles and payloads come from anybody: even where one got into the page as markup, nothing of it would run.
+    # Titles and payloads come from users: where one gets into the page as markup, it must not run.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",

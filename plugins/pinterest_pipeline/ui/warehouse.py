@@ -1,4 +1,4 @@
-"""Reading the warehouse for the page: read-only, bounded in time, and an answer also where there is none.
+"""Reading the warehouse for the page: read-only, bounded in time; a warehouse that fails still gives a panel.
 
 The statements stand in the panels' modules, not in ``include/sql``, because the api-server has the plugins only.
 """
@@ -24,8 +24,8 @@ OPTIONS = (
 )
 BOUNDS = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": (CONNECT_SECONDS + STATEMENT_SECONDS) * 1000}
 EXISTS = "SELECT to_regclass(%(relation)s) IS NOT NULL"
-CURES = {
-    "57014": f"It took longer than {STATEMENT_SECONDS} s: look for locks and load in PostgreSQL.",
+REMEDIES = {
+    "57014": f"It took longer than {STATEMENT_SECONDS} s: check PostgreSQL for locks and load.",
     "42501": f"Give the role of connection {CONNECTION} the right to read it.",
     "42703": "The tables are older than this page: run the DAG, whose task create_tables brings them up to date.",
 }
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Query:
-    """A statement, the relation that must exist before it can be asked, and its parameters."""
+    """A statement, the relation that must exist before it can run, and its parameters."""
 
     relation: str
     statement: str
@@ -81,25 +81,25 @@ def answer(queries: Mapping[str, Query], shape: Callable[[Mapping[str, Rows | No
     try:
         found = read(queries)
     except Exception as error:
-        if (told := explain(error)) is None:
+        if (explanation := explain(error)) is None:
             raise
-        log.warning("The page could not read the warehouse: %s", told["why"])
-        return {"state": "unavailable", "now": now, **told}
+        log.warning("The page could not read the warehouse: %s", explanation["why"])
+        return {"state": "unavailable", "now": now, **explanation}
     return {"state": "ok", "now": now, **shape(found, now)}
 
 
 def explain(error: Exception) -> dict[str, str] | None:
-    """Return why the warehouse could not be read, and the cure; None for a mistake of ours."""
-    if isinstance(error, AirflowException):  # of the connection, and its text says what to do
-        return {"why": str(error), "cure": f"Correct connection {CONNECTION}."}
+    """Return why the warehouse could not be read, and the remedy; None for an error in our code."""
+    if isinstance(error, AirflowException):  # of the connection; its message says what to do
+        return {"why": str(error), "remedy": f"Correct connection {CONNECTION}."}
     failure = failure_of(error)
     if failure is None:
         return None
-    if failure.sqlstate in CURES:
-        return {"why": f"The warehouse refused: {failure.message}", "cure": CURES[failure.sqlstate]}
+    if failure.sqlstate in REMEDIES:
+        return {"why": f"The warehouse refused: {failure.message}", "remedy": REMEDIES[failure.sqlstate]}
     return {
         "why": f"The warehouse does not answer: {failure.message}",
-        "cure": f"See that PostgreSQL runs and that connection {CONNECTION} names it ({TABLE}).",
+        "remedy": f"Check that PostgreSQL runs and that connection {CONNECTION} names it ({TABLE}).",
     }
 
 

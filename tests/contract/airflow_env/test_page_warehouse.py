@@ -42,14 +42,14 @@ def test_it_cannot_write(table: str) -> None:
         cursor.execute(f"INSERT INTO {table} VALUES (2)")
 
 
-def test_a_query_that_takes_too_long_is_ended_and_told(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_that_takes_too_long_is_ended_and_reported(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warehouse, "OPTIONS", warehouse.OPTIONS.replace("statement_timeout=5s", "statement_timeout=50"))
 
     panel = answer({"slow": Query(table, "SELECT pg_sleep(20)")}, shown)
 
     assert panel["state"] == "unavailable"
     assert "statement timeout" in panel["why"]
-    assert "look for locks" in panel["cure"]
+    assert "check PostgreSQL for locks" in panel["remedy"]
 
 
 def test_the_bounds_are_those_that_the_page_promises() -> None:
@@ -73,4 +73,4 @@ def test_a_right_that_is_missing_is_named(table: str, monkeypatch: pytest.Monkey
 
     assert panel["state"] == "unavailable"
     assert f"permission denied for table {table}" in panel["why"]
-    assert "Give the role of connection pinterest_warehouse the right to read it" in panel["cure"]
+    assert "Give the role of connection pinterest_warehouse the right to read it" in panel["remedy"]

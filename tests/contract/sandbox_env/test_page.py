@@ -133,7 +133,7 @@ def body(found: dict[str, Any], caption: str) -> list[list[str]]:
     return next(rows[1:] for name, rows in found["tables"].items() if caption in name)
 
 
-def test_a_new_warehouse_is_told_from_a_broken_one(empty: dict[str, Any]) -> None:
+def test_a_new_warehouse_is_distinguished_from_a_broken_one(empty: dict[str, Any]) -> None:
     assert "None yet" in empty["tiles"]["Answers"]
     assert "trigger pinterest_daily_batch" in empty["tiles"]["Answers"]
     assert "The stream has never run here" in empty["text"]
@@ -145,7 +145,7 @@ def test_the_numbers_are_those_of_the_warehouse(looks: list[dict[str, Any]]) -> 
     found = looks[0]
 
     assert body(found, "Rows of run")[-1] == ["all", "2,000", "1,997", "3", "1,997", "1,900", "90", "7", "0"]
-    assert "2,000 rows in, every one accounted for" in found["tiles"]["Answers"]
+    assert "2,000 rows read, all counts match" in found["tiles"]["Answers"]
     assert "Silver 1,900 of 1.8K, 90 duplicates, 7 quarantined" in found["figures"]["Rows of the batch run by stage"]
     assert "Kinesis 100 records read; Spark 96 rows made, 4 quarantined" in " ".join(found["figures"].values())
     assert "last known 0.7 s" in next(said for title, said in found["figures"].items() if "Age of the newest" in title)

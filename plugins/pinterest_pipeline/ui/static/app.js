@@ -14,10 +14,10 @@ async function ask(name) {
   try {
     const response = await fetch(`api/${name}`, { signal: AbortSignal.timeout(GIVE_UP_MS), credentials: "same-origin" });
     if (response.ok) return await response.json();
-    const cure = { 401: "Sign in to Airflow, then load this page again.", 403: "Ask for the right to read the DAG pinterest_daily_batch." };
-    return { state: "unavailable", why: `Airflow answered ${response.status}.`, cure: cure[response.status] ?? "Look into the api-server's log." };
+    const remedy = { 401: "Sign in to Airflow, then load this page again.", 403: "Ask for the right to read the DAG pinterest_daily_batch." };
+    return { state: "unavailable", why: `Airflow answered ${response.status}.`, remedy: remedy[response.status] ?? "Read the log of the api-server." };
   } catch (error) {
-    return { state: "unavailable", why: `Airflow does not answer (${error.name}).`, cure: "See that its api-server runs, and that you are connected." };
+    return { state: "unavailable", why: `Airflow does not answer (${error.name}).`, remedy: "Check that its api-server runs, and that you are connected." };
   }
 }
 
@@ -33,12 +33,12 @@ function show(id, panel, draw) {
 
 function tiles() {
   const { health, flow, stream } = latest;
-  const unknown = (panel) => ({ level: "bad", word: "Not known", detail: `${panel.why.split(":")[0].replace(/\.$/, "")}. ${panel.cure}` });
-  const of = (name) => (health.state === "ok" ? health.verdicts[name] : unknown(health));
+  const unknown = (panel) => ({ level: "bad", word: "Not known", detail: `${panel.why.split(":")[0].replace(/\.$/, "")}. ${panel.remedy}` });
+  const of = (name) => (health.state === "ok" ? health.tiles[name] : unknown(health));
   const commit = stream.state === "ok" ? `Last commit ${ago(stream.newest_commit, stream.now)}.` : "Last commit not known.";
   const now = health.now ?? new Date().toISOString();
   return [
-    panels.tile("Answers", flow.state === "ok" ? flow.verdict : unknown(flow), flow.now ?? now),
+    panels.tile("Answers", flow.state === "ok" ? flow.tile : unknown(flow), flow.now ?? now),
     panels.tile("Batch", of("batch"), now),
     panels.tile("Connector", of("connector"), now),
     panels.tile("Stream", of("stream"), now, commit),
@@ -52,7 +52,7 @@ function chooseRuns() {
   const ids = runs.map((run) => run.run_id);
   if (document.activeElement === select || ids.join() === [...select.options].map((option) => option.value).join()) return;
   const chosen = select.value;
-  select.replaceChildren(...runs.map((run) => el("option", { value: run.run_id }, `${clock(run.closed_at)} · ${run.run_id}`)));
+  select.replaceChildren(...runs.map((run) => el("option", { value: run.run_id }, `${clock(run.reconciled_at)} · ${run.run_id}`)));
   if (ids.includes(chosen)) select.value = chosen;
 }
 
@@ -62,8 +62,8 @@ function drawAll() {
   byId("tiles").replaceChildren(...tiles());
   const width = byId("flow").clientWidth;
   show("flow", flow, (panel) => batchFlow(panel, byId("run").value, width));
-  const told = flow.state !== "ok" && flow.why === stream.why; // once is enough in one panel
-  show("flow-stream", told ? { state: "ok", exists: false } : stream, (panel) => (panel.exists ? streamFlow(panel, width) : []));
+  const isShown = flow.state !== "ok" && flow.why === stream.why; // the panel shows a reason once
+  show("flow-stream", isShown ? { state: "ok", exists: false } : stream, (panel) => (panel.exists ? streamFlow(panel, width) : []));
   show("lag", stream, panels.lag);
   show("fresh", health, panels.freshness);
   show("health", health, panels.health);

@@ -79,6 +79,6 @@ export const clock = (time) => (time ? `${new Date(time).toISOString().slice(0, 
 export const minuteOf = (time) => new Date(time).toISOString().slice(11, 16);
 
 export function notice(panel) {
-  return el("div", { class: "notice", role: "note" }, el("strong", {}, panel.why), " ", panel.cure);
+  return el("div", { class: "notice", role: "note" }, el("strong", {}, panel.why), " ", panel.remedy);
 }
 export const hint = (text) => el("p", { class: "hint" }, text);

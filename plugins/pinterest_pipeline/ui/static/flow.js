@@ -9,7 +9,7 @@ const COUNTED = ["source_rows", "acknowledged_rows", "dead_letter_rows", "landed
 
 export function batchFlow(data, chosen, width) {
   const run = data.runs.find((each) => each.run_id === chosen) ?? data.runs[0];
-  if (!run) return [el("p", { class: "hint" }, "No batch run has closed its books yet: trigger the DAG pinterest_daily_batch.")];
+  if (!run) return [el("p", { class: "hint" }, "No batch run has reconciled its rows yet: trigger the DAG pinterest_daily_batch.")];
   const stages = [
     { name: "Source", count: run.source_rows, note: "rows read" },
     { name: "Kafka", count: run.acknowledged_rows, note: "acknowledged", away: away([run.dead_letter_rows, "dead letters"]), loud: run.dead_letter_rows > 0 },
@@ -20,11 +20,11 @@ export function batchFlow(data, chosen, width) {
     { name: "Gold", count: data.published?.answers, note: "answers" },
     { name: "PostgreSQL", count: data.published?.rows, note: "rows published" },
   ];
-  const books = run.is_balanced ? "every row is accounted for" : "the rows do not add up";
-  const said = `${told(stages)}; ${books}.`;
+  const result = run.is_reconciled ? "all counts match" : "the counts do not match";
+  const description = `${describe(stages)}; ${result}.`;
   return [
     el("h3", {}, "Batch"),
-    draw("Rows of the batch run by stage", said, stages, width, run.is_balanced ? "good" : "bad"),
+    draw("Rows of the batch run by stage", description, stages, width, run.is_reconciled ? "good" : "bad"),
     table(
       `Rows of run ${run.run_id}; of bronze and silver the picture also says how many the lake holds of all runs`,
       ["table", ...COUNTED.map((name) => name.replace("_rows", ""))],
@@ -41,10 +41,10 @@ export function streamFlow(data, width) {
       away: away([hour.quarantined_count, "quarantined"]) },
     { name: "PostgreSQL", count: hour.row_count, note: "new posts' rows", away: away([hour.duplicate_count, "duplicates"]) },
   ];
-  return [el("h3", {}, "Stream, last hour"), draw("Records of the stream in the last hour by stage", `${told(stages)}.`, stages, width, "good")];
+  return [el("h3", {}, "Stream, last hour"), draw("Records of the stream in the last hour by stage", `${describe(stages)}.`, stages, width, "good")];
 }
 
-const told = (stages) => stages.map((stage) => [`${stage.name} ${number(stage.count)} ${stage.note}`, ...(stage.away ?? [])].join(", ")).join("; ");
+const describe = (stages) => stages.map((stage) => [`${stage.name} ${number(stage.count)} ${stage.note}`, ...(stage.away ?? [])].join(", ")).join("; ");
 
 function draw(title, description, stages, width, level) {
   const vertical = width < NARROW;

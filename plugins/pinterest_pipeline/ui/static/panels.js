@@ -5,15 +5,15 @@ import { ago, clock, details, duration, el, hint, minuteOf, number, table, words
 
 const SIGNS = { good: "✓", warn: "!", bad: "✕", off: "‖", unknown: "?" };
 
-export function tile(name, verdict, now, extra) {
-  return el("div", { class: `tile ${verdict.level}` },
-    el("span", { class: "sign", "aria-hidden": "true" }, SIGNS[verdict.level]),
+export function tile(name, state, now, extra) {
+  return el("div", { class: `tile ${state.level}` },
+    el("span", { class: "sign", "aria-hidden": "true" }, SIGNS[state.level]),
     el("div", {},
       el("h3", {}, name),
-      el("p", { class: "word" }, verdict.word),
-      el("p", {}, verdict.detail),
+      el("p", { class: "word" }, state.word),
+      el("p", {}, state.detail),
       extra ? el("p", {}, extra) : null,
-      verdict.since ? el("p", { class: "since", title: clock(verdict.since) }, ago(verdict.since, now)) : null));
+      state.since ? el("p", { class: "since", title: clock(state.since) }, ago(state.since, now)) : null));
 }
 
 export function lag(data) {
@@ -66,10 +66,10 @@ export function quarantine(data) {
   return [
     el("div", {}, el("h3", {}, "Stream"), hint("Records that no row could be made of, by reason; the newest of each as samples, cut."),
       stream.length ? el("div", {}, stream) : hint(data.has_stream ? "Nothing is in quarantine." : "The stream has never run here.")),
-    el("div", {}, el("h3", {}, "Batch, whole lake"), hint("Counts of the newest run's books; the rows themselves are in the lake, delta/quarantine."),
+    el("div", {}, el("h3", {}, "Batch, whole lake"), hint("Counts of the newest reconciliation; the rows are in the lake, delta/quarantine."),
       data.batch.length ? table("Quarantined rows by reason", ["table", "reason", "rows"], data.batch.map((each) => [each.table_name, each.reject_reason, each.rows]))
-        : hint(data.has_batch ? "Nothing is in quarantine." : "No batch run has closed its books yet."),
-      data.defects.length ? details("defects", "Values set to NULL, rows kept", table("Values that were set to NULL", ["table", "column", "rows"], data.defects.map((each) => [each.table_name, each.column, each.rows]))) : null),
+        : hint(data.has_batch ? "Nothing is in quarantine." : "No batch run has reconciled its rows yet."),
+      data.defects.length ? details("defects", "Values set to NULL, rows stay", table("Values that were set to NULL", ["table", "column", "rows"], data.defects.map((each) => [each.table_name, each.column, each.rows]))) : null),
   ];
 }
 

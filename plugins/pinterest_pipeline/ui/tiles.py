@@ -1,4 +1,4 @@
-"""What a tile of the page says: one word a person on call can act on, and the sentence behind it."""
+"""What a tile of the page shows: one word that a person on call can act on, and a sentence that explains it."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Level(StrEnum):
-    """How loud a tile is."""
+    """How urgent a tile is."""
 
     GOOD = "good"
     WARN = "warn"
@@ -17,8 +17,8 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """``since`` is when that was seen."""
+class Tile:
+    """``since`` is when the state was seen."""
 
     level: Level
     word: str
