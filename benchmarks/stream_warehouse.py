@@ -1,11 +1,15 @@
 """What the stream's benchmarks write to: a warehouse of their own with empty tables."""
 
+import sys
 import uuid
 from pathlib import Path
 
 import psycopg
 
-PROJECT = Path(__file__).resolve().parent.parent
+sys.path.append(str(Path(__file__).resolve().parent.parent / "plugins"))  # the runner needs no Airflow
+from pinterest_pipeline.warehouse.migrations import migrate, read_migrations
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "include" / "sql" / "migrations"
 
 
 def fresh_warehouse(server_url: str) -> str:
@@ -14,6 +18,5 @@ def fresh_warehouse(server_url: str) -> str:
         connection.execute(f"CREATE DATABASE {name}")
     url = f"{server_url.rpartition('/')[0]}/{name}"
     with psycopg.connect(url) as connection:
-        for file in sorted((PROJECT / "include" / "sql" / "ddl").glob("*.sql")):
-            connection.execute(file.read_text())
+        migrate(connection, read_migrations(MIGRATIONS), applied_by="benchmark")
     return url

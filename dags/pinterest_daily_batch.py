@@ -44,7 +44,7 @@ from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
 from pinterest_pipeline.lake.sensors import KafkaOffsetsLandedSensor
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
-from pinterest_pipeline.warehouse.operators import PostgresQueryOperator
+from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator, PostgresQueryOperator
 
 SQL = include_folder(__file__) / "sql"
 TOPICS = {table: topic_name(setting("topic_prefix"), table) for table in KEYS}
@@ -68,8 +68,14 @@ with DAG(
     doc_md=__doc__,
 ) as dag:
     window = choose_window()
-    create_tables = PostgresQueryOperator(
-        task_id="create_tables",
+    migrate_warehouse = PostgresMigrateOperator(
+        task_id="migrate_warehouse",
+        conn_id="pinterest_warehouse",
+        folder=SQL / "migrations",
+        pool="pinterest_warehouse",
+    )
+    create_answer_tables = PostgresQueryOperator(
+        task_id="create_answer_tables",
         conn_id="pinterest_warehouse",
         sql=sql_files(SQL, "ddl"),
         pool="pinterest_warehouse",
@@ -133,6 +139,7 @@ with DAG(
 
     window >> topics_exist >> [count_source_rows, send_posts]
     [acknowledged, connector_is_healthy] >> posts_landed
-    [posts_landed, create_tables] >> submit_batch_run >> stages["bronze"] >> stages["silver"] >> stages["gold"]
+    migrate_warehouse >> create_answer_tables
+    [posts_landed, create_answer_tables] >> submit_batch_run >> stages["bronze"] >> stages["silver"] >> stages["gold"]
     stages["gold"] >> publish_gold >> checked >> books
-    create_tables >> books
+    migrate_warehouse >> books

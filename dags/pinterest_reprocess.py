@@ -36,7 +36,7 @@ from pinterest_pipeline.dag.reprocess import PARAMS, choose_records, record_lake
 from pinterest_pipeline.dag.settings import MACROS
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
-from pinterest_pipeline.warehouse.operators import PostgresQueryOperator
+from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator, PostgresQueryOperator
 
 SQL = include_folder(__file__) / "sql"
 STAGE_LIMIT = timedelta(hours=3)
@@ -57,8 +57,14 @@ with DAG(
     doc_md=__doc__,
 ):
     window = choose_records()
-    create_tables = PostgresQueryOperator(
-        task_id="create_tables",
+    migrate_warehouse = PostgresMigrateOperator(
+        task_id="migrate_warehouse",
+        conn_id="pinterest_warehouse",
+        folder=SQL / "migrations",
+        pool="pinterest_warehouse",
+    )
+    create_answer_tables = PostgresQueryOperator(
+        task_id="create_answer_tables",
         conn_id="pinterest_warehouse",
         sql=sql_files(SQL, "ddl"),
         pool="pinterest_warehouse",
@@ -96,5 +102,6 @@ with DAG(
     )
     recorded = record_lake.override(pool="pinterest_warehouse")(str(SQL), reprocessed=reprocess.output)
 
-    [window, create_tables] >> submit_run >> reprocess >> gold >> publish_gold >> check_gold(str(SQL))
+    migrate_warehouse >> create_answer_tables
+    [window, create_answer_tables] >> submit_run >> reprocess >> gold >> publish_gold >> check_gold(str(SQL))
     reprocess >> recorded

@@ -11,7 +11,7 @@ a pause and brings changed settings into effect. A triggered run need not wait: 
 **Reads.** `include/databricks/stream_posts_job.json`, filled from Variable `pinterest_pipeline`; Databricks; Kinesis;
 warehouse (`pinterest_warehouse`) tables `stream.progress` and `stream.control`.
 
-**Writes.** The job in Databricks; the tables of schema `stream` (created, never filled); `stream.control`.
+**Writes.** The job in Databricks; the tables of schema `stream` (by migrations; never filled); `stream.control`.
 
 **Schedule.** Every minute (UTC), one run at a time: the minute bounds how often a stream that dies at once is launched.
 A watch that lasted longer is followed by the next run within seconds. On top of it failed runs in a row delay a launch
@@ -37,16 +37,15 @@ from airflow.timetables.trigger import CronTriggerTimetable
 
 from pinterest_pipeline.common.tables import TABLES, stream_prefix
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
-from pinterest_pipeline.dag.paths import include_folder, sql_files
+from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, setting
 from pinterest_pipeline.dag.stream_supervisor import PARAMS, take_request
 from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
 from pinterest_pipeline.stream.operators import DatabricksLaunchStreamOperator, DatabricksStopStreamOperator
 from pinterest_pipeline.stream.sensors import DatabricksStreamSensor
-from pinterest_pipeline.warehouse.operators import PostgresQueryOperator
+from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator
 
 INCLUDE = include_folder(__file__)
-STREAM_DDL = [file for file in sql_files(INCLUDE / "sql", "ddl") if "_stream" in file]
 STREAM_PREFIX = stream_prefix(setting("topic_prefix"))
 STREAMS = {f"stream_{table}": f"{STREAM_PREFIX}-{table}" for table in TABLES}
 JOB_VALUES = """{%- set setting = pipeline_variable(var) -%}
@@ -75,15 +74,14 @@ with DAG(
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
     default_args=DEFAULT_ARGS,
-    template_searchpath=str(INCLUDE / "sql"),
     render_template_as_native_obj=True,
     user_defined_macros=MACROS,
     params=PARAMS,
     tags=["pinterest", "stream"],
     doc_md=__doc__,
 ):
-    create_tables = PostgresQueryOperator(
-        task_id="create_tables", conn_id="pinterest_warehouse", sql=STREAM_DDL, do_xcom_push=False, **PROMPT
+    migrate_warehouse = PostgresMigrateOperator(
+        task_id="migrate_warehouse", conn_id="pinterest_warehouse", folder=INCLUDE / "sql" / "migrations", **PROMPT
     )
     streams_exist = KinesisStreamSensor.partial(
         task_id="streams_exist",
@@ -125,5 +123,5 @@ with DAG(
         **PROMPT,
     )
 
-    create_tables >> requested >> stop_stream >> launch_stream >> watch_stream
+    migrate_warehouse >> requested >> stop_stream >> launch_stream >> watch_stream
     streams_exist >> launch_stream

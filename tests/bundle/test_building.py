@@ -72,7 +72,7 @@ def test_the_dags_take_with_them_what_they_read_and_hide_it_from_the_dag_process
 
     assert packed == {path.name for path in (PROJECT / "include").iterdir() if path.is_dir()} - {"spark"}
     assert "include/" in (bundle / "dags" / ".airflowignore").read_text().splitlines()
-    assert (bundle / "dags" / "include" / "sql" / "ddl").is_dir()
+    assert (bundle / "dags" / "include" / "sql" / "migrations").is_dir()
 
 
 def test_the_notebooks_lie_beside_their_package_as_in_the_workspace(bundle):

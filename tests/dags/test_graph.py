@@ -1,6 +1,7 @@
 """The pipeline's order, as a person on call reads it."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_the_stages_follow_each_other(batch):
 
 
 def test_the_tables_exist_before_anybody_writes_them(batch):
-    assert {"lakehouse.submit_batch_run", "publish.publish_gold", "reconcile_rows"} <= after(batch, "create_tables")
+    assert {"lakehouse.submit_batch_run", "publish.publish_gold", "reconcile_rows"} <= after(batch, "migrate_warehouse")
 
 
 def test_nothing_is_looked_for_in_the_lake_while_the_connector_is_sick(batch):
@@ -80,7 +81,7 @@ def test_a_sick_connector_is_restarted_checked_again_and_reported(connector):
 
 
 def test_a_request_is_recorded_before_the_stream_is_stopped_launched_and_watched(supervisor):
-    order = ["create_tables", "take_request", "stop_stream", "launch_stream", "watch_stream"]
+    order = ["migrate_warehouse", "take_request", "stop_stream", "launch_stream", "watch_stream"]
 
     for before, behind in pairwise(order):
         assert behind in after(supervisor, before), f"{behind} does not wait for {before}"
@@ -91,11 +92,13 @@ def test_the_stream_is_launched_where_nothing_had_to_be_stopped_and_not_watched_
     assert supervisor.get_task("watch_stream").trigger_rule == "all_success"
 
 
-def test_the_supervisor_creates_only_the_streams_tables(supervisor):
-    statements = " ".join(supervisor.get_task("create_tables").sql)
+def test_the_supervisor_migrates_the_warehouse_and_creates_nothing_else(supervisor, batch):
+    folder = supervisor.get_task("migrate_warehouse").folder
+    statements = " ".join(file.read_text() for file in Path(folder).glob("*.sql"))
 
-    assert "stream.control" in statements or "_stream_control" in statements
-    assert "gold" not in statements
+    assert "stream.control" in statements
+    assert folder == batch.get_task("migrate_warehouse").folder
+    assert not [task.task_id for task in supervisor.tasks if getattr(task, "sql", None)]
 
 
 def test_streams_are_scaled_only_after_they_are_ensured_and_deleted_only_after_a_person_approved(streams):

@@ -11,9 +11,10 @@ from rich.console import Console
 from sandbox.data import emulate_senders
 from sandbox.data.emulate_senders import KinesisSender, Put
 from sandbox.demo import report, report_stream
-from sandbox.run.settings import PROJECT, Settings
+from sandbox.run.settings import Settings
 from sandbox.servers.ministack import client
 from tests.conftest import TEST_HOME
+from tests.contract.sandbox_env.fresh_database import create_tables
 
 SAME = {"compared": 3, "equal": 3, "only_in_stream": 0, "differences": {}, "examples": []}
 COUNTS = {"put": 6, "committed": 3, "duplicates": 2, "quarantined": 1}
@@ -23,7 +24,6 @@ STREAM = {
     "emulated": {"posts": 3, "seconds": 1.0},
     "same_as_silver": {table: dict(SAME) for table in report_stream.TABLES},
 }
-DDL = ["012_schema_stream", "300_stream_pin", "301_stream_geo", "302_stream_user", "304_stream_quarantine"]
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,8 @@ def collect_from(settings, url):
             break
         except emulate_senders.SandboxError:  # the stream is not active yet
             continue
-    ddl = PROJECT / "include" / "sql" / "ddl"
+    create_tables(url)
     with psycopg.connect(url, autocommit=True) as warehouse:
-        for name in [*DDL, "305_stream_progress"]:
-            warehouse.execute((ddl / f"{name}.sql").read_text())
         warehouse.execute(
             "INSERT INTO stream.pin (ind, stream_sequence, ingested_at, committed_at) VALUES"
             " (1, 101, now(), to_timestamp(1000)), (2, 102, now(), to_timestamp(1001))"

@@ -24,11 +24,11 @@ def test_a_missing_folder_is_named_in_both_places(tmp_path):
 
 
 def test_sql_files_come_in_the_order_of_their_names(tmp_path):
-    (tmp_path / "ddl").mkdir()
+    (tmp_path / "publish").mkdir()
     for name in ("200_b.sql", "010_a.sql", "readme.md"):
-        (tmp_path / "ddl" / name).touch()
+        (tmp_path / "publish" / name).touch()
 
-    assert sql_files(tmp_path, "ddl") == ["ddl/010_a.sql", "ddl/200_b.sql"]
+    assert sql_files(tmp_path, "publish") == ["publish/010_a.sql", "publish/200_b.sql"]
 
 
 def test_an_empty_folder_is_an_error_and_not_a_task_that_does_nothing(tmp_path):

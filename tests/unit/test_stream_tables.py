@@ -16,8 +16,12 @@ from pinterest_pipeline.stream.policy import Control, Request
     [
         (psycopg2.OperationalError("gone"), TransientError, r"reading stream\.control: gone"),
         (psycopg.OperationalError("gone"), TransientError, r"reading stream\.control: gone"),
-        (psycopg.errors.UndefinedTable("no table"), PermanentError, "apply include/sql/ddl"),
-        (type("Missing", (psycopg2.Error,), {"pgcode": "42P01"})("no table"), PermanentError, "apply include/sql/ddl"),
+        (psycopg.errors.UndefinedTable("no table"), PermanentError, "run task migrate_warehouse"),
+        (
+            type("Missing", (psycopg2.Error,), {"pgcode": "42P01"})("no table"),
+            PermanentError,
+            "run task migrate_warehouse",
+        ),
         (KeyError("ours"), KeyError, "ours"),
     ],
 )

@@ -27,7 +27,7 @@ EXISTS = "SELECT to_regclass(%(relation)s) IS NOT NULL"
 REMEDIES = {
     "57014": f"It took longer than {STATEMENT_SECONDS} s: check PostgreSQL for locks and load.",
     "42501": f"Give the role of connection {CONNECTION} the right to read it.",
-    "42703": "The tables are older than this page: run the DAG, whose task create_tables brings them up to date.",
+    "42703": "The tables are older than this page: run the DAG, whose task migrate_warehouse brings them up to date.",
 }
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,12 @@ from pinterest_pipeline.common.errors import PermanentError, TransientError
 TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57", "58"})  # connection, rollback, resources, operator, system
 LOCK_NOT_AVAILABLE = "55P03"
 TRANSIENT_WITHOUT_STATE = frozenset({"OperationalError", "InterfaceError"})  # no server answered
+MIGRATE = (
+    "run task migrate_warehouse; if it applies nothing, the table was changed by hand: compare it with "
+    "include/sql/migrations"
+)
 REMEDIES = {
-    **dict.fromkeys(("42P01", "3F000", "42703"), "apply include/sql/ddl (task create_tables)"),  # table, schema, column
+    **dict.fromkeys(("42P01", "3F000", "42703"), MIGRATE),  # undefined table, schema, column
     "42501": "grant the role of the connection what it lacks",
 }
 DEFAULT_REMEDY = "correct the statement or the connection"

@@ -45,7 +45,7 @@ def main(connections_file: str, variables_file: str) -> None:
     initdb()
     dag_run = DagBag().dags["pinterest_kinesis_streams"].test()
     tell("pinterest_kinesis_streams", {ti.task_id: ti.state for ti in dag_run.get_task_instances()})
-    tell("create_tables", run_task("pinterest_stream_supervisor", "create_tables"))
+    tell("migrate_warehouse", run_task("pinterest_stream_supervisor", "migrate_warehouse"))
     airflow("connections", "import", connections_file)
     airflow("variables", "import", variables_file)
     with create_session() as session:

@@ -162,7 +162,7 @@ def test_dags_run_with_nothing_but_the_secrets(secrets, printed, expected, tmp_p
     told = dict(json.loads(line[5:]) for line in done.stdout.splitlines() if line.startswith("told "))
     assert told["pinterest_kinesis_streams"]["ensure_stream"] == "success", done.stdout
     assert secrets.streams == [f"streaming-{secrets.name}-{table}" for table in ("geo", "pin", "user")]
-    assert told["create_tables"] == ""
+    assert told["migrate_warehouse"] == ""
     assert told["connections"].keys() == CONNECTIONS
     for name, (conn_type, host, port, password) in told["connections"].items():
         fields = expected[0][name]

@@ -22,6 +22,7 @@ from pinterest_pipeline.kinesis.operators import (
 )
 from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
 from tests.contract.airflow_env.kinesis_lab import KinesisLab
+from tests.contract.sandbox_env.fresh_database import create_tables
 
 SQL = Path(__file__).resolve().parents[3] / "include" / "sql"
 COMMITTED = """
@@ -39,7 +40,7 @@ def environment(stand_ins):
 def warehouse(environment, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_WAREHOUSE", environment["PINTEREST_WAREHOUSE_URL"])
     hook = PostgresHook("pinterest_warehouse")
-    hook.run([(SQL / "ddl" / f"{name}.sql").read_text() for name in ("012_schema_stream", "307_stream_position")])
+    create_tables(environment["PINTEREST_WAREHOUSE_URL"])
     return hook
 
 

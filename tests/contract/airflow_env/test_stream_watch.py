@@ -5,7 +5,6 @@ import time
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -19,8 +18,8 @@ from pinterest_pipeline.databricks.runs import Run, State
 from pinterest_pipeline.stream import tables as stream_tables
 from pinterest_pipeline.stream.monitor import StreamWatch, Watched
 from pinterest_pipeline.stream.policy import Request, StreamState
+from tests.contract.sandbox_env.fresh_database import create_tables
 
-DDL = Path(__file__).resolve().parents[3] / "include" / "sql" / "ddl"
 BATCH = """INSERT INTO stream.progress
 (query, checkpoint_id, batch_id, record_count, row_count, duplicate_count, quarantined_count, content_key, committed_at)
 VALUES (%s, %s, %s, 1, 1, 0, 0, 'k', now() - make_interval(secs => %s))"""
@@ -75,8 +74,7 @@ def world(stand_ins, monkeypatch):
     }  # fmt: skip
     monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_WAREHOUSE", json.dumps(connection))
     found = World(variables)
-    for file in sorted(DDL.glob("*_stream*.sql")):
-        found.sql(file.read_text())
+    create_tables(found.url)
     monkeypatch.setattr(
         "pinterest_pipeline.databricks.hook.DatabricksRunHook", lambda *_, **__: SimpleNamespace(run=found.run)
     )

@@ -1,5 +1,6 @@
-"""A database of a test's own on the sandbox's server, and the product's SQL files."""
+"""A database of a test's own on the sandbox's server, the product's migrations and its SQL files."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,9 @@ from uuid import uuid4
 
 import psycopg
 from psycopg import sql
+
+sys.path.append(str(Path(__file__).resolve().parents[3] / "plugins"))  # the runner needs no Airflow
+from pinterest_pipeline.warehouse.migrations import migrate, read_migrations
 
 SQL = Path(__file__).resolve().parents[3] / "include" / "sql"
 
@@ -27,6 +31,13 @@ def fresh_database(server_url: str) -> Iterator[str]:
 
 def statements(kind: str) -> list[str]:
     return [file.read_text() for file in sorted((SQL / kind).glob("*.sql"))]
+
+
+def create_tables(url: str) -> None:
+    """Bring a database to what task migrate_warehouse makes of it."""
+    with psycopg.connect(url) as connection:
+        migrate(connection, read_migrations(SQL / "migrations"), applied_by="test")
+        run_all(connection, "ddl")
 
 
 def run_all(connection: psycopg.Connection, kind: str) -> None:

@@ -18,7 +18,7 @@ import pytest
 from psycopg import sql
 
 from tests.browser.chromium import look
-from tests.contract.sandbox_env.fresh_database import fresh_database, run_all
+from tests.contract.sandbox_env.fresh_database import create_tables, fresh_database
 
 PROJECT = Path(__file__).resolve().parents[3]
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -118,8 +118,8 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def looks(page: Page, empty: dict[str, Any], picture: Path) -> list[dict[str, Any]]:
     """The page over known rows: wide and light, wide and dark, as wide as a phone, and an earlier run."""
+    create_tables(page.database_url)
     with psycopg.connect(page.database_url, autocommit=True) as connection:
-        run_all(connection, "ddl")
         connection.execute(ROWS)
     return look(
         {"url": page.url, "open": True, "tabs": 14, "screenshot": str(picture)},

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pinterest_spark.rows.schemas import SILVER
 from pinterest_spark.stream.sink import StreamSink
 from pinterest_spark.stream.statements import LINEAGE, statements_of
-from tests.contract.sandbox_env.fresh_database import fresh_database, run_all
+from tests.contract.sandbox_env.fresh_database import create_tables, fresh_database
 
 ARRIVED = datetime(2026, 11, 25, 10, tzinfo=UTC)
 SHARD = "shardId-000000000000"
@@ -57,8 +57,8 @@ class Warehouse:
 @contextmanager
 def warehouse_of(server_url: str) -> Iterator[Warehouse]:
     with fresh_database(server_url) as url:
+        create_tables(url)
         warehouse = Warehouse(url)
-        run_all(warehouse.connection, "ddl")
         yield warehouse
         warehouse.connection.close()
 

@@ -250,7 +250,7 @@ def test_a_warehouse_without_the_tables_is_refused_with_the_cure(warehouse):
     warehouse.connection.execute("DROP TABLE stream.control, stream.post")
     warehouse.connection.execute("ALTER TABLE stream.progress DROP COLUMN content_key")
 
-    with pytest.raises(StageError, match=r"lacks stream.progress.content_key, stream.control, stream.post. Apply incl"):
+    with pytest.raises(StageError, match=r"lacks stream.progress.content_key, stream.control, stream.post. Deploy"):
         stream_sink.check_tables(warehouse.url)
 
 

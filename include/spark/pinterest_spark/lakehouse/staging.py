@@ -61,7 +61,7 @@ def replace(connection: psycopg.Connection, answers: Mapping[str, Sequence[Seque
 
 
 def create_missing(connection: psycopg.Connection) -> None:
-    """Create what the first load finds missing; ``include/sql/ddl`` has the same tables, with their keys."""
+    """Create what the first load finds missing; ``include/sql`` has the same tables, with their keys."""
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     connection.execute(LOAD_TABLE)
     for table, schema in GOLD.items():

@@ -178,6 +178,7 @@ def check_tables(url: str) -> None:
     ]
     if missing:
         raise StageError(
-            f"The warehouse lacks {', '.join(dict.fromkeys(missing))}. Apply include/sql/ddl (the DAG "
-            "pinterest_stream_supervisor does, in file order); a table that lacks a column is older: drop it first."
+            f"The warehouse lacks {', '.join(dict.fromkeys(missing))}. Deploy the DAGs of this "
+            "version and run task migrate_warehouse of pinterest_stream_supervisor. If it applies nothing, the tables "
+            "were changed by hand: compare them with include/sql/migrations."
         )
