@@ -2,7 +2,7 @@
 
 **What.** `ingest` sends the posts to Kafka; `posts_landed` waits until MSK Connect has put them into the lake;
 `lakehouse` is one Databricks run of three stages; `publish` makes schema `gold` equal to the answers; `reconcile_rows`
-closes the books.
+reconciles the row counts of all stages.
 
 **Reads.** Source database (`pinterest_source`): `pinterest_data`, `geolocation_data`, `user_data`.
 
@@ -17,13 +17,13 @@ run. Only such a run takes the posts that have no timestamp and so lie in no int
 `airflow backfill create --dag-id pinterest_daily_batch --from-date 2018-03-01 --to-date 2018-03-06
 --max-active-runs 1`; add `--reprocess-behavior completed` for days that ran before.
 
-**Triage notes.** Every error names its cure; clear the task that failed, nothing else need be undone.
-- `connector_is_healthy`, `posts_landed`: look at DAG `pinterest_sink_connector` first; the posts wait in Kafka.
-- `send_posts`: dead letters are accounted for and only warned of, unless param `fail_on_dead_letters` is set. Each has
-  its reason beside it: mend the source, then run the day again.
+**Triage notes.** Every error names its remedy. Clear the task that failed; nothing else must be undone.
+- `connector_is_healthy`, `posts_landed`: check DAG `pinterest_sink_connector` first; the posts wait in Kafka.
+- `send_posts`: dead letters are counted and cause a warning, or a failure with param `fail_on_dead_letters`. Each has
+  its reason beside it: fix the source, then run the day again.
 - `bronze`, `silver`, `gold`: clear the failed stage, which repairs the Databricks run from there.
 - `check_gold`: names the failed files of `include/sql/checks`. The answers are already published.
-- `reconcile_rows`: says which table does not add up and where its rows are; the numbers are in `audit.run_rows`.
+- `reconcile_rows`: names the table whose counts do not match, and where its rows are; see also `audit.run_rows`.
 - A day without posts skips from `posts_landed` to `publish`, is still reconciled, and succeeds.
 """
 
@@ -133,7 +133,7 @@ with DAG(
             outlets=[assets.WAREHOUSE_GOLD],
         )
         checked = check_gold(str(SQL))
-    books = reconcile_rows.override(trigger_rule="none_failed", pool="pinterest_warehouse")(
+    reconciled = reconcile_rows.override(trigger_rule="none_failed", pool="pinterest_warehouse")(
         str(SQL), source_counts=count_source_rows.output, produced=send_posts.output, silver=stages["silver"].output
     )
 
@@ -141,5 +141,5 @@ with DAG(
     [acknowledged, connector_is_healthy] >> posts_landed
     migrate_warehouse >> create_answer_tables
     [posts_landed, create_answer_tables] >> submit_batch_run >> stages["bronze"] >> stages["silver"] >> stages["gold"]
-    stages["gold"] >> publish_gold >> checked >> books
-    migrate_warehouse >> books
+    stages["gold"] >> publish_gold >> checked >> reconciled
+    migrate_warehouse >> reconciled

@@ -1,29 +1,29 @@
-"""Keep the Kinesis streams as they are declared; scale or delete them when asked to.
+"""Keep the Kinesis streams as they are declared; scale or delete them on request.
 
 **What.** `ensure_stream` creates each declared stream, or changes mode, retention, encryption and tags where they
-differ, and does nothing where they do not. `scale_stream` and `delete_stream` are skipped unless params ask for them:
+differ. `scale_stream` and `delete_stream` are skipped unless params request them:
 - param `scale_to`, like `{"pin": 4}`: gives streams so many shards. The file's `shard_count` holds for creation only,
   so that the next run does not undo it.
 - param `delete`, like `["geo"]`: deletes streams, after a person has approved it under *Required Actions* (no answer in
   four hours is a no), and only where all that is in them has been committed. `force` deletes what is unread, too.
-  Airflow before 3.1 cannot ask: there, and where nobody should be asked, set `delete_without_approval`.
+  Airflow before 3.1 cannot ask: set `delete_without_approval` there, or to delete without a question.
 
 **Reads.** `include/kinesis/streams.json`, its prefix from Variable `pinterest_pipeline`; Kinesis; for deleting
 `stream.position` in the warehouse (`pinterest_warehouse`).
 
 **Writes.** The streams `streaming-<prefix>-pin|geo|user`; nothing else.
 
-**Schedule.** Daily at 01:00 UTC, which undoes what somebody changed by hand; run it by hand before the first posts are
-put. A run looks at the present, so missed runs are not made up for.
+**Schedule.** Daily at 01:00 UTC, which undoes changes made by hand. Run it by hand before the first posts are put. A
+run checks the present, so missed runs are not repeated.
 
 **Backfill.** Pointless: every run does the same.
 
-**Triage notes.** Every error names its cure; clearing a failed task goes on from where the stream is.
+**Triage notes.** Every error names its remedy. A cleared task continues from the present state of the stream.
 - `ensure_stream`, `scale_stream`: a refusal quotes Kinesis. Its limits: in 24 hours 10 changes of the shard count, each
   at most doubling or halving it, and 2 of the mode. "undid or ignored this": something else manages the stream, too.
 - `delete_stream` says in which shard the oldest unread record is. Stop the producers, let the stream notebook commit
   (DAG `pinterest_stream_supervisor`), then clear it. Take a deleted stream out of the file, else it is created again.
-- `approve_deletion` skipped what follows: somebody rejected it, or nobody answered.
+- `approve_deletion` skipped the next tasks: a user rejected the deletion, or no user answered in time.
 """
 
 from datetime import timedelta
@@ -77,7 +77,7 @@ with DAG(
     approve_deletion = ApproveOperator(
         task_id="approve_deletion",
         subject="Delete these Kinesis streams and all that is in them: {{ params.delete | join(', ') }}?",
-        body="Param `force` is {{ params.force }}: with it, records that nobody has read are lost, too.",
+        body="Param `force` is {{ params.force }}: with it, unread records are lost, too.",
         waived="{{ params.delete_without_approval }}",
         execution_timeout=timedelta(minutes=15),
     )

@@ -1,23 +1,23 @@
-"""Let users post: put posts of the source into the Kinesis streams, at a chosen rate, as the Pinterest API would.
+"""Emulate users: put posts of the source into the Kinesis streams, at a chosen rate, as the Pinterest API would.
 
 **What.** `emulate_posts` sends posts, each as one record a stream, keyed by its id. Param `mode`: `shuffled` sends
 every post once, in an order that `seed` gives, and ends after the last one; `classic` draws with replacement.
-`duplicates`, `malformed`, `late` (parts of the records, 0 to 1) and `reorder_window` (posts) spoil what is sent on
-request; with `also_kafka` each row goes to its Kafka topic too, once.
+`duplicates`, `malformed`, `late` (parts of the records, 0 to 1) and `reorder_window` (posts) degrade what is sent,
+on request; with `also_kafka` each row goes to its Kafka topic too, once.
 
 **Reads.** Source database (`pinterest_source`): `pinterest_data`, `geolocation_data`, `user_data`.
 
 **Writes.** Streams `streaming-<prefix>-pin|geo|user`; with `also_kafka` topics `<prefix>.pin|geo|user`; a note of a few
 bytes in the lake, `emulation/`, by which a next try goes on.
 
-**Schedule.** None: it stands in for users, so that it runs when somebody asks. It is not for production streams.
+**Schedule.** None: it replaces users, and runs by hand. It is not for production streams.
 
 **Backfill.** Pointless: it sends now. A run with the `next_position` of an earlier run's result as `start`, and the
 same `mode` and `seed`, goes on where that one ended.
 
 **Triage notes.** Sending again is safe: readers keep one row a key, and count the rest as duplicates.
 - `emulate_posts` failed: its error names the stream, topic or param, and the DAG that makes a missing stream. Its next
-  try goes on where it ended; cleared after a success it begins anew. Its log says how far it is every ten seconds.
+  try continues where it ended; cleared after a success it begins again. Its log has the position every ten seconds.
 - The pace falls behind: lower `rate`, or give the streams more shards (1,000 records a second and shard).
 """
 

@@ -1,10 +1,10 @@
-"""Judge again what landed before, by the cleaning rules of today, and answer the ten questions anew. Nothing is sent.
+"""Clean landed records again, by the cleaning rules of today, and compute the ten answers again. Nothing is sent.
 
-**What.** After a change to `include/spark/pinterest_spark` has been deployed: `reprocess` judges records of bronze once
-more and makes silver and quarantine what a first run by the new rules had made them; `gold` answers, `publish_gold`
-replaces schema `gold`. Params `window_start` and `window_end` (ISO 8601, UTC) name records by the moment when they
-reached Kafka, which every record has; none of both means the whole lake. All records of a key change together, so
-that a row whose latest record is rejected now falls back to the one before it.
+**What.** After a change to `include/spark/pinterest_spark` has been deployed: `reprocess` cleans records of bronze
+again and makes silver and quarantine what a first run by the new rules would have made them; `gold` answers,
+`publish_gold` replaces schema `gold`. Params `window_start` and `window_end` (ISO 8601, UTC) name records by the
+moment when they reached Kafka, which every record has; none of both means the whole lake. All records of a key
+change together, so that a row whose latest record is rejected now falls back to the one before it.
 
 **Reads.** The lake's `delta/bronze`.
 

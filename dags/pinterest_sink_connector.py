@@ -1,7 +1,7 @@
 """Keep the connector that carries posts from Kafka into the lake as its file says, and doing its work.
 
 **What.** `ensure_connector` creates or updates the connector and does nothing where it is right; `connector_is_healthy`
-looks at its state, its tasks and its lag. Where it is not healthy, `restart_connector` restarts the failed tasks, at
+checks its state, its tasks and its lag. Where it is not healthy, `restart_connector` restarts the failed tasks, at
 most three times an hour over all runs, and `healthy_after_restart` tells whether that helped. `alert` fails the run
 when anything before it failed: one clear line for the person on call.
 
@@ -9,8 +9,8 @@ when anything before it failed: one clear line for the person on call.
 
 **Writes.** The connector in MSK Connect; nothing else.
 
-**Schedule.** Every 10 minutes, one run at a time: posts wait in Kafka for days, so that a sick connector found within
-10 minutes loses nothing. A run looks at the present, so missed runs are not made up for.
+**Schedule.** Every 10 minutes, one run at a time: posts wait in Kafka for days, so that an unhealthy connector loses
+nothing when it is found within 10 minutes. A run checks the present, so missed runs are not repeated.
 
 **Backfill.** Pointless: every run does the same.
 

@@ -1,12 +1,13 @@
-"""Keep the stream of posts, Kinesis to Spark to PostgreSQL, at exactly one active run, and tell when it is sick.
+"""Keep the stream of posts, Kinesis to Spark to PostgreSQL, at exactly one active run, and alert when it is unhealthy.
 
 **What.** `streams_exist` waits for the Kinesis streams. `launch_stream` makes the Databricks job what its file says and
 attaches to its active run, or launches one.
 `watch_stream` follows that run until it dies, commits nothing although records wait, or the watch (30 minutes) is over.
 The next run of this DAG begins at once, at most one a minute: it attaches again, or launches again. Params:
-`{"pause": true}` starts no more runs, until `{"pause": false}`; the active one goes on, unwatched. `{"stop": true}`
-ends the active run between two micro-batches and pauses. `{"restart": true}` ends it so and launches, which also lifts
-a pause and brings changed settings into effect. A triggered run need not wait: the running watch makes way for it.
+`{"pause": true}` starts no more runs, until `{"pause": false}`; the active one continues, not monitored.
+`{"stop": true}` ends the active run between two micro-batches and pauses. `{"restart": true}` ends it so and launches,
+which also lifts a pause and brings changed settings into effect. A triggered run need not wait: the watch
+ends for it.
 
 **Reads.** `include/databricks/stream_posts_job.json`, filled from Variable `pinterest_pipeline`; Databricks; Kinesis;
 warehouse (`pinterest_warehouse`) tables `stream.progress` and `stream.control`.
@@ -15,19 +16,19 @@ warehouse (`pinterest_warehouse`) tables `stream.progress` and `stream.control`.
 
 **Schedule.** Every minute (UTC), one run at a time: the minute bounds how often a stream that dies at once is launched.
 A watch that lasted longer is followed by the next run within seconds. On top of it failed runs in a row delay a launch
-by 1, 2, 4 … 300 s. A run looks at the present, so missed runs are not made up for.
+by 1, 2, 4 … 300 s. A run checks the present, so missed runs are not repeated.
 
 **Backfill.** Pointless: every run does the same.
 
 **Triage notes.** The alarm (log line `pipeline_task_failed`) of `watch_stream` has the stream, the last good batch, the
 lag and the run's page.
 - `watch_stream` failed, *dead*: open the run's page and read why; the next run of this DAG has launched it by now. Over
-  and over: `{"pause": true}`, mend the notebook or its Variable, `{"restart": true}`.
+  and over: `{"pause": true}`, fix the notebook or its Variable, `{"restart": true}`.
 - `watch_stream` failed, *stale*: the run was cancelled and replaced. If that recurs, raise
-  `stream.stale_after_seconds` above the time of a slow batch, or look for a lock in PostgreSQL.
+  `stream.stale_after_seconds` above the time of a slow batch, or check PostgreSQL for a lock.
 - `streams_exist` failed: run the DAG `pinterest_kinesis_streams`.
 - `launch_stream` skipped: paused; its log says by whom and since when. Failed: its error names the setting or the jobs.
-- `stop_stream` skipped: nobody asked. Failed: the cancelled run does not end; look at its page.
+- `stop_stream` skipped: no request. Failed: the cancelled run does not end; open its page.
 """
 
 from datetime import timedelta

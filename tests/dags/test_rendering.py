@@ -185,6 +185,6 @@ def test_a_question_before_deleting_names_what_is_lost(rendered):
 
     assert task.subject.endswith("and all that is in them: geo, pin?")
     assert (task.body, task.waived) == (
-        "Param `force` is True: with it, records that nobody has read are lost, too.",
+        "Param `force` is True: with it, unread records are lost, too.",
         False,
     )

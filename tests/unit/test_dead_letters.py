@@ -3,7 +3,7 @@
 import pytest
 
 from pinterest_pipeline.common.records import DeadLetter
-from pinterest_pipeline.lake.dead_letters import MAX_BUFFERED_CHARACTERS, MAX_BUFFERED_LETTERS, DeadLetterBox
+from pinterest_pipeline.lake.dead_letters import MAX_BUFFERED_CHARACTERS, MAX_BUFFERED_RECORDS, DeadLetterBox
 
 FOLDER = "dead-letters/pinterest.pin/dt=2026-11-23"
 
@@ -38,9 +38,9 @@ def add(box, count, payload="{}"):
     ("count", "sizes"),
     [
         pytest.param(0, [], id="none, no object"),
-        pytest.param(MAX_BUFFERED_LETTERS - 1, [MAX_BUFFERED_LETTERS - 1], id="one below the bound"),
-        pytest.param(MAX_BUFFERED_LETTERS, [MAX_BUFFERED_LETTERS], id="at the bound"),
-        pytest.param(MAX_BUFFERED_LETTERS + 1, [MAX_BUFFERED_LETTERS, 1], id="one above the bound"),
+        pytest.param(MAX_BUFFERED_RECORDS - 1, [MAX_BUFFERED_RECORDS - 1], id="one below the bound"),
+        pytest.param(MAX_BUFFERED_RECORDS, [MAX_BUFFERED_RECORDS], id="at the bound"),
+        pytest.param(MAX_BUFFERED_RECORDS + 1, [MAX_BUFFERED_RECORDS, 1], id="one above the bound"),
     ],
 )
 def test_objects_hold_a_bounded_number_of_dead_letters(store, box, count, sizes):
@@ -52,7 +52,7 @@ def test_objects_hold_a_bounded_number_of_dead_letters(store, box, count, sizes)
 
 
 def test_each_object_of_a_try_has_the_next_number(store, box):
-    add(box, 4 * MAX_BUFFERED_LETTERS + 1)
+    add(box, 4 * MAX_BUFFERED_RECORDS + 1)
     box.flush()
 
     assert [name for name, _ in store.written] == [f"{FOLDER}/run_1.try1-{n}.json" for n in range(5)]

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from pinterest_pipeline.emulator.defects import DEFECTS, KEYS, spoilt
+from pinterest_pipeline.common.tables import KEYS
+from pinterest_pipeline.emulator.defects import DEFECTS, corrupted
 from pinterest_pipeline.emulator.plan import Plan, Post, Shuffle, Timeline, chosen
 
 FIRST_PLACES = [5240, 8085, 84, 953]
@@ -43,7 +44,7 @@ def test_no_defect_passes_for_the_row_it_was_made_of(name):
         fitting = [known for known, (fits, _) in DEFECTS.items() if table in fits]
         which = (fitting.index(name) + 0.5) / len(fitting)
         for where in (0.0, 0.5, 0.999):
-            made, data = spoilt(table, raw, which, where)
+            made, data = corrupted(table, raw, which, where)
             assert made == name
             if reads_as_row(data, KEYS[table]):
                 assert name in KEEP_A_USABLE_ID

@@ -1,4 +1,4 @@
-"""How a failed task raises the alarm: one line of JSON in the task's log, for whatever watches the logs.
+"""The alarm of a failed task: one line of JSON in the task's log, for any system that monitors the logs.
 
 A log line needs no connection and cannot fail, and CloudWatch metric filters, Datadog and the like all page from one.
 To mail or post instead, put a notifier of an installed provider (for example
@@ -19,7 +19,7 @@ def log_failure(context: Mapping[str, Any]) -> None:
 
 
 def describe(context: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the alarm; ``reason`` is the first line of the error, which by house rule names the cure.
+    """Return the fields of the alarm; ``reason`` is the first line of the error, which by house rule names the remedy.
 
     An error with an ``alarm`` (a mapping of JSON values, as of a stream that ended) adds what only it knows.
     """

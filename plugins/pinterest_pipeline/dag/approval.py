@@ -11,10 +11,11 @@ from pinterest_pipeline.common.errors import PermanentError
 
 if TYPE_CHECKING:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
+    from airflow.sdk import Context
 else:
     try:
         from airflow.providers.standard.operators.hitl import ApprovalOperator
-    except (ImportError, AirflowException):  # Airflow 3.0: the provider's module says so with an error of its own
+    except (ImportError, AirflowException):  # Airflow 3.0: the provider's module raises an error of its own
 
         class ApprovalOperator(BaseOperator):
             """Takes the arguments of the real one, and cannot ask."""
@@ -28,16 +29,16 @@ else:
 
             def execute(self, context):  # noqa: ARG002
                 raise PermanentError(
-                    f"{self.task_id}: this Airflow cannot ask a person (3.1 and newer can): check what it would have "
-                    "asked, then run again with the param that waives the approval."
+                    f"{self.task_id}: this Airflow cannot ask a person (3.1 and newer can): check its "
+                    "question, then run again with the param that waives the approval."
                 )
 
 
 class ApproveOperator(ApprovalOperator):
-    """Ask a person, under *Required Actions* of the UI, and skip what follows unless it is approved.
+    """Ask a person, under *Required Actions* of the UI, and skip the next tasks unless the person approves.
 
-    No answer within ``response_timeout`` is a no. On Airflow 3.0, which cannot ask, the task fails unless the approval
-    is waived.
+    No answer within ``response_timeout`` is a rejection. On Airflow 3.0, which cannot ask, the task fails unless the
+    approval is waived.
 
     :param subject: The question. (templated)
     :param waived: True = go on without asking. (templated)
@@ -52,8 +53,8 @@ class ApproveOperator(ApprovalOperator):
         self.waived = waived
 
     @override
-    def execute(self, context: Any) -> Any:
+    def execute(self, context: "Context") -> Any:
         if str(self.waived).strip().lower() == "true":
-            self.log.warning("Not asked, because the approval is waived: %s", self.subject)
+            self.log.warning("The approval is waived: %s", self.subject)
             return {"chosen_options": ["Approve"], "waived": True}
         return super().execute(context)

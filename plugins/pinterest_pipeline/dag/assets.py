@@ -1,8 +1,8 @@
 """What the DAGs make, as Airflow assets: outlets for lineage and for DAGs of others that start when it is new.
 
 An asset's URI is an identity that nothing opens. It names no bucket and no host because those differ from deployment to
-deployment, and its scheme starts with ``x-`` because Airflow would else look for the scheme in every installed provider
-while it parses the DAG file (0.5 CPU-seconds, measured on 3.3.1).
+deployment, and its scheme starts with ``x-`` because Airflow would otherwise search every installed provider for the
+scheme while it parses the DAG file (0.5 CPU-seconds, measured on 3.3.1).
 """
 
 from airflow.sdk import Asset

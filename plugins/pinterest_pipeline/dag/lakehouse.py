@@ -26,21 +26,23 @@ def batch_tasks(acknowledged: Any, *, stage_limit: timedelta) -> list[dict[str, 
     """Return the tasks of a Jobs API 2.1/2.2 run: one per stage, each after the one before, each its own notebook.
 
     :param acknowledged: What ``reconciliation.offsets_by_table`` returns, or the task that returns it; the operator
-        makes JSON text of it.
+        encodes it as JSON.
     :param stage_limit: Databricks ends a stage that runs longer.
     """
     lake = {"lake_uri": setting("lake_uri"), "topic_prefix": setting("topic_prefix")}
-    return in_turn({"bronze": lake, "silver": {**lake, "acknowledged": acknowledged}, "gold": GOLD}, stage_limit)
+    return sequential_tasks(
+        {"bronze": lake, "silver": {**lake, "acknowledged": acknowledged}, "gold": GOLD}, stage_limit
+    )
 
 
 def reprocess_tasks(window_start: str, window_end: str, *, stage_limit: timedelta) -> list[dict[str, Any]]:
-    """Return the tasks of a run that judges again what landed in a window, and answers the questions anew."""
+    """Return the tasks of a run that cleans again what landed in a window, and computes the answers again."""
     lake = {"lake_uri": setting("lake_uri"), "topic_prefix": setting("topic_prefix")}
     window = {"window_start": window_start, "window_end": window_end}
-    return in_turn({"reprocess": {**lake, **window}, "gold": GOLD}, stage_limit)
+    return sequential_tasks({"reprocess": {**lake, **window}, "gold": GOLD}, stage_limit)
 
 
-def in_turn(widgets: Mapping[str, Mapping[str, Any]], stage_limit: timedelta) -> list[dict[str, Any]]:
+def sequential_tasks(widgets: Mapping[str, Mapping[str, Any]], stage_limit: timedelta) -> list[dict[str, Any]]:
     """Return a task for each stage, each after the one before.
 
     :param widgets: By stage, which is the name of its notebook. Values may be templates or the output of a task.

@@ -12,7 +12,7 @@ from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.tables import stream_prefix, topic_names
 
 NAME = "pinterest_pipeline"
-CURE = "see docs/connections.md"
+REMEDY = "see docs/connections.md"
 NEEDED: Any = object()
 
 
@@ -25,7 +25,7 @@ def pipeline_variable(var: Mapping[str, Any]) -> Callable[..., Any]:
     """Read the Variable and return a function from the path of a value to the value; ``var`` is Airflow's.
 
     The function takes a default as its second argument. Without one it raises :class:`PermanentError` where the value
-    is not there or null, naming the whole path; empty texts are for whoever uses them.
+    is not there or null, naming the whole path; it returns empty texts as they are.
 
     :raises TransientError: No such Variable. It may be there the next time: Airflow passes over a secrets backend that
         does not answer.
@@ -40,7 +40,7 @@ def pipeline_variable(var: Mapping[str, Any]) -> Callable[..., Any]:
         if found is not None:
             return found
         if default is NEEDED:
-            raise PermanentError(f"Variable {NAME} has no value for {path}: add it, {CURE}.")
+            raise PermanentError(f"Variable {NAME} has no value for {path}: add it, {REMEDY}.")
         return default
 
     return value
@@ -50,15 +50,17 @@ def read(var: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         variable = getattr(var["json"], NAME)
     except ValueError as error:
-        raise PermanentError(f"Variable {NAME} is not JSON ({error}): correct it, {CURE}.") from error
+        raise PermanentError(f"Variable {NAME} is not JSON ({error}): correct it, {REMEDY}.") from error
     except AirflowRuntimeError as error:
         if error.error.error != ErrorType.VARIABLE_NOT_FOUND:
             raise
         if exists(var):  # Airflow passes over a value that it cannot read, and then finds none
-            raise PermanentError(f"Variable {NAME} is not JSON: correct it, {CURE}.") from error
-        raise TransientError(f"Variable {NAME} does not exist: create it, {CURE}.") from error
+            raise PermanentError(f"Variable {NAME} is not JSON: correct it, {REMEDY}.") from error
+        raise TransientError(f"Variable {NAME} does not exist: create it, {REMEDY}.") from error
     if not isinstance(variable, Mapping):
-        raise PermanentError(f"Variable {NAME} is a JSON {type(variable).__name__}, not an object: correct it, {CURE}.")
+        raise PermanentError(
+            f"Variable {NAME} is a JSON {type(variable).__name__}, not an object: correct it, {REMEDY}."
+        )
     return variable
 
 

@@ -1,4 +1,4 @@
-"""The task of DAG ``pinterest_stream_comparison`` that says whether stream and batch agree."""
+"""The Python task of DAG ``pinterest_stream_comparison``, and the notebook task that it reads."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -53,7 +53,7 @@ def agree(compared: Any) -> dict[str, int]:
     """Return the number of equal rows by table, or fail and name what differs."""
     for table, found in compared["tables"].items():
         if found["only_in_stream"]:
-            log.warning("stream.%s has %d posts that silver has not got", table, found["only_in_stream"])
+            log.warning("stream.%s has %d posts that silver does not have", table, found["only_in_stream"])
     if problems := list(disagreements(compared)):
-        raise PermanentError(" ".join([*problems, "Look at these posts in both; param since leaves older rows out."]))
+        raise PermanentError(" ".join([*problems, "Compare these posts in both; param since leaves older rows out."]))
     return {table: found["equal"] for table, found in compared["tables"].items()}

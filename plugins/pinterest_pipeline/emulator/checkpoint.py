@@ -1,10 +1,11 @@
-"""How far a task that emulates posts is, noted in the lake for its next try: XCom is emptied before a try begins."""
+"""The position of a task that emulates posts, stored in the lake for its next try: Airflow clears XCom before a try."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from pinterest_pipeline.emulator.plan import Plan
+from pinterest_pipeline.emulator.run import EmulationResult
 
 
 class Lake(Protocol):
@@ -15,8 +16,8 @@ class Lake(Protocol):
     def read_json_lines(self, key: str) -> list[dict[str, Any]]: ...
 
 
-class Notes:
-    """The notes of one task instance, valid for one plan."""
+class Checkpoint:
+    """The checkpoint of one task instance, valid for one plan."""
 
     def __init__(self, lake: Lake, ti: Any, plan: Plan) -> None:
         mapped = f".{ti.map_index}" if ti.map_index >= 0 else ""
@@ -24,20 +25,20 @@ class Notes:
         self._lake = lake
         self._plan = asdict(plan)
 
-    def read(self) -> dict[str, Any] | None:
-        """Return the result of the tries before; None where there is none, or it is of another plan."""
-        noted = self._lake.read_json_lines(self.key)
-        return noted[0]["result"] if noted and noted[0]["plan"] == self._plan else None
+    def read(self) -> EmulationResult | None:
+        """Return the result of the earlier tries; None where there is none, or it is of another plan."""
+        stored = self._lake.read_json_lines(self.key)
+        return stored[0]["result"] if stored and stored[0]["plan"] == self._plan else None
 
-    def write(self, result: Mapping[str, Any]) -> None:
+    def write(self, result: EmulationResult) -> None:
         self._lake.write_json_lines(self.key, [{"plan": self._plan, "result": result}])
 
-    def forget(self) -> None:
-        """Let a task that is cleared after a success begin anew."""
+    def clear(self) -> None:
+        """Make a task that is cleared after a success begin again."""
         self._lake.write_json_lines(self.key, [])
 
 
-def rest_of(plan: Plan, earlier: Mapping[str, Any]) -> Plan | None:
+def rest_of(plan: Plan, earlier: EmulationResult) -> Plan | None:
     """Return what earlier tries left of a plan, None where they left nothing."""
     start = earlier["next_position"]
     count = plan.start + plan.count - start

@@ -50,7 +50,7 @@ DEFECTS: dict[str, tuple[tuple[str, ...], Defect]] = {  # name: the tables it fi
 }
 
 
-def spoilt(table: str, row: bytes, which: float, where: float) -> tuple[str, bytes]:
+def corrupted(table: str, row: bytes, which: float, where: float) -> tuple[str, bytes]:
     """Return the name of a defect and a copy of ``row`` that has it.
 
     :param which: Chooses the defect, from 0 up to 1; all that fit the table are equally likely.

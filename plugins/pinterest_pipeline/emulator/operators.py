@@ -1,4 +1,4 @@
-"""Let users post: put posts of the source into the Kinesis streams at a chosen rate, and into Kafka if asked."""
+"""Emulate users: put posts of the source into the Kinesis streams at a chosen rate, and into Kafka on request."""
 
 import logging
 import threading
@@ -6,17 +6,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
 from airflow.sdk import BaseOperator
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.records import Record, row_encoder
 from pinterest_pipeline.common.tables import KEYS, TABLES, topic_name
-from pinterest_pipeline.emulator.checkpoint import Notes, rest_of
+from pinterest_pipeline.emulator.checkpoint import Checkpoint, rest_of
 from pinterest_pipeline.emulator.plan import Emission, Kind, Plan
-from pinterest_pipeline.emulator.run import Emulation, Rows, added
+from pinterest_pipeline.emulator.run import Emulation, EmulationResult, Rows, added
 from pinterest_pipeline.kinesis.model import StreamRecord
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 PROGRESS_SECONDS = 10.0
 type Send = Callable[[str, Sequence[Emission]], None]
@@ -25,23 +28,23 @@ type Send = Callable[[str, Sequence[Emission]], None]
 class EmulatePostsOperator(BaseOperator):
     """Put posts into the streams ``<stream_prefix>-pin|geo|user``, keyed by post id, as a plan says.
 
-    Every few seconds, and whenever it ends early, the task notes in the lake how far it is, under
-    ``emulation/<dag>.<run>.<task>.json``; its next try goes on there. A record that was on its way when a try died is
+    Every few seconds, and when it ends early, the task writes a checkpoint into the lake,
+    ``emulation/<dag>.<run>.<task>.json``; its next try continues there. A record that was on its way when a try died is
     sent again: readers keep one row a key. A task that is cleared after a success sends everything again.
 
     Returns ``{"mode", "seed", "start", "next_position", "exhausted", "posts", "rows", "duplicates", "malformed"
     (records by defect), "late", "reordered", "missing_rows", "put" (acknowledged records by table), "bytes", "seconds",
-    "most_behind_seconds", "kafka_rows"}``, over all tries; ``next_position`` is the ``start`` of a run that goes on.
-    A try that was killed outright counts up to its last note.
+    "most_behind_seconds", "kafka_rows"}``, over all tries; ``next_position`` is the ``start`` of a run that continues.
+    A try that was killed outright counts up to its last checkpoint.
 
     :param plan: The arguments of :class:`pinterest_pipeline.emulator.plan.Plan`. (templated)
     :param sql_folder: Holds ``emulation/ids.sql`` and one query a table.
     :param stream_prefix: ``streaming-pinterest`` for ``streaming-pinterest-pin``. (templated)
-    :param bucket: Of the lake, for the notes. (templated)
+    :param bucket: Of the lake, for the checkpoint. (templated)
     :param topic_prefix: With it each row, and nothing else, is also sent to ``<topic_prefix>.<table>`` through Kafka
         REST. Empty or ``False`` = not. (templated)
     :raises PermanentError: a plan out of range, an empty source, a missing stream or topic, a refused record.
-    :raises TransientError: a service did not answer in all attempts, or the task was told to stop.
+    :raises TransientError: a service did not answer in all attempts, or the task was stopped.
     """
 
     template_fields: Sequence[str] = ("plan", "stream_prefix", "bucket", "topic_prefix")
@@ -76,7 +79,7 @@ class EmulatePostsOperator(BaseOperator):
         self._kafka_rows = 0
 
     @override
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: "Context") -> EmulationResult:
         from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
         from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
@@ -84,13 +87,13 @@ class EmulatePostsOperator(BaseOperator):
             plan = Plan(**self.plan)
         except (TypeError, ValueError) as error:
             raise PermanentError(f"{error} Correct the params of this run.") from error
-        notes = Notes(LakeHook(self.bucket, self.aws_conn_id), context["ti"], plan)
-        earlier = notes.read() if context["ti"].try_number > 1 else None
+        checkpoint = Checkpoint(LakeHook(self.bucket, self.aws_conn_id), context["ti"], plan)
+        earlier = checkpoint.read() if context["ti"].try_number > 1 else None
         if earlier is not None:
             rest = rest_of(plan, earlier)
             if rest is None:
-                return self._finish(notes, earlier)
-            self.log.info("Earlier tries sent %d posts; going on at position %d", earlier["posts"], rest.start)
+                return self._finish(checkpoint, earlier)
+            self.log.info("Earlier tries sent %d posts; continuing at position %d", earlier["posts"], rest.start)
             plan = rest
         connection: Any = PipelinePostgresHook(self.source_conn_id).get_conn()
         with closing(connection) as source:
@@ -100,25 +103,25 @@ class EmulatePostsOperator(BaseOperator):
                 plan, ids, lambda some: self._rows(source, some), self._sender(), wait=self._stop.wait
             )
 
-            def note() -> None:
-                notes.write({**self._result(emulation, earlier), "next_position": emulation.resume_position})
+            def save() -> None:
+                checkpoint.write({**self._result(emulation, earlier), "next_position": emulation.resume_position})
 
-            emulation.on_progress = self._progress(note)
+            emulation.on_progress = self._progress(save)
             try:
                 emulation.run()
             finally:
-                note()
+                save()
         if emulation.was_stopped:
-            raise TransientError(f"Told to stop at position {emulation.next_position}: the next try goes on there.")
-        return self._finish(notes, self._result(emulation, earlier))
+            raise TransientError(f"Stopped at position {emulation.next_position}: the next try continues there.")
+        return self._finish(checkpoint, self._result(emulation, earlier))
 
     @override
     def on_kill(self) -> None:
-        """End after the records in hand."""
+        """End after the records that are being sent."""
         self._stop.set()
 
-    def _progress(self, note: Callable[[], None]) -> Callable[[Emulation], None]:
-        """Return what logs and notes the state now and then."""
+    def _progress(self, save: Callable[[], None]) -> Callable[[Emulation], None]:
+        """Return the function that logs the state and writes the checkpoint every few seconds."""
         next_time = time.monotonic() + PROGRESS_SECONDS
 
         def show(now: Emulation) -> None:
@@ -127,32 +130,32 @@ class EmulatePostsOperator(BaseOperator):
                 return
             next_time = time.monotonic() + PROGRESS_SECONDS
             self.log.info(
-                "Position %d of %d: %d records put, %.1f posts/s asked for, %.1f s behind at most",
+                "Position %d of %d: %d records put, %.1f posts/s requested, %.1f s behind at most",
                 now.next_position,
                 now.end,
                 now.put.total(),
                 now.plan.rate,
                 now.most_behind_seconds,
             )
-            note()
+            save()
 
         return show
 
-    def _finish(self, notes: Notes, result: dict[str, Any]) -> dict[str, Any]:
-        notes.forget()
+    def _finish(self, checkpoint: Checkpoint, result: EmulationResult) -> EmulationResult:
+        checkpoint.clear()
         self.log.info(
             "Sent %d posts, %d records in %.1f s; %s",
             result["posts"],
             sum(result["put"].values()),
             result["seconds"],
-            "every post has been sent" if result["exhausted"] else f"go on with start {result['next_position']}",
+            "every post has been sent" if result["exhausted"] else f"continue with start {result['next_position']}",
         )
         return result
 
-    def _result(self, emulation: Emulation, earlier: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _result(self, emulation: Emulation, earlier: EmulationResult | None) -> EmulationResult:
         summary = emulation.summary()
         kafka_rows = self._kafka_rows + (earlier["kafka_rows"] if earlier else 0)
-        return {**(added(earlier, summary) if earlier else summary), "kafka_rows": kafka_rows}
+        return EmulationResult(**(added(earlier, summary) if earlier else summary), kafka_rows=kafka_rows)
 
     def _ids(self, source: Any) -> list[int]:
         with source.cursor() as cursor:
@@ -192,8 +195,8 @@ class EmulatePostsOperator(BaseOperator):
             rows = [Record(e.key.encode(), e.data) for e in emissions if e.kind == Kind.ROW]
             if kafka is not None and rows:
                 topic = topic_name(str(self.topic_prefix), table)
-                if letters := kafka.produce(topic, rows).dead_letters:
-                    raise PermanentError(f"topic {topic} did not take {len(letters)} rows: {letters[0].reason}")
+                if refused := kafka.produce(topic, rows).dead_letters:
+                    raise PermanentError(f"topic {topic} did not take {len(refused)} rows: {refused[0].reason}")
                 self._kafka_rows += len(rows)
 
         return send

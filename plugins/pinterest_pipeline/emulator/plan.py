@@ -1,7 +1,7 @@
-"""Users who post: which post comes next, at what moment, and what is sent for it. Pure: no Airflow, no client.
+"""The plan of the user emulation: which post comes next, when, and what is sent for it. Pure: no Airflow, no client.
 
 All chance is a hash of the seed, a purpose and the post's position, never a running generator: what is sent for a
-position is the same, byte for byte, whether a run began there or came by, on any machine and version of Python.
+position is the same, byte for byte, whether a run began there or earlier, on any machine and version of Python.
 """
 
 import heapq
@@ -13,7 +13,7 @@ from math import ceil, isfinite
 from typing import NamedTuple
 
 from pinterest_pipeline.common.tables import TABLES
-from pinterest_pipeline.emulator.defects import spoilt
+from pinterest_pipeline.emulator.defects import corrupted
 
 MOST_POSTS_PER_SECOND = 5_000
 FEISTEL_ROUNDS = 6
@@ -119,7 +119,7 @@ class Emission(NamedTuple):
     """One record to send.
 
     :param key: The post's id as text, whatever ``data`` says.
-    :param defect: What is wrong with it, of ``emulation_defects.DEFECTS``; None unless ``kind`` is malformed.
+    :param defect: What is wrong with it, of ``defects.DEFECTS``; None unless ``kind`` is malformed.
     :param delay: Posts by which it fell behind its own.
     """
 
@@ -222,7 +222,7 @@ def emissions(plan: Plan, post: Post) -> Iterable[Emission]:
             sent.append((Kind.DUPLICATE, row, None))
         if plan.malformed and draw(plan.seed, "malformed", post.position, table) < plan.malformed:
             which, where = (draw(plan.seed, purpose, post.position, table) for purpose in ("defect", "cut"))
-            name, broken = spoilt(table, row, which, where)
+            name, broken = corrupted(table, row, which, where)
             sent.append((Kind.MALFORMED, broken, name))
         for kind, data, defect in sent:
             delay, is_late = plan.delay(post.position, table, kind)

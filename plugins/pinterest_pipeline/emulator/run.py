@@ -4,13 +4,41 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import batched
-from typing import Any
+from typing import TypedDict
 
 from pinterest_pipeline.common.tables import TABLES
 from pinterest_pipeline.emulator.plan import Emission, Kind, Mode, Plan, Post, Timeline, chosen
 
 POSTS_PER_READ = 200  # bounds the memory; three queries each
 MOST_RECORDS_PER_SEND = 500  # of one table: Kinesis PutRecords service limit
+
+
+class EmulationSummary(TypedDict):
+    """What a run sent. ``malformed`` has records by defect, ``put`` acknowledged records by table."""
+
+    mode: str
+    seed: int
+    start: int
+    next_position: int
+    exhausted: bool
+    posts: int
+    rows: int
+    duplicates: int
+    malformed: dict[str, int]
+    late: int
+    reordered: int
+    missing_rows: int
+    put: dict[str, int]
+    bytes: int
+    seconds: float
+    most_behind_seconds: float
+
+
+class EmulationResult(EmulationSummary):
+    """The result of a task, over all its tries."""
+
+    kafka_rows: int
+
 
 type Rows = Mapping[str, Mapping[int, bytes]]  # by table and post id, the JSON text of the wire
 
@@ -19,9 +47,9 @@ class Emulation:
     """One run of a plan; used once, by one thread.
 
     :param ids: All post ids of the source, in a fixed order.
-    :param read_rows: Returns the rows of some posts; asked for at most ``POSTS_PER_READ`` ids at a time.
-    :param send: Sends records of one table and returns once they are acknowledged; it may be asked twice for the same
-        ones, after an error in a later call.
+    :param read_rows: Returns the rows of some posts; called with at most ``POSTS_PER_READ`` ids.
+    :param send: Sends records of one table and returns once they are acknowledged; it may be called twice for the
+        same records, after an error in a later call.
     :param wait: Waits so many seconds and tells whether to stop, as ``threading.Event.wait`` does.
     :param on_progress: Called after every sending.
     """
@@ -71,7 +99,7 @@ class Emulation:
         waiting = self._timeline.first_waiting()
         return min([self.next_position, *unsent, *([] if waiting is None else [waiting])])
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> EmulationSummary:
         """Send the plan's posts, or as many as come before a stop or the time limit, and return :meth:`summary`.
 
         A run that stops sends first what fell behind: the next one starts at ``next_position`` and repeats nothing.
@@ -87,26 +115,26 @@ class Emulation:
         self.seconds = self._clock() - began
         return self.summary()
 
-    def summary(self) -> dict[str, Any]:
-        """Return what has been done, as JSON: counts, ``next_position``, seconds and how far the pace fell behind."""
-        return {
-            "mode": str(self.plan.mode),
-            "seed": self.plan.seed,
-            "start": self.plan.start,
-            "next_position": self.next_position,
-            "exhausted": self.is_exhausted,
-            "posts": self.counts["posts"],
-            "rows": self.counts[Kind.ROW],
-            "duplicates": self.counts[Kind.DUPLICATE],
-            "malformed": dict(sorted(self.defects.items())),
-            "late": self.counts["late"],
-            "reordered": self.counts["reordered"],
-            "missing_rows": self.counts["missing_rows"],
-            "put": {table: self.put[table] for table in TABLES},
-            "bytes": self.counts["bytes"],
-            "seconds": round(self.seconds, 3),
-            "most_behind_seconds": round(self.most_behind_seconds, 3),
-        }
+    def summary(self) -> EmulationSummary:
+        """Return the counts so far."""
+        return EmulationSummary(
+            mode=str(self.plan.mode),
+            seed=self.plan.seed,
+            start=self.plan.start,
+            next_position=self.next_position,
+            exhausted=self.is_exhausted,
+            posts=self.counts["posts"],
+            rows=self.counts[Kind.ROW],
+            duplicates=self.counts[Kind.DUPLICATE],
+            malformed=dict(sorted(self.defects.items())),
+            late=self.counts["late"],
+            reordered=self.counts["reordered"],
+            missing_rows=self.counts["missing_rows"],
+            put={table: self.put[table] for table in TABLES},
+            bytes=self.counts["bytes"],
+            seconds=round(self.seconds, 3),
+            most_behind_seconds=round(self.most_behind_seconds, 3),
+        )
 
     def _posts(self) -> Iterator[Post]:
         for ahead in batched(chosen(self.plan, self.ids), POSTS_PER_READ):
@@ -159,11 +187,23 @@ class Emulation:
                 self.defects[emission.defect] += 1
 
 
-def added(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one summary of two runs of one plan, the later of which went on for the earlier."""
-    summed = {"posts", "rows", "duplicates", "late", "reordered", "missing_rows", "bytes", "seconds"}
-    total = {**later, "start": earlier["start"]}
-    total |= {name: earlier[name] + later[name] for name in summed}
-    total |= {name: dict(Counter(earlier[name]) + Counter(later[name])) for name in ("malformed", "put")}
-    total["most_behind_seconds"] = max(earlier["most_behind_seconds"], later["most_behind_seconds"])
-    return total
+def added(earlier: EmulationSummary, later: EmulationSummary) -> EmulationSummary:
+    """Return one summary of two runs of one plan, of which the later continued the earlier."""
+    return EmulationSummary(
+        mode=later["mode"],
+        seed=later["seed"],
+        start=earlier["start"],
+        next_position=later["next_position"],
+        exhausted=later["exhausted"],
+        posts=earlier["posts"] + later["posts"],
+        rows=earlier["rows"] + later["rows"],
+        duplicates=earlier["duplicates"] + later["duplicates"],
+        malformed=dict(Counter(earlier["malformed"]) + Counter(later["malformed"])),
+        late=earlier["late"] + later["late"],
+        reordered=earlier["reordered"] + later["reordered"],
+        missing_rows=earlier["missing_rows"] + later["missing_rows"],
+        put=dict(Counter(earlier["put"]) + Counter(later["put"])),
+        bytes=earlier["bytes"] + later["bytes"],
+        seconds=earlier["seconds"] + later["seconds"],
+        most_behind_seconds=max(earlier["most_behind_seconds"], later["most_behind_seconds"]),
+    )

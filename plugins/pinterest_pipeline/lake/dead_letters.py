@@ -1,4 +1,4 @@
-"""Dead letters of one task try, kept in the lake as JSON lines, a bounded number in memory."""
+"""Dead letters of one task try, stored in the lake as JSON lines, a bounded number in memory."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 
 from pinterest_pipeline.common.records import DeadLetter
 
-MAX_BUFFERED_LETTERS = 1000
+MAX_BUFFERED_RECORDS = 1000
 MAX_BUFFERED_CHARACTERS = 8 * 1024 * 1024
 
 
@@ -20,7 +20,7 @@ class JsonLinesStore(Protocol):
 
 
 def safe_name(text: str) -> str:
-    """Return text as part of an object's name: what S3 or a shell could take amiss becomes ``_``."""
+    """Return text as part of an object's name: a character that S3 or a shell may treat specially becomes ``_``."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text)
 
 
@@ -37,7 +37,7 @@ class DeadLetterBox:
         self._topic = topic
         self._run = run
         self._folder = f"{prefix.strip('/')}/{topic}/dt={day}"
-        self._letters: list[DeadLetter] = []
+        self._buffer: list[DeadLetter] = []
         self._characters = 0
         self._objects = 0
 
@@ -58,36 +58,36 @@ class DeadLetterBox:
 
     @property
     def uri(self) -> str | None:
-        """Start of the names of all objects written, None where there are none."""
+        """Prefix of all objects written, None where there are none."""
         if not self._objects:
             return None
         return f"s3://{self._store.bucket}/{self._folder}/{safe_name(self._run)}-"
 
-    def add(self, letter: DeadLetter) -> None:
-        """Keep a letter; writes an object when enough have come together."""
+    def add(self, dead_letter: DeadLetter) -> None:
+        """Buffer a dead letter; write an object when the buffer is full."""
         self.count += 1
-        self.first_reason = self.first_reason or letter.reason
-        self._letters.append(letter)
-        self._characters += len(letter.payload)
-        if len(self._letters) >= MAX_BUFFERED_LETTERS or self._characters >= MAX_BUFFERED_CHARACTERS:
+        self.first_reason = self.first_reason or dead_letter.reason
+        self._buffer.append(dead_letter)
+        self._characters += len(dead_letter.payload)
+        if len(self._buffer) >= MAX_BUFFERED_RECORDS or self._characters >= MAX_BUFFERED_CHARACTERS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is kept; nothing where nothing is."""
-        if not self._letters:
+        """Write the buffer, unless it is empty."""
+        if not self._buffer:
             return
         rows = [
             {
                 "topic": self._topic,
-                "key": letter.key,
-                "value": letter.payload,
-                "reason": letter.reason,
-                "error_code": letter.error_code,
+                "key": dead_letter.key,
+                "value": dead_letter.payload,
+                "reason": dead_letter.reason,
+                "error_code": dead_letter.error_code,
                 "run": self._run,
             }
-            for letter in self._letters
+            for dead_letter in self._buffer
         ]
         self._store.write_json_lines(f"{self._folder}/{safe_name(self._run)}-{self._objects}.json", rows)
         self._objects += 1
-        self._letters = []
+        self._buffer = []
         self._characters = 0

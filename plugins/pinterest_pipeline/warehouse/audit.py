@@ -1,4 +1,4 @@
-"""What the warehouse is asked and told after a publish; each statement is a file of ``include/sql``."""
+"""The checks and audit rows of the warehouse after a publish; each statement is a file of ``include/sql``."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ def check(database: Database, checks: Iterable[Path]) -> list[str]:
     if failed:
         raise PermanentError(
             f"{len(failed)} of {len(failed) + len(passed)} checks of schema gold found defects: {'; '.join(failed)}. "
-            "The answers are published; mend their cause, then clear the failed stage of the run."
+            "The answers are published; fix the cause, then clear the failed stage of the run."
         )
     return passed
 

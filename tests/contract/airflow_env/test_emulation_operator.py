@@ -145,7 +145,7 @@ def test_every_row_is_in_its_stream_once_and_the_result_counts_what_arrived(envi
     assert "Grüße 😀 7" in titles
 
 
-def test_spoilt_records_arrive_beside_the_rows(environment, streams):
+def test_malformed_records_arrive_beside_the_rows(environment, streams):
     result = operator(environment, streams, duplicates=0.2, malformed=0.2, late=0.1, late_seconds=0.01).execute(
         context(uuid.uuid4().hex)
     )

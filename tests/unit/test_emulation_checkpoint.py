@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pinterest_pipeline.emulator.checkpoint import Notes, rest_of
+from pinterest_pipeline.emulator.checkpoint import Checkpoint, rest_of
 from pinterest_pipeline.emulator.plan import Plan
 
 
@@ -19,9 +19,9 @@ class Lake:
         return self.objects.get(key, [])
 
 
-def notes(lake, plan, **ti):
+def checkpoint(lake, plan, **ti):
     ti = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, **ti}
-    return Notes(lake, SimpleNamespace(**ti), plan)
+    return Checkpoint(lake, SimpleNamespace(**ti), plan)
 
 
 PLAN = Plan(rate=10, count=100, start=50, duration_seconds=20)
@@ -29,14 +29,14 @@ PLAN = Plan(rate=10, count=100, start=50, duration_seconds=20)
 
 def test_a_note_is_read_by_the_same_task_with_the_same_plan_alone():
     lake = Lake()
-    notes(lake, PLAN).write({"next_position": 60})
+    checkpoint(lake, PLAN).write({"next_position": 60})
 
-    assert notes(lake, PLAN).read() == {"next_position": 60}
-    assert notes(lake, PLAN, run_id="other").read() is None
-    assert notes(lake, PLAN, map_index=0).read() is None
-    assert notes(lake, Plan(rate=11, count=100, start=50, duration_seconds=20)).read() is None
-    notes(lake, PLAN).forget()
-    assert notes(lake, PLAN).read() is None
+    assert checkpoint(lake, PLAN).read() == {"next_position": 60}
+    assert checkpoint(lake, PLAN, run_id="other").read() is None
+    assert checkpoint(lake, PLAN, map_index=0).read() is None
+    assert checkpoint(lake, Plan(rate=11, count=100, start=50, duration_seconds=20)).read() is None
+    checkpoint(lake, PLAN).clear()
+    assert checkpoint(lake, PLAN).read() is None
 
 
 @pytest.mark.parametrize(
