@@ -1,124 +1,129 @@
-"""Run every group of tests in its own environment, in two lanes side by side, and close with one count of all.
+"""Run every group of tests in its own environment, and close with a table of what each took and one count of all.
 
-Each group is a pytest run of its own, since Airflow, Spark and the sandbox live in environments of their own. The
-stand-ins that a group starts stay up for the next one and are taken down at the end.
+``python tests/run.py [--lane NAME] [FOLDER ...]``. Each group is a pytest run of its own, since Airflow, Spark and the
+sandbox live in environments of their own. The servers that a group needs are started while the one before it runs, stay
+up for the next one, and are stopped at the end.
 """
 
+import argparse
 import os
 import subprocess
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from dataclasses import replace
+from itertools import chain, zip_longest
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-TEST_HOME = PROJECT / ".sandbox-test"
-Group = tuple[str, str]  # an environment and a folder
-LANES: tuple[tuple[Group, ...], ...] = (
-    # One after the other, since they share stand-ins, which some of their tests kill.
-    (
-        ("sandbox", "tests/sandbox"),
-        ("sandbox", "tests/contract/sandbox_env"),
-        ("spark", "tests/contract/spark_env"),
-        ("airflow", "tests/contract/airflow_env"),
-        ("sandbox", "tests/e2e"),
-    ),
-    # Wait for no server, and so may take what the first lane leaves of the processors.
-    (
-        ("airflow", "tests/unit"),
-        ("sandbox", "tests/docs"),
-        ("airflow", "tests/dags"),
-        ("mwaa-3.0.6", "tests/dags"),
-        ("sandbox", "tests/bundle"),
-        ("spark", "tests/spark"),
-    ),
+sys.path.insert(0, str(PROJECT))
+
+from tests.support.groups import LANES, PATHS, TEST_HOME, Group, chosen_groups  # noqa: E402 - the path is set above
+from tests.support.processes import Finished, run_measured, server_cpu_seconds  # noqa: E402 - as above
+from tests.support.results import (  # noqa: E402 - as above
+    Outcomes,
+    Result,
+    after_second_try,
+    closing_lines,
+    exit_code_of,
+    read_outcomes,
 )
-NICE = ("nice", "-n", "10")  # of the second lane, so that it makes no server late
+
+NICE = ("nice", "-n", "10")  # of groups without servers, so that they do not delay a server that a test waits for
 PYTEST_TESTS_FAILED, PYTEST_INTERRUPTED = 1, 2
-# Against a dozen servers on two cores a bounded wait may once be too short; what fails twice is broken.
-REAL_SERVERS = ("tests/contract", "tests/e2e")
-OUTCOMES = ("passed", "failed", "skipped")
-NOTHING_RAN = {"passed": 0, "failed": 1, "skipped": 0}
-PATHS = {
-    "airflow": ("plugins", "."),
-    "mwaa-3.0.6": ("plugins", ".", ".venv/mwaa-pytest"),
-    "spark": ("include/spark", "."),
-    "sandbox": (".",),
-}
+SANDBOX = (str(PROJECT / ".venv" / "sandbox" / "bin" / "python"), "-m", "sandbox")
 
 
-def main(chosen: list[str]) -> int:
-    lanes = [tuple(group for group in lane if is_wanted(group, chosen)) for lane in LANES]
-    with ThreadPoolExecutor(max_workers=len(lanes)) as pool:
-        running = [pool.submit(run_lane, lane, nice) for lane, nice in zip(lanes, ((), NICE), strict=True)]
-    results = list(chain.from_iterable(lane.result() for lane in running))
-    take_down()
-    passed, failed, skipped = (sum(count[outcome] for _, count in results) for outcome in OUTCOMES)
-    print(f"\n{passed} passed, {failed} failed, {skipped} skipped", flush=True)
-    return int(any(code for code, _ in results) or not passed)
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lane", choices=LANES, help="run the groups of this lane only, as one machine of the CI does")
+    parser.add_argument("folders", nargs="*", help="run the groups in these folders only")
+    options = parser.parse_args(arguments)
+    began = time.monotonic()
+    sequences = chosen_groups(options.lane, options.folders)
+    with ThreadPoolExecutor(max_workers=len(sequences)) as pool:
+        results = list(chain.from_iterable(pool.map(run_in_order, sequences)))
+    subprocess.run([*SANDBOX, "down"], cwd=PROJECT, env=variables(), check=False)
+    print("\n" + "\n".join(closing_lines(results, time.monotonic() - began)), flush=True)
+    return exit_code_of(results)
 
 
-def is_wanted(group: Group, chosen: list[str]) -> bool:
-    return (not chosen or group[1] in chosen) and any((PROJECT / group[1]).glob("**/test_*.py"))
-
-
-def run_lane(groups: tuple[Group, ...], nice: tuple[str, ...]) -> list[tuple[int, dict[str, int]]]:
-    """Run groups one after the other and print what each said once it has ended, undivided by the other lane."""
-    results = []
-    for environment, folder in groups:
-        began = time.monotonic()
-        print(f"=== {folder} ({environment} environment) begins", flush=True)
-        code, counts, said = run_group(environment, folder, nice)
-        if code == PYTEST_TESTS_FAILED and folder.startswith(REAL_SERVERS):
-            code, again, more = run_group(environment, folder, nice, "--last-failed")
-            said += f"=== {counts['failed']} failed; once more, those alone\n{more}"
-            said += f"=== {again['passed']} of them passed the second time\n"
-            counts = {**counts, "failed": again["failed"], "passed": counts["passed"] + again["passed"]}
-        seconds = time.monotonic() - began
-        print(f"\n=== {folder} ({environment} environment)\n{said}=== {folder}: {seconds:.0f} s\n", flush=True)
-        results.append((code, counts))
-        if code == PYTEST_INTERRUPTED:
-            break
+def run_in_order(groups: list[Group]) -> list[Result]:
+    """Run groups one after the other and print the output of each once it has ended, undivided by the other lane."""
+    results: list[Result] = []
+    has_servers = any(group.servers for group in groups)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        starting = pool.submit(start_servers, groups[0].servers if groups else ())
+        for group, following in zip_longest(groups, groups[1:]):
+            starting.result()
+            before = server_cpu_seconds(TEST_HOME) if has_servers else 0
+            starting = pool.submit(start_servers, following.servers if following else ())
+            result = run_group(group)
+            if has_servers:
+                used = max(0.0, server_cpu_seconds(TEST_HOME) - before)
+                result = replace(result, server_cpu_seconds=used)
+            results.append(result)
+            if result.exit_code == PYTEST_INTERRUPTED:
+                break
     return results
 
 
-def run_group(environment: str, folder: str, nice: tuple[str, ...], *options: str) -> tuple[int, dict[str, int], str]:
-    """Return pytest's exit code, the tests by outcome, and its output."""
-    with tempfile.TemporaryDirectory() as scratch:
-        result = Path(scratch) / "result.xml"
-        python = python_of(environment)
-        if python is None:
-            return 1, NOTHING_RAN, f"The environment {environment} could not be made.\n"
-        paths = os.pathsep.join(str(PROJECT / path) for path in PATHS[environment])
-        variables = {
-            **os.environ,
-            "PYTHONPATH": paths,
-            "PINTEREST_SANDBOX_HOME": str(TEST_HOME),
-            "AIRFLOW_HOME": str(Path(scratch) / "airflow"),
-        }
-        cache = f"cache_dir=.pytest_cache/{environment}/{folder}"  # its own, for the other lane writes at the same time
-        options = ("-q", "--durations=8", "-o", cache, f"--junit-xml={result}", *options)
-        done = subprocess.run(
-            [*nice, str(python), "-m", "pytest", *options, folder], cwd=PROJECT, env=variables, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+def start_servers(names: tuple[str, ...]) -> None:
+    """Start servers before the group that needs them; where that fails, the group starts them again and reports it."""
+    if names:
+        subprocess.run(
+            [*SANDBOX, "up", "--only", ",".join(names)], cwd=PROJECT, env=variables(), check=False,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        return done.returncode, count(result) if result.exists() else NOTHING_RAN, done.stdout
+
+
+def run_group(group: Group) -> Result:
+    print(f"=== {group} begins", flush=True)
+    python = python_of(group.environment)
+    if python is None:
+        print(f"=== {group}: its environment could not be created\n", flush=True)
+        return Result(str(group), 1, read_outcomes(Path()))
+    outcomes, finished = run_pytest(group, python)
+    result = Result(str(group), finished.exit_code, outcomes, (), finished.wall_seconds, finished.cpu_seconds)
+    output = finished.output
+    if finished.exit_code == PYTEST_TESTS_FAILED and group.may_fail_once:
+        again, second = run_pytest(group, python, "--last-failed")
+        outcomes, flaky = after_second_try(outcomes, again)
+        output += f"=== the failed tests once more\n{second.output}"
+        result = replace(
+            result, exit_code=second.exit_code, outcomes=outcomes, flaky=flaky,
+            wall_seconds=result.wall_seconds + second.wall_seconds,
+            cpu_seconds=result.cpu_seconds + second.cpu_seconds,
+        )  # fmt: skip
+    print(f"\n=== {group}\n{output}=== {group}: {result.wall_seconds:.0f} s\n", flush=True)
+    return result
+
+
+def run_pytest(group: Group, python: Path, *options: str) -> tuple[Outcomes, Finished]:
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "result.xml"
+        environment = variables(
+            PYTHONPATH=os.pathsep.join(str(PROJECT / path) for path in PATHS[group.environment]),
+            AIRFLOW_HOME=str(Path(scratch) / "airflow"),
+        )
+        # A cache of its own, for the other lane writes at the same time
+        cache = f"cache_dir=.pytest_cache/{group.environment}/{group.folder}"
+        options = ("-q", "--durations=8", "-o", cache, "-o", "junit_family=xunit1", f"--junit-xml={report}", *options)
+        command = [*(() if group.servers else NICE), str(python), "-m", "pytest", *options, group.folder]
+        finished = run_measured(command, environment)
+        return read_outcomes(report), finished
+
+
+def variables(**added: str) -> dict[str, str]:
+    return {**os.environ, "PINTEREST_SANDBOX_HOME": str(TEST_HOME), **added}
 
 
 def python_of(environment: str) -> Path | None:
-    """Return the interpreter; the one of an older MWAA is made here, since nothing but its tests needs it."""
+    """Return the interpreter; the one of an older MWAA is created here, since nothing but its tests needs it."""
     if environment.startswith("mwaa-"):
-        command = [
-            str(python_of("sandbox")),
-            "-m",
-            "deploy",
-            "environment",
-            "--airflow",
-            environment.removeprefix("mwaa-"),
-        ]
+        version = environment.removeprefix("mwaa-")
+        command = [SANDBOX[0], "-m", "deploy", "environment", "--airflow", version]
         if subprocess.run(command, cwd=PROJECT, check=False, stdout=subprocess.DEVNULL, timeout=1800).returncode:
             return None
         lend_pytest()
@@ -132,21 +137,6 @@ def lend_pytest() -> None:
     for name in ("pytest", "_pytest", "py.py", "iniconfig"):
         (lent / name).unlink(missing_ok=True)
         (lent / name).symlink_to(PROJECT / ".venv" / "airflow" / "lib" / "python3.12" / "site-packages" / name)
-
-
-def count(result: Path) -> dict[str, int]:
-    suites = list(ET.parse(result).getroot().iter("testsuite"))  # noqa: S314 - pytest wrote it a moment ago
-    total, failed, skipped = (
-        sum(int(suite.get(name, 0)) for suite in suites) for name in ("tests", "failures", "skipped")
-    )
-    failed += sum(int(suite.get("errors", 0)) for suite in suites)
-    return {"passed": total - failed - skipped, "failed": failed, "skipped": skipped}
-
-
-def take_down() -> None:
-    command = [str(PROJECT / ".venv" / "sandbox" / "bin" / "python"), "-m", "sandbox", "down"]
-    variables = {**os.environ, "PINTEREST_SANDBOX_HOME": str(TEST_HOME)}
-    subprocess.run(command, cwd=PROJECT, env=variables, check=False)
 
 
 if __name__ == "__main__":

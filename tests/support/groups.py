@@ -1,0 +1,68 @@
+"""Which groups of tests there are, in which environment each runs, and in which order."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+TEST_HOME = PROJECT / ".sandbox-test"
+SERVERS = ("kinesis", "kafka_rest", "msk_connect", "databricks")  # what these need comes along
+PATHS = {
+    "airflow": ("plugins", "."),
+    "mwaa-3.0.6": ("plugins", ".", ".venv/mwaa-pytest"),
+    "spark": ("include/spark", "."),
+    "sandbox": (".",),
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """One pytest run.
+
+    :param servers: What is started for it while the group before it runs.
+    """
+
+    environment: str
+    folder: str
+    servers: tuple[str, ...] = ()
+
+    @property
+    def may_fail_once(self) -> bool:
+        """Against a dozen servers on two cores a bounded wait may once be too short; what fails twice is broken."""
+        return self.folder.startswith(("tests/contract", "tests/e2e"))
+
+    def __str__(self) -> str:
+        return f"{self.folder} ({self.environment})"
+
+
+LANES: dict[str, tuple[Group, ...]] = {
+    "contract": (
+        Group("sandbox", "tests/sandbox", ("postgres", "kinesis")),
+        Group("sandbox", "tests/contract/sandbox_env", SERVERS),
+        Group("spark", "tests/contract/spark_env", SERVERS),
+        Group("airflow", "tests/contract/airflow_env", SERVERS),
+    ),
+    "end-to-end": (Group("sandbox", "tests/e2e", ("airflow",)),),
+    "isolated": (
+        Group("airflow", "tests/unit"),
+        Group("sandbox", "tests/docs"),
+        Group("airflow", "tests/dags"),
+        Group("mwaa-3.0.6", "tests/dags"),
+        Group("sandbox", "tests/bundle"),
+        Group("spark", "tests/spark"),
+    ),
+}
+# On one machine the first two run one after the other: they share servers, which some of the tests kill.
+SIDE_BY_SIDE = (("contract", "end-to-end"), ("isolated",))
+
+
+def chosen_groups(lane: str | None, folders: Collection[str]) -> list[list[Group]]:
+    """Return the groups to run, one list for each that runs beside the others; all where none is named."""
+    sequences = SIDE_BY_SIDE if lane is None else ((lane,),)
+    return [
+        [group for name in sequence for group in LANES[name] if is_wanted(group, folders)] for sequence in sequences
+    ]
+
+
+def is_wanted(group: Group, folders: Collection[str]) -> bool:
+    return (not folders or group.folder in folders) and any((PROJECT / group.folder).glob("**/test_*.py"))
