@@ -1,6 +1,5 @@
 """The whole sandbox, once for all end-to-end tests, and a person's view of it: seed, run, read the answers."""
 
-import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +13,7 @@ from sandbox.demo.demo import BATCH_DAG, WHOLE_HISTORY, ensure_connector, failur
 from sandbox.demo.report import GOLD_TABLES
 from sandbox.run.settings import Settings
 from sandbox.servers.airflow.api import AirflowApi
+from tests.support.waiting import wait_until
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 RUN_SECONDS = 420
@@ -21,11 +21,7 @@ RUN_SECONDS = 420
 
 def eventually(condition: Callable[[], Any], what: str, seconds: float = RUN_SECONDS, pause: float = 0.3) -> Any:
     """Return the first true answer of ``condition``, or fail saying what was waited for."""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
-        time.sleep(pause)
-    return answer
+    return wait_until(condition, seconds, what, pause)
 
 
 class Pipeline:

@@ -15,6 +15,7 @@ from databricks.sdk import WorkspaceClient
 from sandbox.demo.demo import BATCH_DAG
 from sandbox.run.supervision import Supervision, members
 from tests.e2e.conftest import eventually
+from tests.support.waiting import wait_until
 
 SUBMIT, SILVER, GOLD = "lakehouse.submit_batch_run", "lakehouse.silver", "lakehouse.gold"
 STAGES = ("bronze", "silver", "gold")
@@ -50,11 +51,11 @@ def frozen(process: psutil.Process) -> Iterator[None]:
 def wait_until_stored(pipeline: Any, run_id: str, seconds: float = 60) -> None:
     """Return in the very moment that the Databricks stand-in has stored the run of ``run_id``."""
     file = Path(pipeline.settings.home) / "databricks" / "state.sqlite3"
-    deadline = time.monotonic() + seconds
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-        while not database.execute(NEWEST_RUN, (f"%({run_id})%",)).fetchone():
-            assert time.monotonic() < deadline, f"{run_id} submitted nothing within {seconds:.0f} s"
-            time.sleep(0.001)
+        wait_until(
+            lambda: database.execute(NEWEST_RUN, (f"%({run_id})%",)).fetchone(),
+            seconds, f"{run_id} submits a run", pause=0.001,
+        )  # fmt: skip
 
 
 def kill_submitting_worker(pipeline: Any) -> str | None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from uuid import uuid4
 
@@ -20,6 +19,8 @@ from sandbox.data.source.schema import TABLES, wire_object
 from sandbox.run.settings import PROJECT, SandboxError, Settings
 from sandbox.servers.ministack import client
 from tests.conftest import TEST_HOME
+from tests.support.kinesis import active
+from tests.support.waiting import wait_until
 
 POSTS = 60
 
@@ -39,10 +40,7 @@ def streams(settings, monkeypatch):
     for name in names.values():
         kinesis.create_stream(StreamName=name, ShardCount=2)
     for name in names.values():
-        deadline = time.monotonic() + 30
-        while kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamStatus"] != "ACTIVE":
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        active(kinesis, name)
     yield names
     for name in names.values():
         kinesis.delete_stream(StreamName=name, EnforceConsumerDeletion=True)
@@ -133,10 +131,7 @@ sys.exit(main(["emulate", "--rate", "5"]))
     process = subprocess.Popen(
         [sys.executable, "-c", script], env=environment, cwd=PROJECT, stdout=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
-    while not records_of(settings, streams["pin"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until(lambda: records_of(settings, streams["pin"]), 60, "a record is put", pause=0.2)
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=30)
 

@@ -14,7 +14,7 @@ from sandbox.demo import report, report_stream
 from sandbox.run.settings import Settings
 from sandbox.servers.ministack import client
 from tests.conftest import TEST_HOME
-from tests.contract.sandbox_env.fresh_database import create_tables
+from tests.support.postgres import create_tables
 
 SAME = {"compared": 3, "equal": 3, "only_in_stream": 0, "differences": {}, "examples": []}
 COUNTS = {"put": 6, "committed": 3, "duplicates": 2, "quarantined": 1}

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
@@ -13,6 +12,7 @@ from sandbox import __main__ as command
 from sandbox.run.server import Server
 from sandbox.run.settings import SandboxError, Settings, free_port
 from sandbox.run.supervision import MARK, Supervision, members
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -93,10 +93,9 @@ def test_a_process_that_ended_and_was_not_fetched_is_no_member(settings):
     assert psutil.Process(child.pid) in members(settings.home)
 
     child.kill()
-    deadline = time.monotonic() + 20
-    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(
+        lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE, 20, "the child has ended", pause=0.01
+    )
 
     assert members(settings.home) == set()
     child.communicate()

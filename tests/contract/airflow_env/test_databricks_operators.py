@@ -11,6 +11,7 @@ from pinterest_pipeline.databricks.hook import DatabricksRunHook
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
+from tests.support.waiting import read_until
 
 CLUSTER = {"spark_version": "17.3.x-scala2.13", "num_workers": 1, "node_type_id": "m5.large"}
 RESULT = "import json\ndbutils.notebook.exit(json.dumps({'stage': dbutils.widgets.get('stage')}))"
@@ -129,7 +130,7 @@ def test_after_a_failed_run_a_retry_of_the_submission_starts_a_new_one(submit):
 
 
 def test_a_user_who_ends_the_deferred_stage_cancels_the_run_and_a_clear_repairs_it(
-    submit, databricks_api, hook, until, request
+    submit, databricks_api, hook, request
 ):
     run_id = submit(silver=FOREVER)
     follow(run_id, "bronze")
@@ -139,7 +140,7 @@ def test_a_user_who_ends_the_deferred_stage_cancels_the_run_and_a_clear_repairs_
 
     asyncio.run(trigger.on_kill())
 
-    ended = until(lambda: hook.run(run_id), lambda run: run.state.is_over)
+    ended = read_until(lambda: hook.run(run_id), lambda run: run.state.is_over)
     assert ended.state.result == "CANCELED"
     databricks_api.notebook(f"{request.node.name}_silver", RESULT)
     assert follow(run_id, "silver", try_number=2) == {"stage": "silver"}
@@ -159,14 +160,14 @@ def test_the_trigger_sees_the_end_of_a_stage(submit):
     follow(run_id, "silver")
 
 
-def test_killing_the_submitting_task_cancels_its_run(databricks_api, hook, until):
+def test_killing_the_submitting_task_cancels_its_run(databricks_api, hook):
     tasks = [stage(databricks_api, "killed", "bronze", FOREVER)]
     operator = DatabricksBatchRunOperator(task_id="t", run_name="killed", tasks=tasks, deferrable=False)
     run_id = operator.execute({"ti": TaskInstance()})
 
     operator.on_kill()
 
-    assert until(lambda: hook.run(run_id), lambda run: run.state.is_over).state.result == "CANCELED"
+    assert read_until(lambda: hook.run(run_id), lambda run: run.state.is_over).state.result == "CANCELED"
 
 
 def test_a_notebook_that_does_not_exist_is_named_before_anything_runs(databricks_api, hook):

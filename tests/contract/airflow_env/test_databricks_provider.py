@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -11,6 +10,8 @@ from airflow.exceptions import AirflowException
 from airflow.providers.databricks.hooks.databricks import DatabricksHook, RunState
 from airflow.providers.databricks.operators.databricks import DatabricksRunNowOperator, DatabricksSubmitRunOperator
 from airflow.providers.databricks.triggers.databricks import DatabricksExecutionTrigger
+
+from tests.support.waiting import read_until
 
 CONNECTION = "databricks_stand_in"
 EXIT_NAME = "dbutils.notebook.exit(dbutils.widgets.get('name'))"
@@ -36,10 +37,10 @@ def submission(path: str, **parameters: str) -> dict[str, Any]:
 
 
 def wait(hook: DatabricksHook, run_id: int, life: str = "") -> RunState:
-    deadline = time.monotonic() + 20
-    while not ((state := hook.get_run_state(run_id)).is_terminal or state.life_cycle_state == life):
-        assert time.monotonic() < deadline, f"still {state}"
-        time.sleep(0.05)
+    def is_reached(state: RunState) -> bool:
+        return bool(state.is_terminal or state.life_cycle_state == life)
+
+    state: RunState = read_until(lambda: hook.get_run_state(run_id), is_reached)
     return state
 
 

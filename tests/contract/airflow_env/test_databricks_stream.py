@@ -13,6 +13,7 @@ import pytest
 
 from pinterest_pipeline.databricks.jobs_hook import DatabricksJobHook
 from pinterest_pipeline.stream.operators import DatabricksLaunchStreamOperator, DatabricksStopStreamOperator
+from tests.support.waiting import read_until
 
 # It ends well once its stop file is there, as the real one does once stream.control says so.
 ENDLESS = """import os, time
@@ -73,8 +74,8 @@ class Stream:
     def active(self):
         return [run.run_id for run in self.runs if not run.state.is_over]
 
-    def kill_driver(self, until):
-        pid = until(lambda: (self.folder / "pid").read_text() if (self.folder / "pid").exists() else "", bool, 60)
+    def kill_driver(self):
+        pid = read_until(lambda: (self.folder / "pid").read_text() if (self.folder / "pid").exists() else "", bool, 60)
         (self.folder / "pid").unlink()
         os.kill(int(pid), signal.SIGKILL)
 
@@ -93,11 +94,11 @@ def stream(hook, databricks_api, tmp_path, request):
         assert made[0].active == []
 
 
-def test_a_continuous_job_whose_driver_is_killed_is_restarted_by_the_platform_and_attached_to(stream, until):
+def test_a_continuous_job_whose_driver_is_killed_is_restarted_by_the_platform_and_attached_to(stream):
     seen = stream(continuous=True)
     first = seen.launch()["run_id"]
-    seen.kill_driver(until)
-    until(lambda: first in seen.active, lambda active: not active)
+    seen.kill_driver()
+    read_until(lambda: first in seen.active, lambda active: not active)
 
     again = seen.launch()
 
@@ -106,11 +107,11 @@ def test_a_continuous_job_whose_driver_is_killed_is_restarted_by_the_platform_an
     assert seen.active == [again["run_id"]]
 
 
-def test_where_the_platform_restarts_nothing_a_launch_does_and_there_is_one(stream, until):
+def test_where_the_platform_restarts_nothing_a_launch_does_and_there_is_one(stream):
     seen = stream(continuous=False)
     first = seen.launch()["run_id"]
-    seen.kill_driver(until)
-    until(lambda: seen.active, lambda active: not active)
+    seen.kill_driver()
+    read_until(lambda: seen.active, lambda active: not active)
     began = time.monotonic()
 
     again = seen.launch()
@@ -120,13 +121,13 @@ def test_where_the_platform_restarts_nothing_a_launch_does_and_there_is_one(stre
     assert time.monotonic() - began > 0.5, "a run that failed at once delays the next by a second"
 
 
-def test_a_continuous_job_that_somebody_paused_is_let_go(stream, until):
+def test_a_continuous_job_that_somebody_paused_is_let_go(stream):
     seen = stream(continuous=True)
     first = seen.launch()["run_id"]
     seen.stop("pause")
     assert seen.active == [first]
-    seen.kill_driver(until)
-    until(lambda: seen.active, lambda active: not active)
+    seen.kill_driver()
+    read_until(lambda: seen.active, lambda active: not active)
     time.sleep(1)  # five times the stand-in's first pause
     assert seen.active == []
 
@@ -150,7 +151,7 @@ def test_five_launches_at_once_make_one_job_and_one_run(stream, continuous):
     assert [run.run_id for run in seen.runs] == list(runs)
 
 
-def test_a_stop_ends_the_run_well_and_it_stays_ended_until_the_next_launch(stream, until):
+def test_a_stop_ends_the_run_well_and_it_stays_ended_until_the_next_launch(stream):
     seen = stream(continuous=True)
     first = seen.launch()["run_id"]
     (seen.folder / "stop").touch()

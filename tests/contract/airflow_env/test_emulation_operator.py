@@ -16,7 +16,8 @@ from pinterest_pipeline.emulator.operators import EmulatePostsOperator
 from pinterest_pipeline.emulator.plan import TABLES
 from pinterest_pipeline.kinesis.hook import KinesisStreamHook
 from tests.conftest import PROJECT
-from tests.contract.airflow_env.kafka_lab import KafkaLab
+from tests.support.kafka import KafkaLab
+from tests.support.kinesis import active
 
 POSTS = 120
 SOURCE = f"""
@@ -79,14 +80,8 @@ class Streams:
     def create(self):
         for table in TABLES:
             self.kinesis.create_stream(StreamName=f"{self.prefix}-{table}", ShardCount=2)
-        deadline = time.monotonic() + 30
-        while any(self.status(table) != "ACTIVE" for table in TABLES):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-
-    def status(self, table):
-        summary = self.kinesis.describe_stream_summary(StreamName=f"{self.prefix}-{table}")
-        return summary["StreamDescriptionSummary"]["StreamStatus"]
+        for table in TABLES:
+            active(self.kinesis, f"{self.prefix}-{table}")
 
     def delete(self):
         for table in TABLES:

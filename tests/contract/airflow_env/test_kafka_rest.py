@@ -14,7 +14,7 @@ from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
 from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
 from pinterest_pipeline.lake.hook import LakeHook
-from tests.contract.airflow_env.kafka_lab import KafkaLab
+from tests.support.kafka import KafkaLab
 
 ROWS = 1203
 QUERY = "SELECT * FROM %s WHERE index <= %%(most)s ORDER BY index"

@@ -21,8 +21,8 @@ from pinterest_pipeline.kinesis.operators import (
     KinesisScaleStreamOperator,
 )
 from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
-from tests.contract.airflow_env.kinesis_lab import KinesisLab
-from tests.contract.sandbox_env.fresh_database import create_tables
+from tests.support.kinesis import KinesisLab
+from tests.support.postgres import create_tables
 
 SQL = Path(__file__).resolve().parents[3] / "include" / "sql"
 COMMITTED = """

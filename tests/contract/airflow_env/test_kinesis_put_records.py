@@ -10,7 +10,7 @@ from pinterest_pipeline.kinesis.hook import KinesisStreamHook
 from pinterest_pipeline.kinesis.model import StreamRecord
 from pinterest_pipeline.kinesis.put_records import KinesisPutRecordsOperator
 from pinterest_pipeline.lake.hook import LakeHook
-from tests.contract.airflow_env.kinesis_lab import KinesisLab
+from tests.support.kinesis import KinesisLab
 
 THROTTLED = "ProvisionedThroughputExceededException"
 

@@ -14,7 +14,7 @@ from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.warehouse import migrations as runner
 from pinterest_pipeline.warehouse.migrations import migrate, read_migrations
 from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator
-from tests.contract.sandbox_env.fresh_database import SQL, fresh_database
+from tests.support.postgres import SQL, fresh_database
 
 OLDER = Path(__file__).with_name("warehouse_before_migrations.sql")
 NAMES = [file.name for file in sorted((SQL / "migrations").glob("*.sql"))]

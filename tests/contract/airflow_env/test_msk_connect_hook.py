@@ -16,7 +16,7 @@ from pinterest_pipeline.msk_connect.hook import MskConnectHook
 from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 from pinterest_pipeline.msk_connect.triggers import MskConnectHealthTrigger, MskConnectStateTrigger
-from tests.contract.airflow_env.kafka_lab import PROJECT, KafkaLab
+from tests.support.kafka import PROJECT, KafkaLab
 
 FILE = include_folder(str(PROJECT / "dags" / "any.py")) / "kafka" / "pinterest-s3-sink.json"
 

@@ -18,7 +18,7 @@ from pinterest_pipeline.databricks.runs import Run, State
 from pinterest_pipeline.stream import tables as stream_tables
 from pinterest_pipeline.stream.monitor import StreamWatch, Watched
 from pinterest_pipeline.stream.policy import Request, StreamState
-from tests.contract.sandbox_env.fresh_database import create_tables
+from tests.support.postgres import create_tables
 
 BATCH = """INSERT INTO stream.progress
 (query, checkpoint_id, batch_id, record_count, row_count, duplicate_count, quarantined_count, content_key, committed_at)

@@ -1,6 +1,5 @@
 """Runs of the Databricks stand-in, driven by Databricks' own SDK."""
 
-import time
 from collections.abc import Callable
 
 import httpx
@@ -9,6 +8,8 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue, OperationFailed, ResourceDoesNotExist, Unauthenticated
 from databricks.sdk.service.compute import ClusterSpec
 from databricks.sdk.service.jobs import NotebookTask, Run, RunIf, SubmitTask, TaskDependency
+
+from tests.support.waiting import read_until
 
 EXIT_NAME = "dbutils.notebook.exit(dbutils.widgets.get('name'))"
 WAIT_FOR_EVER = "import time\nprint('waiting')\nwhile True:\n    time.sleep(0.05)"
@@ -25,10 +26,7 @@ def finished(client: WorkspaceClient) -> Callable[[int], Run]:
 
 
 def wait_for(client: WorkspaceClient, run_id: int, is_so: Callable[[Run], bool], seconds: float = 20) -> Run:
-    deadline = time.monotonic() + seconds
-    while not is_so(run := client.jobs.get_run(run_id, include_history=True)):
-        assert time.monotonic() < deadline, f"still {run.state}"
-        time.sleep(0.05)
+    run: Run = read_until(lambda: client.jobs.get_run(run_id, include_history=True), is_so, seconds)
     return run
 
 

@@ -12,6 +12,8 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.compute import ClusterSpec
 from databricks.sdk.service.jobs import NotebookTask, SubmitTask, Task, TaskDependency
 
+from tests.support.waiting import read_until
+
 WAIT_FOR_EVER = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\nwhile True:\n    time.sleep(0.05)"
 
 
@@ -33,11 +35,11 @@ def submit_task(path: str, key: str = "a", **fields) -> SubmitTask:
 
 
 def test_a_killed_driver_fails_its_task_within_two_seconds_and_is_replaced(
-    client, databricks_api, pid_of_driver, until, finished
+    client, databricks_api, pid_of_driver, finished
 ):
     path = databricks_api.notebook("endless", WAIT_FOR_EVER)
     run_id = client.jobs.submit(tasks=[submit_task(path)]).run_id
-    pid = until(pid_of_driver, bool)
+    pid = read_until(pid_of_driver, bool)
 
     os.kill(pid, signal.SIGKILL)
     began = time.monotonic()
@@ -63,7 +65,7 @@ def test_a_notebook_that_does_not_stop_takes_its_driver_with_it(client, databric
 
 
 def test_state_outlives_a_killed_api_and_unfinished_runs_say_why_they_ended(
-    client, databricks_api, pid_of_driver, until, finished
+    client, databricks_api, pid_of_driver, finished
 ):
     good = databricks_api.notebook("good", "dbutils.notebook.exit('kept')")
     endless = databricks_api.notebook("endless", WAIT_FOR_EVER)
@@ -74,10 +76,10 @@ def test_state_outlives_a_killed_api_and_unfinished_runs_say_why_they_ended(
     lost = client.jobs.submit(
         tasks=[submit_task(endless), submit_task(good, "b", depends_on=[TaskDependency("a")])]
     ).run_id
-    driver = until(pid_of_driver, bool)
+    driver = read_until(pid_of_driver, bool)
 
     databricks_api.kill()
-    until(lambda: is_running(driver), lambda running: not running, seconds=3)
+    read_until(lambda: is_running(driver), lambda running: not running, seconds=3)
     databricks_api.start()
     run = client.jobs.get_run(lost)
 
@@ -99,26 +101,24 @@ def is_running(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"  # in a container nobody may reap an orphan
 
 
-def test_a_run_cancelled_while_its_cluster_starts_leaves_no_process(client, databricks_api, until, finished):
+def test_a_run_cancelled_while_its_cluster_starts_leaves_no_process(client, databricks_api, finished):
     path = databricks_api.notebook("good", "x = 1")
     before = len(family(databricks_api.process.pid))
     cluster = ClusterSpec(spark_version="18.x", custom_tags={"use": "never"})
 
     run_id = client.jobs.submit(tasks=[submit_task(path, new_cluster=cluster)]).run_id
-    until(lambda: len(family(databricks_api.process.pid)), lambda count: count == before + 1)
+    read_until(lambda: len(family(databricks_api.process.pid)), lambda count: count == before + 1)
     client.jobs.cancel_run(run_id)
     run = finished(client, run_id)
 
     assert (run.state.result_state.value, run.tasks[0].execution_duration) == ("CANCELED", 0)
-    until(lambda: len(family(databricks_api.process.pid)), lambda count: count == before, seconds=3)
+    read_until(lambda: len(family(databricks_api.process.pid)), lambda count: count == before, seconds=3)
 
 
-def test_a_stopped_api_takes_every_process_along_and_starts_none_for_retries(
-    client, databricks_api, pid_of_driver, until
-):
+def test_a_stopped_api_takes_every_process_along_and_starts_none_for_retries(client, databricks_api, pid_of_driver):
     path = databricks_api.notebook("endless", WAIT_FOR_EVER)
     run_id = client.jobs.submit(tasks=[submit_task(path, max_retries=-1)]).run_id
-    until(pid_of_driver, bool)
+    read_until(pid_of_driver, bool)
     processes = family(databricks_api.process.pid)
 
     databricks_api.stop()
@@ -131,7 +131,7 @@ def test_a_stopped_api_takes_every_process_along_and_starts_none_for_retries(
     assert ["Databricks API was restarted" in attempt.state.state_message for attempt in attempts] == [True]
 
 
-def test_a_stream_is_cancelled_and_nothing_of_spark_listens_beyond_loopback(client, databricks_api, until, finished):
+def test_a_stream_is_cancelled_and_nothing_of_spark_listens_beyond_loopback(client, databricks_api, finished):
     path = databricks_api.notebook(
         "stream",
         "query = spark.readStream.format('rate').load().writeStream.format('noop').start()\n"
@@ -142,7 +142,7 @@ def test_a_stream_is_cancelled_and_nothing_of_spark_listens_beyond_loopback(clie
     run_id = client.jobs.submit(tasks=[submit_task(path, new_cluster=cluster)]).run_id
     task_run_id = client.jobs.get_run(run_id).tasks[0].run_id
     log = databricks_api.state / "logs" / f"{task_run_id}.log"
-    until(lambda: log.read_text() if log.exists() else "", lambda text: "3" in text, seconds=60)
+    read_until(lambda: log.read_text() if log.exists() else "", lambda text: "3" in text, seconds=60)
     addresses = {address for pid in family(databricks_api.process.pid) for address in listening(pid)}
 
     client.jobs.cancel_run(run_id)

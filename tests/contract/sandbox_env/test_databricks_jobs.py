@@ -24,6 +24,8 @@ from databricks.sdk.service.jobs import (
     TaskDependency,
 )
 
+from tests.support.waiting import read_until
+
 WAIT_FOR_EVER = "import time\nwhile True:\n    time.sleep(0.05)"
 
 
@@ -108,14 +110,14 @@ def test_one_run_too_many_is_skipped_or_waits_in_the_queue(client, databricks_ap
     assert finished(client, queued).state.result_state.value == "CANCELED"
 
 
-def test_a_continuous_job_is_started_again_until_it_is_paused(client, databricks_api, until, finished, running):
+def test_a_continuous_job_is_started_again_until_it_is_paused(client, databricks_api, finished, running):
     path = databricks_api.notebook("endless", WAIT_FOR_EVER)
     unpaused, paused = Continuous(pause_status=PauseStatus.UNPAUSED), Continuous(pause_status=PauseStatus.PAUSED)
     job_id = client.jobs.create(name="stream", continuous=unpaused, tasks=[task(path)]).job_id
-    first = until(lambda: runs_of(client, job_id), lambda runs: len(runs) == 1)[0]
+    first = read_until(lambda: runs_of(client, job_id), lambda runs: len(runs) == 1)[0]
 
     client.jobs.cancel_run(first.run_id)
-    second = until(lambda: runs_of(client, job_id), lambda runs: len(runs) == 2)[0]
+    second = read_until(lambda: runs_of(client, job_id), lambda runs: len(runs) == 2)[0]
     running(client, second.run_id)
     client.jobs.update(job_id, new_settings=JobSettings(continuous=paused))
     still = client.jobs.get_run(second.run_id).state.life_cycle_state.value
@@ -131,11 +133,11 @@ def test_a_continuous_job_is_started_again_until_it_is_paused(client, databricks
     client.jobs.delete(job_id)
 
 
-def test_run_now_restarts_a_continuous_job_that_is_not_paused(client, databricks_api, until, finished, running):
+def test_run_now_restarts_a_continuous_job_that_is_not_paused(client, databricks_api, finished, running):
     path = databricks_api.notebook("endless", WAIT_FOR_EVER)
     unpaused = Continuous(pause_status=PauseStatus.UNPAUSED)
     job_id = client.jobs.create(name="restarted", continuous=unpaused, tasks=[task(path)]).job_id
-    first = until(lambda: runs_of(client, job_id), lambda runs: len(runs) == 1)[0]
+    first = read_until(lambda: runs_of(client, job_id), lambda runs: len(runs) == 1)[0]
     running(client, first.run_id)
 
     second = client.jobs.run_now(job_id, idempotency_token="again").run_id
@@ -150,12 +152,12 @@ def test_run_now_restarts_a_continuous_job_that_is_not_paused(client, databricks
     assert states[second] is None
 
 
-def test_a_failing_continuous_job_backs_off(client, databricks_api, until):
+def test_a_failing_continuous_job_backs_off(client, databricks_api):
     path = databricks_api.notebook("bad", "raise ValueError")
     continuous = Continuous(pause_status=PauseStatus.UNPAUSED)
     job_id = client.jobs.create(name="failing", continuous=continuous, tasks=[task(path)]).job_id
 
-    until(lambda: runs_of(client, job_id), lambda runs: len(runs) == 4)
+    read_until(lambda: runs_of(client, job_id), lambda runs: len(runs) == 4)
     client.jobs.delete(job_id)
     runs = runs_of(client, job_id)[::-1]
     waits = [(later.start_time - earlier.end_time) / 1000 for earlier, later in pairwise(runs)]

@@ -12,8 +12,9 @@ from deploy.__main__ import main
 from deploy.bundle import build
 from deploy.requirements import Source
 from deploy.upload_plan import ENVIRONMENT_FILES
+from deploy.versions import version
 from tests.conftest import PROJECT
-from tests.contract.sandbox_env.deploy_lab import VERSION, change, content_of, options_of, sealed, versions_in
+from tests.support.deploy import AIRFLOW, change, content_of, options_of, sealed, versions_in
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def s3(stand_ins):
 @pytest.fixture(scope="module")
 def whole_bundle(tmp_path_factory):
     bundle = tmp_path_factory.mktemp("whole") / "mwaa"
-    build(VERSION, bundle, Source.VENDORED)
+    build(version(AIRFLOW), bundle, Source.VENDORED)
     for folder in ("sql", "kafka", "kinesis", "databricks"):  # the rest is as good, and quicker to send
         shutil.rmtree(bundle / "dags" / "include" / folder)
     return bundle

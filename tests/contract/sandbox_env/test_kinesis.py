@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import psutil
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.contract.sandbox_env.kinesis_lab import active, client_of, create, put, read, texts_in
+from tests.support.kinesis import active, client_of, create, put, read, texts_in
+from tests.support.waiting import wait_until
 
 PID_FILE = Path(__file__).resolve().parents[3] / ".sandbox-test" / "pids" / "kinesis.pid"
 MEBIBYTE = 1024 * 1024
@@ -34,13 +34,12 @@ def stream(client):
 
 def kill_and_wait(client):
     os.kill(int(PID_FILE.read_text()), signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def answers():
         with contextlib.suppress(BotoCoreError):
-            client.list_streams()
-            return
-        time.sleep(0.1)
-    raise AssertionError("Kinesis did not come back")
+            return client.list_streams()
+
+    wait_until(answers, 60, "Kinesis answers again")
 
 
 def test_a_stream_is_created_described_and_deleted(client):
@@ -212,10 +211,7 @@ def test_a_kill_under_load_takes_nothing_that_was_acknowledged(client):
 
     with ThreadPoolExecutor(3) as writers:
         running = [writers.submit(write, writer) for writer in range(3)]
-        deadline = time.monotonic() + 60
-        while len(acknowledged) < 500:
-            assert time.monotonic() < deadline, f"only {len(acknowledged)} records in a minute"
-            time.sleep(0.01)
+        wait_until(lambda: len(acknowledged) >= 500, 60, "500 records are acknowledged", pause=0.01)
         kill_and_wait(client)
     for writer in running:
         writer.result()

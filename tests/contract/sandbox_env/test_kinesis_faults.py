@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from tests.contract.sandbox_env.kinesis_lab import client_of, create, put, read
+from tests.support.kinesis import client_of, create, put, read
 
 THROTTLED = "ProvisionedThroughputExceededException"
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from tests.contract.sandbox_env.msk_connect_lab import MskConnectLab, refused, until
+from tests.support.msk_connect import MskConnectLab, refused
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_a_connector_is_created_described_and_deleted(lab):
 
     deleting = lab.connect.delete_connector(connectorArn=arn, currentVersion=described["currentVersion"])
     assert deleting["connectorState"] == "DELETING"
-    until(lambda: not lab.exists(arn))
+    wait_until(lambda: not lab.exists(arn), 60, f"{arn} is deleted", pause=0.2)
     assert httpx.get(f"{lab.environment['KAFKA_CONNECT_URL']}/connectors/{lab.name}").status_code == 404
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.contract.sandbox_env.msk_connect_lab import MskConnectLab, refused, until
+from tests.support.msk_connect import MskConnectLab, refused
+from tests.support.waiting import wait_until
 
 PID_FILE = Path(__file__).resolve().parents[3] / ".sandbox-test" / "pids" / "msk_connect.pid"
 JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
@@ -31,16 +32,16 @@ def lab(environment):
 def test_a_broken_task_leaves_the_connector_running_and_shows_in_the_metrics(lab):
     arn = lab.create(**{"value.converter": JSON_CONVERTER, "errors.tolerance": "none"})
     lab.settled(arn)
-    until(lambda: lab.tasks("RunningTaskCount") == 1, METRIC_SECONDS)
+    wait_until(lambda: lab.tasks("RunningTaskCount") == 1, METRIC_SECONDS, "the metric is published", pause=0.2)
 
     lab.send(b"this is no JSON", b"nor is this")
 
-    until(lambda: lab.tasks("ErroredTaskCount") == 1, METRIC_SECONDS)
+    wait_until(lambda: lab.tasks("ErroredTaskCount") == 1, METRIC_SECONDS, "the metric is published", pause=0.2)
     assert lab.tasks("RunningTaskCount") == 0
     assert lab.tasks("WorkerCount") == 1
     assert lab.connect.describe_connector(connectorArn=arn)["connectorState"] == "RUNNING"
-    until(lambda: lab.lag("SumOffsetLag") == 2, METRIC_SECONDS)
-    until(lambda: (lab.lag("EstimatedMaxTimeLag") or 0) > 0, METRIC_SECONDS)
+    wait_until(lambda: lab.lag("SumOffsetLag") == 2, METRIC_SECONDS, "the metric is published", pause=0.2)
+    wait_until(lambda: (lab.lag("EstimatedMaxTimeLag") or 0) > 0, METRIC_SECONDS, "the metric is published", pause=0.2)
 
 
 def test_lag_is_published_and_falls_to_zero(lab):
@@ -48,7 +49,7 @@ def test_lag_is_published_and_falls_to_zero(lab):
 
     lab.settled(lab.create(**{"flush.size": "1", "consumer.override.auto.offset.reset": "earliest"}))
 
-    until(lambda: lab.lag("SumOffsetLag") == 0, METRIC_SECONDS)
+    wait_until(lambda: lab.lag("SumOffsetLag") == 0, METRIC_SECONDS, "the metric is published", pause=0.2)
     assert lab.lag("MaxOffsetLag") == 0
 
 
@@ -63,7 +64,7 @@ def test_connectors_outlive_a_killed_service(lab):
             return httpx.get(f"{lab.environment['AWS_ENDPOINT_URL_KAFKACONNECT']}/v1/connectors").is_success
 
     time.sleep(0.5)
-    until(look)
+    wait_until(look, 60, "MSK Connect answers again")
     after = lab.connect.describe_connector(connectorArn=arn)
     assert after | {"ResponseMetadata": None} == before | {"ResponseMetadata": None}
 

@@ -5,8 +5,8 @@ import os
 import socket
 import struct
 import subprocess
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -18,7 +18,8 @@ import pytest
 from psycopg import sql
 
 from tests.browser.chromium import look
-from tests.contract.sandbox_env.fresh_database import create_tables, fresh_database
+from tests.support.postgres import create_tables, fresh_database
+from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[3]
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -70,16 +71,14 @@ class Page:
         }
 
     def wait(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline:
+        def answers() -> bool:
             assert process.poll() is None, "the page's application has ended"
-            try:
+            with suppress(URLError):
                 urlopen(self.url, timeout=5).close()  # noqa: S310 - on 127.0.0.1
-            except URLError:
-                time.sleep(0.1)
-            else:
-                return
-        raise AssertionError("the page's application did not start")
+                return True
+            return False
+
+        wait_until(answers, 90, "the page's application starts", pause=0.1)
 
     def let_in(self, allowed: bool) -> None:
         """Make PostgreSQL take or refuse connections to the warehouse."""

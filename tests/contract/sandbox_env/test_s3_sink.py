@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import wait_until
+
 PROJECT = Path(__file__).resolve().parents[3]
 WORKER_PID_FILE = PROJECT / ".sandbox-test" / "pids" / "kafka_connect.pid"
 NO_ROTATION = {"rotate.schedule.interval.ms": "-1"}
@@ -19,10 +21,7 @@ LAST_DAY_OF_2023 = 1_704_067_199_000  # 23:59:59 UTC, a Sunday: in the United St
 
 
 def wait_for(claim, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.2)
+    wait_until(claim, seconds, pause=0.2)
 
 
 @pytest.mark.parametrize(

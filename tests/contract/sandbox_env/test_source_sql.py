@@ -5,7 +5,7 @@ import pytest
 
 from sandbox.data.source.load import seed
 from sandbox.data.source.schema import TABLES
-from tests.contract.sandbox_env.fresh_database import SQL, create_tables, fresh_database
+from tests.support.postgres import SQL, create_tables, fresh_database
 
 ALL = {"window_start": "0001-01-01T00:00:00", "window_end": "9999-01-01T00:00:00", "include_undated": True}
 YEAR = {"window_start": "2019-01-01T00:00:00", "window_end": "2020-01-01T00:00:00", "include_undated": False}

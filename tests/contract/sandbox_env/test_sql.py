@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.contract.sandbox_env.fresh_database import SQL, create_tables, fresh_database, run_all
+from tests.support.postgres import SQL, create_tables, fresh_database, run_all
 
 TABLES = sorted(file.stem.partition("_")[2] for file in (SQL / "publish").glob("1*.sql"))
 ANSWERS = {

@@ -12,7 +12,8 @@ PROJECT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(PROJECT / "include" / "spark"))
 
 from pinterest_spark.session import build_session  # noqa: E402 - the package is beside the notebooks, not installed
-from tests.contract.spark_env.kinesis_lab import KinesisLab, SourceLab  # noqa: E402 - as above
+from tests.support.kinesis import KinesisLab  # noqa: E402 - as above
+from tests.support.kinesis_source import SourceLab  # noqa: E402 - as above
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +34,7 @@ def spark(kinesis_environment: dict[str, str]) -> Iterator[Any]:
 @pytest.fixture
 def kinesis(kinesis_environment: dict[str, str]) -> Iterator[KinesisLab]:
     """Return a stream of the test's own, not created yet; it is gone after the test."""
-    lab = KinesisLab(kinesis_environment["AWS_ENDPOINT_URL_KINESIS"])
+    lab = KinesisLab(kinesis_environment)
     yield lab
     lab.delete()
 

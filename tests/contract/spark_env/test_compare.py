@@ -10,7 +10,7 @@ from pinterest_spark.lakehouse import tables as lake
 from pinterest_spark.lakehouse.tables import Lake
 from pinterest_spark.rows.schemas import SILVER, TABLES, silver_table
 from pinterest_spark.stream import compare
-from tests.contract.spark_env.stream_lab import ARRIVED, Warehouse, checkpoint, judged, record, warehouse_of
+from tests.support.stream import ARRIVED, Warehouse, checkpoint, judged, record, warehouse_of
 
 ROWS: dict[str, dict[str, Any]] = {
     "pin": {

@@ -8,7 +8,8 @@ import pytest
 from pyspark.errors import AnalysisException, StreamingQueryException
 
 from pinterest_spark.kinesis.source import register
-from tests.contract.spark_env.kinesis_lab import KinesisLab, SourceLab
+from tests.support.kinesis import KinesisLab
+from tests.support.kinesis_source import SourceLab
 
 COLUMNS = [
     ("partitionKey", "string"), ("data", "binary"), ("stream", "string"), ("shardId", "string"),
@@ -83,10 +84,7 @@ def test_a_quiet_stream_makes_no_batches(source: SourceLab, kinesis: KinesisLab)
     kinesis.create(1)
     kinesis.put(*numbers(0, 10))
     query = source.start()
-    deadline = time.monotonic() + 60
-    while len(source.rows) < 10 or query.status["isTriggerActive"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    source.wait_for(lambda: len(source.rows) >= 10 and not query.status["isTriggerActive"], query)
     count = len(source.batches)
 
     time.sleep(1.5)  # seven triggers

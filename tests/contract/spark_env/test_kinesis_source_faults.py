@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pyspark.errors import StreamingQueryException
 
-from tests.contract.spark_env.kinesis_lab import KinesisLab, SourceLab
+from tests.support.kinesis import KinesisLab
+from tests.support.kinesis_source import SourceLab
 
 HOUR_MS = 3_600_000
 

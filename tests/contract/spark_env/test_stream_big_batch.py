@@ -6,7 +6,7 @@ from pinterest_spark.errors import StageError
 from pinterest_spark.rows.schemas import SILVER
 from pinterest_spark.stream.queries import Writer
 from pinterest_spark.stream.settings import StreamSettings
-from tests.contract.spark_env.stream_lab import ARRIVED, checkpoint, warehouse_of
+from tests.support.stream import ARRIVED, checkpoint, warehouse_of
 
 LINEAGE = (
     "stream string, shard_id string, stream_sequence string, ingested_at timestamp, payload string, "

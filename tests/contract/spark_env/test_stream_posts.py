@@ -16,7 +16,8 @@ import psycopg
 import pytest
 from botocore.exceptions import BotoCoreError
 
-from tests.contract.spark_env.stream_lab import warehouse_of, wire
+from tests.support.stream import warehouse_of, wire
+from tests.support.waiting import read_until
 
 PROJECT = Path(__file__).resolve().parents[3]
 KINESIS_PID = PROJECT / ".sandbox-test" / "pids" / "kinesis.pid"
@@ -92,7 +93,7 @@ class Driver:
         argument = json.dumps({"widgets": widgets, "url": url, "jars": jars, **given})
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("stream_driver.py")), argument],
+                [sys.executable, str(PROJECT / "tests" / "support" / "stream_driver.py"), argument],
                 env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -183,11 +184,11 @@ def survivor(start, streams, warehouse):
     return SimpleNamespace(start=start, driver=start())
 
 
-def test_a_driver_killed_between_the_two_commits_loses_and_doubles_nothing(survivor, streams, warehouse, until):
+def test_a_driver_killed_between_the_two_commits_loses_and_doubles_nothing(survivor, streams, warehouse):
     expected = {table: streams.count(table) for table in TABLES}
     assert expected == {"pin": POSTS + 7, "geo": POSTS, "user": POSTS}
 
-    sums = until(
+    sums = read_until(
         lambda: counted(warehouse),
         lambda found: all(found.get(f"stream_{table}", [0])[0] >= expected[table] for table in TABLES),
         seconds=120,
@@ -216,19 +217,19 @@ def test_bad_records_are_in_quarantine_with_shard_and_sequence_number(survivor, 
         assert record["Data"].decode() == payload
 
 
-def test_kinesis_killed_mid_stream_costs_no_record(survivor, streams, warehouse, until):
+def test_kinesis_killed_mid_stream_costs_no_record(survivor, streams, warehouse):
     put_posts(streams, POSTS, 2 * POSTS)
     os.kill(int(KINESIS_PID.read_text()), signal.SIGKILL)
-    until(streams.answers, bool, seconds=60)
+    read_until(streams.answers, bool, seconds=60)
     put_posts(streams, 2 * POSTS, 3 * POSTS)
 
-    sums = until(lambda: counted(warehouse), arrived(3 * POSTS), seconds=120)
+    sums = read_until(lambda: counted(warehouse), arrived(3 * POSTS), seconds=120)
 
     assert sums["stream_pin"] == [streams.count("pin"), 3 * POSTS, 1, 6]
     assert sums["stream_user"] == [streams.count("user"), 3 * POSTS, 0, 0]
 
 
-def test_the_python_workers_of_spark_killed_mid_stream_cost_no_record(survivor, streams, warehouse, until):
+def test_the_python_workers_of_spark_killed_mid_stream_cost_no_record(survivor, streams, warehouse):
     put_posts(streams, 3 * POSTS, 4 * POSTS)
     workers = survivor.driver.workers()
     for pid in workers:
@@ -238,7 +239,7 @@ def test_the_python_workers_of_spark_killed_mid_stream_cost_no_record(survivor, 
     died = survivor.driver
     code, _ = died.wait()  # it ends, for whoever watches it to start it again
     survivor.driver = survivor.start()
-    sums = until(lambda: counted(warehouse), arrived(5 * POSTS), seconds=120)
+    sums = read_until(lambda: counted(warehouse), arrived(5 * POSTS), seconds=120)
 
     assert len(workers) >= len(TABLES)
     assert code == 1
@@ -247,12 +248,12 @@ def test_the_python_workers_of_spark_killed_mid_stream_cost_no_record(survivor, 
     assert sums["stream_geo"] == [streams.count("geo"), 5 * POSTS, 0, 0]
 
 
-def test_postgresql_killed_mid_stream_costs_no_row_and_a_stop_ends_the_run_well(survivor, streams, warehouse, until):
+def test_postgresql_killed_mid_stream_costs_no_row_and_a_stop_ends_the_run_well(survivor, streams, warehouse):
     put_posts(streams, 5 * POSTS, 6 * POSTS)
     os.kill(postmaster(warehouse), signal.SIGKILL)
     put_posts(streams, 6 * POSTS, 7 * POSTS)
 
-    sums = until(lambda: counted(warehouse), arrived(7 * POSTS), seconds=120)
+    sums = read_until(lambda: counted(warehouse), arrived(7 * POSTS), seconds=120)
 
     assert sums["stream_pin"] == [7 * POSTS + 7, 7 * POSTS, 1, 6]
     assert warehouse.one("SELECT count(*) FROM stream.post") == 7 * POSTS

@@ -11,7 +11,7 @@ from pinterest_spark.errors import StageError
 from pinterest_spark.stream import sink as stream_sink
 from pinterest_spark.stream.control import Control
 from pinterest_spark.stream.statements import JOIN_LOCK
-from tests.contract.spark_env.stream_lab import ARRIVED, SHARD, checkpoint, judged, record, warehouse_of
+from tests.support.stream import ARRIVED, SHARD, checkpoint, judged, record, warehouse_of
 
 SUMS = "SELECT sum(record_count), sum(row_count), sum(duplicate_count), sum(quarantined_count) FROM stream.progress"
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[2]
 SANDBOX_PYTHON = PROJECT / ".venv" / "sandbox" / "bin" / "python"
 CREATE = """
 import sys

@@ -4,20 +4,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import psycopg
-from psycopg import sql
+if TYPE_CHECKING:
+    import psycopg
 
-sys.path.append(str(Path(__file__).resolve().parents[3] / "plugins"))  # the runner needs no Airflow
-from pinterest_pipeline.warehouse.migrations import migrate, read_migrations
-
-SQL = Path(__file__).resolve().parents[3] / "include" / "sql"
+PROJECT = Path(__file__).resolve().parents[2]
+SQL = PROJECT / "include" / "sql"
 
 
 @contextmanager
 def fresh_database(server_url: str) -> Iterator[str]:
-    """Yield the URL of a new, empty database; it is dropped afterwards, with whoever is still connected."""
+    """Yield the URL of a new, empty database; it is dropped afterwards, open connections included."""
+    import psycopg
+    from psycopg import sql
+
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -35,12 +37,17 @@ def statements(kind: str) -> list[str]:
 
 def create_tables(url: str) -> None:
     """Bring a database to what task migrate_warehouse makes of it."""
+    import psycopg
+
+    sys.path.append(str(PROJECT / "plugins"))  # the runner of migrations needs no Airflow
+    from pinterest_pipeline.warehouse.migrations import migrate, read_migrations
+
     with psycopg.connect(url) as connection:
         migrate(connection, read_migrations(SQL / "migrations"), applied_by="test")
         run_all(connection, "ddl")
 
 
-def run_all(connection: psycopg.Connection, kind: str) -> None:
+def run_all(connection: "psycopg.Connection", kind: str) -> None:
     """Run every statement of a folder in one transaction, as the DAG's operator does."""
     with connection.transaction():
         for statement in statements(kind):

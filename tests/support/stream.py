@@ -7,21 +7,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
-import pyarrow as pa
-
-from pinterest_spark.rows.schemas import SILVER
-from pinterest_spark.stream.sink import StreamSink
-from pinterest_spark.stream.statements import LINEAGE, statements_of
-from tests.contract.sandbox_env.fresh_database import create_tables, fresh_database
+from tests.support.postgres import create_tables, fresh_database
 
 ARRIVED = datetime(2026, 11, 25, 10, tzinfo=UTC)
 SHARD = "shardId-000000000000"
-TYPES = {
-    "bigint": pa.int64(), "int": pa.int32(), "string": pa.string(), "boolean": pa.bool_(),
-    "timestamp": pa.timestamp("us", "UTC"), "array<string>": pa.list_(pa.string()),
-    "array<double>": pa.list_(pa.float64()),
-}  # fmt: skip
 
 
 class Warehouse:
@@ -29,11 +18,15 @@ class Warehouse:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        import psycopg
+
         self.connection = psycopg.connect(url, autocommit=True)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         if self.connection.closed:
-            self.connection = psycopg.connect(self.url, autocommit=True)
+            import psycopg
+
+        self.connection = psycopg.connect(self.url, autocommit=True)
         return self.connection.execute(query, parameters).fetchall()
 
     def one(self, query: str, *parameters: object) -> Any:
@@ -50,7 +43,9 @@ class Warehouse:
             kept[table] = sorted(rows, key=repr)
         return kept
 
-    def sink(self, table: str, **options: Any) -> StreamSink:
+    def sink(self, table: str, **options: Any) -> Any:
+        from pinterest_spark.stream.sink import StreamSink
+
         return StreamSink(self.url, f"stream_{table}", table, **options)
 
 
@@ -76,11 +71,21 @@ def record(ind: int | None, sequence: int, *, later: float = 0, shard: str = SHA
     return {"ind": ind, **lineage, **values}
 
 
-def judged(table: str, *records: dict[str, Any]) -> pa.Table:
+def judged(table: str, *records: dict[str, Any]) -> Any:
     """Return records as Spark's ``toArrow`` would, in the sink's columns."""
-    kinds = {field.name: TYPES[field.dataType.simpleString()] for field in SILVER[table]}
-    kinds |= {name: pa.string() for name in LINEAGE} | {"ingested_at": TYPES["timestamp"]}
-    kinds |= {"defects": TYPES["array<string>"]}
+    import pyarrow as pa
+
+    from pinterest_spark.rows.schemas import SILVER
+    from pinterest_spark.stream.statements import LINEAGE, statements_of
+
+    types = {
+        "bigint": pa.int64(), "int": pa.int32(), "string": pa.string(), "boolean": pa.bool_(),
+        "timestamp": pa.timestamp("us", "UTC"), "array<string>": pa.list_(pa.string()),
+        "array<double>": pa.list_(pa.float64()),
+    }  # fmt: skip
+    kinds = {field.name: types[field.dataType.simpleString()] for field in SILVER[table]}
+    kinds |= {name: pa.string() for name in LINEAGE} | {"ingested_at": types["timestamp"]}
+    kinds |= {"defects": types["array<string>"]}
     schema = pa.schema([(name, kinds[name]) for name in statements_of(table).columns])
     return pa.Table.from_pylist([{name: None, **one} for one in records for name in ["payload"]], schema=schema)
 

@@ -1,26 +1,17 @@
 """boto3 clients of the MSK Connect stand-in, a topic, and connectors that are gone after the test."""
 
-import time
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
 
-
-def until(claim, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not (found := claim()):
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.3)
-    return found
+from tests.support.waiting import wait_until
 
 
 def refused(call, **arguments):
+    from botocore.exceptions import ClientError
+
     with pytest.raises(ClientError) as refusal:
         call(**arguments)
     error = refusal.value.response
@@ -31,6 +22,9 @@ class MskConnectLab:
     """Everything one test needs; ``close`` deletes its connectors and its topic."""
 
     def __init__(self, environment):
+        import boto3
+        from confluent_kafka.admin import AdminClient, NewTopic
+
         self.environment = environment
         self.session = boto3.Session(
             aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
@@ -85,12 +79,12 @@ class MskConnectLab:
         assert answer["connectorState"] == "CREATING"
         return answer["connectorArn"]
 
-    def settled(self, arn):
-        def look():
+    def described(self, arn):
+        def described():
             found = self.connect.describe_connector(connectorArn=arn)
             return found if found["connectorState"] in {"RUNNING", "FAILED", "PAUSED"} else None
 
-        return until(look)
+        return wait_until(described, 60, f"{arn} is RUNNING, FAILED or PAUSED", pause=0.2)
 
     def exists(self, arn):
         try:
@@ -100,6 +94,8 @@ class MskConnectLab:
         return True
 
     def send(self, *values):
+        from confluent_kafka import Producer
+
         producer = Producer({"bootstrap.servers": self.environment["KAFKA_BOOTSTRAP_SERVERS"]})
         for value in values:
             producer.produce(self.name, value)
@@ -136,7 +132,7 @@ class MskConnectLab:
     def close(self):
         for arn in self.arns:
             with suppress(self.connect.exceptions.NotFoundException):
-                self.settled(arn)
+                self.described(arn)
                 self.connect.delete_connector(connectorArn=arn)
-                until(lambda arn=arn: not self.exists(arn))
+                wait_until(lambda arn=arn: not self.exists(arn), 60, f"{arn} is deleted", pause=0.2)
         self.admin.delete_topics([self.name])[self.name].result(30)

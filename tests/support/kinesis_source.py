@@ -1,67 +1,12 @@
-"""A Kinesis stream of a test's own, written to by boto3, and queries that read it through the source."""
+"""Queries that read a test's own Kinesis stream through the Spark source."""
 
 import json
-import time
-import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import boto3
-
-from pinterest_spark.kinesis.source import register
-
-
-class KinesisLab:
-    def __init__(self, endpoint_url: str) -> None:
-        self.endpoint_url = endpoint_url
-        self.client = boto3.client("kinesis", endpoint_url=endpoint_url)
-        self.name = f"source-test-{uuid.uuid4().hex[:8]}"
-
-    def create(self, shard_count: int) -> None:
-        self.client.create_stream(StreamName=self.name, ShardCount=shard_count)
-        self.settle()
-
-    def delete(self) -> None:
-        with suppress(self.client.exceptions.ResourceNotFoundException):
-            self.client.delete_stream(StreamName=self.name)
-            while True:
-                self.client.describe_stream_summary(StreamName=self.name)
-                time.sleep(0.05)
-
-    def settle(self) -> None:
-        """Wait until the stream is ACTIVE."""
-        deadline = time.monotonic() + 30
-        while self.summary()["StreamStatus"] != "ACTIVE":
-            assert time.monotonic() < deadline, self.summary()
-            time.sleep(0.05)
-
-    def summary(self) -> dict[str, Any]:
-        summary: dict[str, Any] = self.client.describe_stream_summary(StreamName=self.name)["StreamDescriptionSummary"]
-        return summary
-
-    def scale(self, shard_count: int) -> None:
-        self.client.update_shard_count(
-            StreamName=self.name, TargetShardCount=shard_count, ScalingType="UNIFORM_SCALING"
-        )
-        self.settle()
-
-    def put(self, *values: str | bytes, keys: list[str] | None = None) -> list[dict[str, Any]]:
-        """Put records, keyed by their own text unless keys are given, until each is taken; return where each went."""
-        data = [value.encode() if isinstance(value, str) else value for value in values]
-        taken: dict[int, dict[str, Any]] = {}
-        deadline = time.monotonic() + 60
-        while left := [at for at in range(len(data)) if at not in taken][:500]:
-            records = [{"Data": data[at], "PartitionKey": keys[at] if keys else data[at].decode()} for at in left]
-            answers = self.client.put_records(StreamName=self.name, Records=records)["Records"]
-            taken |= {at: answer for at, answer in zip(left, answers, strict=True) if "SequenceNumber" in answer}
-            assert time.monotonic() < deadline, answers
-        return [taken[at] for at in range(len(data))]
-
-    def shards(self) -> list[dict[str, Any]]:
-        shards: list[dict[str, Any]] = self.client.list_shards(StreamName=self.name)["Shards"]
-        return shards
+from tests.support.kinesis import KinesisLab
+from tests.support.waiting import wait_until
 
 
 class SourceLab:
@@ -72,6 +17,8 @@ class SourceLab:
     """
 
     def __init__(self, spark: Any, kinesis: KinesisLab, checkpoint: Path) -> None:
+        from pinterest_spark.kinesis.source import register
+
         register(spark)
         self.spark = spark
         self.kinesis = kinesis
@@ -117,11 +64,12 @@ class SourceLab:
 
     def wait_for(self, is_so: Callable[[], bool], query: Any = None) -> None:
         """Wait until it is so, which the query, if there is one, must live to see."""
-        deadline = time.monotonic() + 60
-        while not is_so():
+
+        def is_reached() -> bool:
             assert query is None or query.isActive, query.exception()
-            assert time.monotonic() < deadline, f"{len(self.rows)} rows: {query and query.lastProgress}"
-            time.sleep(0.05)
+            return is_so()
+
+        wait_until(is_reached, 60, lambda: f"{len(self.rows)} rows: {query and query.lastProgress}")
 
     def stop(self) -> None:
         for query in self.queries:

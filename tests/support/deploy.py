@@ -2,16 +2,16 @@
 
 import json
 
-from deploy.bundle import MANIFEST, describe
-from deploy.requirements import Source
-from deploy.versions import version
-
-VERSION = version("3.3.1")
+AIRFLOW = "3.3.1"
 
 
 def sealed(bundle):
+    from deploy.bundle import MANIFEST, describe
+    from deploy.requirements import Source
+    from deploy.versions import version
+
     (bundle / MANIFEST).unlink()
-    (bundle / MANIFEST).write_text(json.dumps(describe(VERSION, Source.VENDORED, bundle)))
+    (bundle / MANIFEST).write_text(json.dumps(describe(version(AIRFLOW), Source.VENDORED, bundle)))
 
 
 def change(bundle, name, text):
