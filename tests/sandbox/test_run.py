@@ -116,11 +116,12 @@ def test_folders_choose_their_groups_in_every_environment() -> None:
     ]
 
 
-def test_processor_time_includes_that_of_a_grandchild() -> None:
+@pytest.mark.parametrize("start", ["subprocess.run", "subprocess.Popen"], ids=["waited for", "left behind"])
+def test_processor_time_includes_that_of_a_grandchild(start: str) -> None:
     burn = "import time\nwhile time.process_time() < 0.4: pass"
-    start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}]); print('said'); sys.exit(3)"
+    program = f"import subprocess, sys; {start}([sys.executable, '-c', {burn!r}]); print('said'); sys.exit(3)"
 
-    finished = run_measured([sys.executable, "-c", start], {})
+    finished = run_measured([sys.executable, "-c", program], {})
 
     assert (finished.exit_code, finished.output) == (3, "said\n")
     assert 0.4 <= finished.cpu_seconds < 5

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import PROJECT
 from tests.support.waiting import read_until, wait_until
 
-ALONE = {"stream_driver"}  # run as a program
+ALONE = {"stream_driver", "measured"}  # run as a program
 IMPORT_ALL = """
 import sys
 import pytest

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,8 @@ class Finished:
 
 
 def run_measured(command: Sequence[str], environment: Mapping[str, str]) -> Finished:
-    """Run a program to its end; its processor time includes every descendant that its parent waited for."""
+    """Run a program to its end; its processor time includes that of every process which ended with it."""
+    command = [sys.executable, "-m", "tests.support.measured", *command]
     began = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT)
