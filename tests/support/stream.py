@@ -17,16 +17,16 @@ class Warehouse:
     """The stream tables of one database."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
         import psycopg
 
+        self.url = url
         self.connection = psycopg.connect(url, autocommit=True)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         if self.connection.closed:
             import psycopg
 
-        self.connection = psycopg.connect(self.url, autocommit=True)
+            self.connection = psycopg.connect(self.url, autocommit=True)
         return self.connection.execute(query, parameters).fetchall()
 
     def one(self, query: str, *parameters: object) -> Any:

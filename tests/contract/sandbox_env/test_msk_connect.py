@@ -25,7 +25,7 @@ def test_a_connector_is_created_described_and_deleted(lab):
     wanted = lab.request()
     arn = lab.create()
 
-    described = lab.settled(arn)
+    described = lab.described(arn)
     assert described["connectorState"] == "RUNNING"
     assert {name: described[name] for name in wanted} == wanted
     assert described["creationTime"] <= datetime.now(UTC)
@@ -39,7 +39,7 @@ def test_a_connector_is_created_described_and_deleted(lab):
 
 
 def test_a_configuration_that_the_worker_refuses_fails_the_connector(lab):
-    failed = lab.settled(lab.create(**{"flush.size": "0"}))
+    failed = lab.described(lab.create(**{"flush.size": "0"}))
 
     assert failed["connectorState"] == "FAILED"
     assert failed["stateDescription"]["code"] == "InvalidInput.InvalidConnectorConfiguration"
@@ -47,7 +47,7 @@ def test_a_configuration_that_the_worker_refuses_fails_the_connector(lab):
 
 
 def test_an_unknown_class_fails_the_connector(lab):
-    failed = lab.settled(lab.create(**{"connector.class": "com.example.Missing"}))
+    failed = lab.described(lab.create(**{"connector.class": "com.example.Missing"}))
 
     assert failed["connectorState"] == "FAILED"
     assert "com.example.Missing" in failed["stateDescription"]["message"]
@@ -55,7 +55,7 @@ def test_an_unknown_class_fails_the_connector(lab):
 
 def test_an_update_changes_configuration_and_version(lab):
     arn = lab.create()
-    before = lab.settled(arn)
+    before = lab.described(arn)
 
     update = lab.connect.update_connector(
         connectorArn=arn,
@@ -64,7 +64,7 @@ def test_an_update_changes_configuration_and_version(lab):
     )
 
     assert update["connectorState"] == "UPDATING"
-    after = lab.settled(arn)
+    after = lab.described(arn)
     assert after["connectorConfiguration"]["flush.size"] == "7"
     assert after["currentVersion"] != before["currentVersion"]
     operation = lab.connect.describe_connector_operation(connectorOperationArn=update["connectorOperationArn"])
@@ -75,7 +75,7 @@ def test_an_update_changes_configuration_and_version(lab):
 
 def test_a_bad_update_is_rolled_back(lab):
     arn = lab.create()
-    before = lab.settled(arn)
+    before = lab.described(arn)
 
     update = lab.connect.update_connector(
         connectorArn=arn,
@@ -83,7 +83,7 @@ def test_a_bad_update_is_rolled_back(lab):
         connectorConfiguration=lab.configuration(**{"flush.size": "0"}),
     )
 
-    after = lab.settled(arn)
+    after = lab.described(arn)
     assert (after["connectorState"], after["currentVersion"]) == ("RUNNING", before["currentVersion"])
     assert after["connectorConfiguration"]["flush.size"] == "1000"
     operation = lab.connect.describe_connector_operation(connectorOperationArn=update["connectorOperationArn"])
@@ -94,12 +94,12 @@ def test_a_bad_update_is_rolled_back(lab):
 def test_capacity_is_updated_and_the_history_is_listed_newest_first(lab):
     arn = lab.create()
     capacity = {"provisionedCapacity": {"mcuCount": 1, "workerCount": 2}}
-    version = lab.settled(arn)["currentVersion"]
+    version = lab.described(arn)["currentVersion"]
     lab.connect.update_connector(connectorArn=arn, currentVersion=version, capacity=capacity)
-    assert lab.settled(arn)["capacity"] == capacity
+    assert lab.described(arn)["capacity"] == capacity
 
     lab.connect.restart_connector(connectorArn=arn, onlyFailedTasks=False)
-    lab.settled(arn)
+    lab.described(arn)
 
     pages = [lab.connect.list_connector_operations(connectorArn=arn, maxResults=1)]
     pages.append(lab.connect.list_connector_operations(connectorArn=arn, maxResults=1, nextToken=pages[0]["nextToken"]))
@@ -124,7 +124,7 @@ def test_connectors_are_listed_by_prefix_in_pages(lab):
 
 def test_errors_have_the_services_types(lab):
     arn = lab.create()
-    version = lab.settled(arn)["currentVersion"]
+    version = lab.described(arn)["currentVersion"]
     connect = lab.connect
     nowhere = arn[:-2] + "-9"
 
@@ -144,12 +144,12 @@ def test_errors_have_the_services_types(lab):
 
 def test_a_connector_can_be_paused_and_resumed(lab):
     arn = lab.create()
-    lab.settled(arn)
+    lab.described(arn)
     base = f"{lab.environment['AWS_ENDPOINT_URL_KAFKACONNECT']}/v1/connectors/{arn.replace('/', '%2F')}"
 
     assert httpx.put(f"{base}/pause").json()["connectorState"] == "PAUSING"
-    assert lab.settled(arn)["connectorState"] == "PAUSED"
+    assert lab.described(arn)["connectorState"] == "PAUSED"
     assert httpx.put(f"{base}/pause").status_code == 400
 
     httpx.put(f"{base}/resume")
-    assert lab.settled(arn)["connectorState"] == "RUNNING"
+    assert lab.described(arn)["connectorState"] == "RUNNING"

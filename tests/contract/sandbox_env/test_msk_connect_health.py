@@ -31,7 +31,7 @@ def lab(environment):
 
 def test_a_broken_task_leaves_the_connector_running_and_shows_in_the_metrics(lab):
     arn = lab.create(**{"value.converter": JSON_CONVERTER, "errors.tolerance": "none"})
-    lab.settled(arn)
+    lab.described(arn)
     wait_until(lambda: lab.tasks("RunningTaskCount") == 1, METRIC_SECONDS, "the metric is published", pause=0.2)
 
     lab.send(b"this is no JSON", b"nor is this")
@@ -47,7 +47,7 @@ def test_a_broken_task_leaves_the_connector_running_and_shows_in_the_metrics(lab
 def test_lag_is_published_and_falls_to_zero(lab):
     lab.send(*(b"{}" for _ in range(10)))
 
-    lab.settled(lab.create(**{"flush.size": "1", "consumer.override.auto.offset.reset": "earliest"}))
+    lab.described(lab.create(**{"flush.size": "1", "consumer.override.auto.offset.reset": "earliest"}))
 
     wait_until(lambda: lab.lag("SumOffsetLag") == 0, METRIC_SECONDS, "the metric is published", pause=0.2)
     assert lab.lag("MaxOffsetLag") == 0
@@ -55,7 +55,7 @@ def test_lag_is_published_and_falls_to_zero(lab):
 
 def test_connectors_outlive_a_killed_service(lab):
     arn = lab.create()
-    before = lab.settled(arn)
+    before = lab.described(arn)
 
     os.kill(int(PID_FILE.read_text()), signal.SIGKILL)
 
@@ -96,7 +96,7 @@ def test_plugins_and_worker_configurations_are_kept_tagged_and_deleted(lab):
 
 def test_a_plugin_in_use_cannot_be_deleted(lab):
     request = lab.request()
-    lab.settled(lab.create())
+    lab.described(lab.create())
 
     plugin_arn = request["plugins"][0]["customPlugin"]["customPluginArn"]
     assert refused(lab.connect.delete_custom_plugin, customPluginArn=plugin_arn)[:2] == ("BadRequestException", 400)
