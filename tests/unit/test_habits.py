@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.groups import LANES
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -80,7 +82,12 @@ def test_ci_runs_the_two_commands_on_the_python_and_java_of_the_readme():
     job = workflow["jobs"]["make"]
     given = {name: value for step in job["steps"] for name, value in step.get("with", {}).items()}
 
-    assert [step["run"] for step in job["steps"] if "run" in step][-1] == "make ${{ matrix.target }}"
-    assert job["strategy"]["matrix"]["target"] == ["test", "demo"]
+    assert [step["run"] for step in job["steps"] if "run" in step][-1] == "${{ matrix.command }}"
+    commands = {one["name"]: one["command"] for one in job["strategy"]["matrix"]["include"]}
+    assert commands.keys() == {*LANES, "demo"}
+    assert all(commands[lane].endswith(f" && .venv/sandbox/bin/python tests/run.py --lane {lane}") for lane in LANES)
+    assert all(command.startswith("make setup") for name, command in commands.items() if name in LANES)
+    assert sum("lint" in command for command in commands.values()) == 1
+    assert commands["demo"] == "make demo"
     assert (given["python-version"], given["java-version"]) == ("3.12", "17")
     assert all(re.search(r"@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)
