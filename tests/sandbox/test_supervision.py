@@ -99,3 +99,24 @@ def test_a_process_that_ended_and_was_not_fetched_is_no_member(settings):
 
     assert members(settings.home) == set()
     child.communicate()
+
+
+def test_a_second_up_waits_for_the_first_and_both_find_one_server(tmp_path):
+    environment = {**os.environ, "PINTEREST_SANDBOX_HOME": str(tmp_path / "home")}
+    sandbox = [sys.executable, "-m", "sandbox"]
+    try:
+        starting = [
+            subprocess.Popen(
+                [*sandbox, "up", "--only", "postgres"],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            for _ in range(3)
+        ]
+        told = [(process.communicate(timeout=120)[0].decode(), process.returncode) for process in starting]
+
+        assert [code for _, code in told] == [0, 0, 0], told
+        assert sorted("postgres" in text for text, _ in told) == [False, False, True], told
+    finally:
+        subprocess.run([*sandbox, "down"], env=environment, check=True, timeout=120)
