@@ -175,7 +175,7 @@ def test_a_killed_try_is_gone_on_with_and_no_post_is_lost_or_repeated(environmen
         task.on_kill()
 
     threading.Thread(target=kill_once_something_is_sent, daemon=True).start()
-    with pytest.raises(TransientError, match="the next try goes on there"):
+    with pytest.raises(TransientError, match="the next try continues there"):
         task.execute(context(run_id))
     before = len(streams.records("pin"))
 

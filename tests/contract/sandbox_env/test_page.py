@@ -216,4 +216,4 @@ def test_it_renders_and_says_why_when_the_warehouse_is_gone(page: Page, looks: l
     assert len(refused) == 4, found["notices"]
     assert all("connection pinterest_warehouse" in notice for notice in refused)
     assert "Not known" in found["tiles"]["Answers"]
-    assert "See that PostgreSQL runs" in found["tiles"]["Answers"]
+    assert "Check that PostgreSQL runs" in found["tiles"]["Answers"]
