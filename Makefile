@@ -39,8 +39,9 @@ test: setup lint ## Lint, then all tests in two lanes, on a sandbox of their own
 integrity: setup ## Hold the DAGs to the policy of tests/dags, on MWAA's newest Airflow 3 and its oldest
 	@.venv/sandbox/bin/python tests/run.py tests/dags
 
-lint: setup      ## ruff, and mypy strict on plugins/ and include/spark/
+lint: setup      ## ruff, the imports between folders, and mypy strict on plugins/ and include/spark/
 	@$(RUFF) check . && $(RUFF) format --check .
+	@PYTHONPATH=plugins:include/spark .venv/airflow/bin/lint-imports --no-cache --no-logo .importlinter.toml
 	@MYPYPATH=plugins .venv/airflow/bin/mypy plugins
 	@MYPYPATH=include/spark .venv/spark/bin/mypy include/spark/pinterest_spark
 

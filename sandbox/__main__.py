@@ -10,12 +10,12 @@ from collections.abc import Callable
 from sandbox.data import emulate
 from sandbox.data.source import command as seed
 from sandbox.demo import demo, report
-from sandbox.run import connections
-from sandbox.run.servers import GROUPS, every_server, ports_of, start_in_order, wanted
-from sandbox.run.settings import BUCKET, SandboxError, Settings, default_home
+from sandbox.run.settings import BUCKET, SandboxError, Settings, default_home, existing_settings
 from sandbox.run.supervision import Supervision
 from sandbox.servers.airflow import api as airflow_api
+from sandbox.servers.airflow import connections
 from sandbox.servers.ministack import api_gateway
+from sandbox.servers.registry import GROUPS, every_server, ports_of, start_in_order, wanted
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,9 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
         "down": down,
         "status": status,
         "env": env,
-        "connections": lambda o: connections.run(o, existing()),
-        "seed": lambda o: seed.run(o, existing()),
-        "emulate": lambda o: emulate.run(o, existing()),
+        "connections": lambda o: connections.run(o, existing_settings()),
+        "seed": lambda o: seed.run(o, existing_settings()),
+        "emulate": lambda o: emulate.run(o, existing_settings()),
         "demo": demonstrate,
         "report": report_again,
     }
@@ -51,13 +51,6 @@ def main(arguments: list[str] | None = None) -> int:
     except SandboxError as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 1
-
-
-def existing() -> Settings:
-    settings = Settings.load(default_home())
-    if settings is None:
-        raise SandboxError(f"There is no sandbox in {default_home()}: start one with `python -m sandbox up`.")
-    return settings
 
 
 def up(options: argparse.Namespace) -> int:
@@ -108,7 +101,7 @@ def demonstrate(options: argparse.Namespace) -> int:
     print("demo: starting the sandbox", flush=True)
     up(argparse.Namespace(only=""))
     seconds["up"] = time.monotonic() - began
-    settings = existing()
+    settings = existing_settings()
     seeding = time.monotonic()
     if code := seed.run(options, settings):
         return code
@@ -117,7 +110,7 @@ def demonstrate(options: argparse.Namespace) -> int:
 
 
 def report_again(_: argparse.Namespace) -> int:
-    settings = existing()
+    settings = existing_settings()
     report.show(settings, report.load(settings))
     return 0
 
@@ -130,7 +123,7 @@ def down(_: argparse.Namespace) -> int:
 
 
 def status(_: argparse.Namespace) -> int:
-    settings = existing()
+    settings = existing_settings()
     supervision = Supervision(settings)
     known = every_server(settings)
     for name, server in known.items():
@@ -141,7 +134,7 @@ def status(_: argparse.Namespace) -> int:
 
 
 def env(_: argparse.Namespace) -> int:
-    for name, value in client_environment(existing()).items():
+    for name, value in client_environment(existing_settings()).items():
         print(f"export {name}={shlex.quote(value)}")
     return 0
 

@@ -9,12 +9,12 @@ import argparse
 import asyncio
 import contextlib
 import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from sandbox.__main__ import existing
-from sandbox.__main__ import main as sandbox
+from sandbox.run.settings import existing_settings
 
 SERVERS = ("postgres", "ministack", "kinesis", "kafka", "kafka_connect", "kafka_rest", "msk_connect", "databricks")
 SUFFIX = ".port"
@@ -123,13 +123,15 @@ def main(arguments: list[str] | None = None) -> int:
     if options.side == "reach":
         asyncio.run(until_told(lambda: reach(options.folder)))
         return 0
-    if code := sandbox(["up", "--only", options.only]):
+    # The command line, not its module: that one stands above this folder.
+    sandbox = [sys.executable, "-m", "sandbox"]
+    if code := subprocess.run([*sandbox, "up", "--only", options.only], check=False).returncode:
         return code
     try:
-        ports = existing().ports
+        ports = existing_settings().ports
         asyncio.run(until_told(lambda: share(options.folder, [ports[name] for name in options.only.split(",")])))
     finally:
-        sandbox(["down"])
+        subprocess.run([*sandbox, "down"], check=False)
     return 0
 
 

@@ -134,6 +134,13 @@ class Settings:
         return Path(tempfile.gettempdir()) / name
 
 
+def existing_settings() -> Settings:
+    settings = Settings.load(default_home())
+    if settings is None:
+        raise SandboxError(f"There is no sandbox in {default_home()}: start one with `python -m sandbox up`.")
+    return settings
+
+
 def choose_ports(stored: Mapping[str, int]) -> dict[str, int]:
     """Keep what is stored; else take each preferred port if free, else any free one. One asked for must be free."""
     chosen: dict[str, int] = dict(stored)

@@ -39,7 +39,7 @@ def test_every_connection_is_in_the_example(tasks, expect_none):
     used = {value for task in tasks for value in connections_of(task)}
 
     assert {"pinterest_warehouse", "pinterest_databricks", "aws_default"} <= used
-    expect_none(used - known, f"Add the connection to {EXAMPLE} and to sandbox/run/connections.py")
+    expect_none(used - known, f"Add the connection to {EXAMPLE} and to sandbox/servers/airflow/connections.py")
 
 
 def test_the_example_holds_no_secret(expect_none):

@@ -73,7 +73,7 @@ def test_the_hooks_of_a_commit_run_what_make_lint_runs():
 
     assert [repository["repo"] for repository in repositories] == ["local"]
     assert {"ruff check", "ruff format"} <= {re.sub(r".*bin/(\w+ \w+).*", r"\1", entry) for entry in hooks.values()}
-    for name in ("mypy-plugins", "mypy-spark"):
+    for name in ("import-linter", "mypy-plugins", "mypy-spark"):
         assert hooks[name].removeprefix("env ") in makefile
 
 

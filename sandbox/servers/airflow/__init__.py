@@ -9,10 +9,10 @@ from hashlib import sha256
 
 import httpx
 
-from sandbox.run.connections import POOLS_FILE, as_environment
 from sandbox.run.server import Server
 from sandbox.run.settings import PROJECT, SandboxError, Settings, write_private
 from sandbox.servers.airflow.api import USERNAME, AirflowApi
+from sandbox.servers.airflow.connections import POOLS_FILE, as_environment
 from sandbox.servers.ministack import answers
 
 PYTHON = PROJECT / ".venv" / "airflow" / "bin" / "python"

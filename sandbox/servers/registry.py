@@ -2,22 +2,31 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from importlib import import_module
 
 from sandbox.run.server import Server
 from sandbox.run.settings import SandboxError, Settings
+from sandbox.servers import (
+    airflow,
+    databricks,
+    kafka,
+    kafka_connect,
+    kafka_rest,
+    kinesis,
+    ministack,
+    msk_connect,
+    postgres,
+)
 
-MODULES = ("postgres", "ministack", "kinesis", "kafka", "kafka_connect", "kafka_rest", "msk_connect", "databricks")
+MODULES = (postgres, ministack, kinesis, kafka, kafka_connect, kafka_rest, msk_connect, databricks)
 GROUPS = {"airflow": ("airflow_api_server", "airflow_scheduler", "airflow_dag_processor", "airflow_triggerer")}
 PORTS = {"kafka": ("kafka", "kafka_controller"), "airflow_api_server": ("airflow",)}  # the others' is named like them
-AT_ONCE = 3  # on two cores more would only make each look slow
+AT_ONCE = 3  # more would slow each health check down on two cores
 
 
 def every_server(settings: Settings) -> dict[str, Server]:
-    """Return all servers by name; a missing one is a broken installation, never silently left out."""
-    made = [import_module(f"sandbox.servers.{module}").server(settings) for module in MODULES]
-    made.extend(import_module("sandbox.servers.airflow").servers(settings))
-    return {server.name: server for server in made}
+    """Return all servers by name."""
+    servers = [module.server(settings) for module in MODULES]
+    return {server.name: server for server in (*servers, *airflow.servers(settings))}
 
 
 def ports_of(server: str) -> tuple[str, ...]:
