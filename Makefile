@@ -45,7 +45,7 @@ lint: setup      ## ruff, the imports between folders, and mypy strict on plugin
 	@MYPYPATH=plugins .venv/airflow/bin/mypy plugins
 	@MYPYPATH=include/spark .venv/spark/bin/mypy include/spark/pinterest_spark
 
-format: setup    ## Let ruff mend what it can
+format: setup    ## Let ruff fix what it can
 	@$(RUFF) check --fix . ; $(RUFF) format .
 
 # Given to make, never taken from the caller's environment, where these names may mean something else.

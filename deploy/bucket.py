@@ -13,7 +13,7 @@ from deploy.upload_plan import Uploaded
 
 CONFIG = Config(connect_timeout=10, read_timeout=120, retries={"max_attempts": 5, "mode": "standard"})
 PAGE_SIZE = 1000  # S3 service limit of ListObjectsV2
-CURES = {
+REMEDIES = {
     "NoSuchBucket": "there is no such bucket in this account: check BUCKET, or create it in the environment's region",
     "AccessDenied": "the caller may not do that: docs/deploy-mwaa.md lists the IAM actions",
     "403": "the caller may not do that: docs/deploy-mwaa.md lists the IAM actions",
@@ -34,14 +34,14 @@ class Bucket:
     def call(self, operation: str, **arguments: Any) -> Any:
         """Call S3 for this bucket.
 
-        :raises DeployError: naming the bucket, the call and the cure.
+        :raises DeployError: naming the bucket, the call and the remedy.
         """
         try:
             return getattr(self.client, operation)(Bucket=self.name, **arguments)
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            cure = CURES.get(code, error.response["Error"].get("Message", ""))
-            raise DeployError(f"s3://{self.name}: {operation} was answered with {code}: {cure}.") from error
+            remedy = REMEDIES.get(code, error.response["Error"].get("Message", ""))
+            raise DeployError(f"s3://{self.name}: {operation} was answered with {code}: {remedy}.") from error
         except BotoCoreError as error:
             raise DeployError(
                 f"s3://{self.name}: {operation} could not be sent ({error}): give credentials and AWS_REGION "

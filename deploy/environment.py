@@ -1,6 +1,6 @@
 """A virtual environment as MWAA's requirements install would leave it, to load the bundle in.
 
-It lies in ``.venv/mwaa-<Airflow>`` and is made anew when the requirements or the constraints change.
+It lies in ``.venv/mwaa-<Airflow>`` and is made again when the requirements or the constraints change.
 """
 
 import fcntl

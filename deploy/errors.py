@@ -1,5 +1,5 @@
-"""What the person who deploys can mend."""
+"""Errors that the person who deploys can fix."""
 
 
 class DeployError(Exception):
-    """One line: what was being done, to what, and the cure."""
+    """One line: what was being done, to what, and the remedy."""

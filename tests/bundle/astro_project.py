@@ -46,7 +46,7 @@ def matches(path: str, pattern: str) -> bool:
 
 
 def environment() -> Path:
-    """Return the Python of ``.venv/astro``, made anew when requirements or constraints change."""
+    """Return the Python of ``.venv/astro``, made again when requirements or constraints change."""
     folder, wanted = PROJECT / ".venv" / "astro", PROJECT / "requirements.txt"
     python, stamp = folder / "bin" / "python", folder.with_name("astro.done")
     digest = hashlib.sha256("\0".join([sys.version, wanted.read_text(), CONSTRAINTS.read_text()]).encode()).hexdigest()

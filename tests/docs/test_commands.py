@@ -1,6 +1,6 @@
 """Every command in README, CONTRIBUTING and docs/ works: run, or read by the parser of the program that it names.
 
-A command that fails here is broken for its reader, too. Mend the document; a program that no check knows gets one in
+A command that fails here is broken for its reader, too. Fix the document; a program that no check knows gets one in
 ``checks.py``, a ``make`` target the name of the test that runs it.
 """
 
