@@ -92,10 +92,10 @@ def tasks(dags: dict[str, Any]) -> list[Any]:
 
 @pytest.fixture(scope="session")
 def expect_none() -> Callable[[Iterable[Any], str], None]:
-    """A function that fails with what breaks a rule and with the cure, and without a traceback of the test."""
+    """A function that fails with what breaks a rule and with the fix, and without a traceback of the test."""
 
-    def check(broken: Iterable[Any], cure: str) -> None:
+    def check(broken: Iterable[Any], fix: str) -> None:
         if listed := list(dict.fromkeys(map(str, broken))):
-            pytest.fail("\n  ".join([f"{cure}:", *listed]), pytrace=False)
+            pytest.fail("\n  ".join([f"{fix}:", *listed]), pytrace=False)
 
     return check

@@ -50,11 +50,11 @@ def test_nothing_is_looked_for_in_the_lake_while_the_connector_is_sick(batch):
 
 
 def test_a_day_without_posts_skips_the_lakehouse_and_is_still_reconciled(batch):
-    short_circuit, books = batch.get_task("any_posts"), batch.get_task("reconcile_rows")
+    short_circuit, reconcile = batch.get_task("any_posts"), batch.get_task("reconcile_rows")
 
     assert not short_circuit.ignore_downstream_trigger_rules
     assert {"posts_landed", "lakehouse.submit_batch_run"} == short_circuit.downstream_task_ids
-    assert books.trigger_rule == "none_failed"
+    assert reconcile.trigger_rule == "none_failed"
 
 
 def test_pin_geo_and_user_are_sent_side_by_side_under_their_names(batch):

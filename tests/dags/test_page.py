@@ -4,7 +4,7 @@ from pinterest_pipeline.ui.airflow_runs import ALERT
 from pinterest_pipeline.ui.health import BATCH, CONNECTOR, LAUNCH, RESTART, STREAM, WATCH
 
 
-def test_the_dags_have_the_tasks_that_the_page_judges_by(dags):
+def test_the_dags_have_the_tasks_that_the_page_reads(dags):
     named = {BATCH: set(), CONNECTOR: {RESTART, ALERT}, STREAM: {LAUNCH, WATCH}}
 
     missing = {dag_id: names - set(dags[dag_id].task_dict) for dag_id, names in named.items()}

@@ -50,11 +50,11 @@ def test_every_dag_survives_serialisation_with_all_its_tasks(dags):
     for dag_id, dag in dags.items():
         again = serialization.from_dict(serialization.to_dict(dag))
 
-        cure = f"{dag_id}: give its tasks JSON values only; the scheduler knows the DAG by its serialised form"
-        assert set(again.task_ids) == set(dag.task_ids), cure
+        fix = f"{dag_id}: give its tasks JSON values only; the scheduler knows the DAG by its serialised form"
+        assert set(again.task_ids) == set(dag.task_ids), fix
         assert [again.get_task(t.task_id).downstream_task_ids for t in dag.tasks] == [
             t.downstream_task_ids for t in dag.tasks
-        ], cure
+        ], fix
 
 
 def test_parsing_twice_gives_the_same_serialised_dag(dags, parse, expect_none):

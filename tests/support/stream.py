@@ -1,4 +1,4 @@
-"""A warehouse of a test's own with the product's tables, and judged records as the sink takes them."""
+"""A warehouse of a test's own with the product's tables, and validated records as the sink takes them."""
 
 import json
 import uuid
@@ -63,7 +63,7 @@ def checkpoint() -> str:
 
 
 def record(ind: int | None, sequence: int, *, later: float = 0, shard: str = SHARD, **values: Any) -> dict[str, Any]:
-    """Return one judged record; ``later`` in seconds after ``ARRIVED``, a ``reject_reason`` makes it a rejected one."""
+    """Return one validated record; ``later`` in seconds after ``ARRIVED``; a ``reject_reason`` makes it rejected."""
     lineage = {
         "stream": "streaming-test", "shard_id": shard, "stream_sequence": str(sequence),
         "ingested_at": ARRIVED + timedelta(seconds=later), "defects": [],
@@ -71,7 +71,7 @@ def record(ind: int | None, sequence: int, *, later: float = 0, shard: str = SHA
     return {"ind": ind, **lineage, **values}
 
 
-def judged(table: str, *records: dict[str, Any]) -> Any:
+def validated(table: str, *records: dict[str, Any]) -> Any:
     """Return records as Spark's ``toArrow`` would, in the sink's columns."""
     import pyarrow as pa
 

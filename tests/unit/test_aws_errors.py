@@ -14,7 +14,7 @@ from botocore.exceptions import (
 from pinterest_pipeline.common.aws_errors import AwsService
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 
-SERVICE = AwsService("Thing", cures={"Closed": "open it"}, races=frozenset({"Racing"}), arguments="the file")
+SERVICE = AwsService("Thing", remedies={"Closed": "open it"}, races=frozenset({"Racing"}), arguments="the file")
 
 
 def refusal(code, status):
@@ -25,7 +25,7 @@ def refusal(code, status):
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [
-        pytest.param(refusal("Closed", 400), PermanentError, "refused with Closed: said so: open it", id="own cure"),
+        pytest.param(refusal("Closed", 400), PermanentError, "refused with Closed: said so: open it", id="own remedy"),
         pytest.param(refusal("ExpiredTokenException", 403), PermanentError, "renew the credentials", id="any service"),
         pytest.param(refusal("New", 499), PermanentError, "refused with New.*correct what it names", id="unknown 4xx"),
         pytest.param(refusal("New", 500), TransientError, "New: said so", id="unknown 5xx"),
@@ -40,7 +40,7 @@ def refusal(code, status):
         pytest.param(NoCredentialsError(), PermanentError, "check the AWS connection", id="credentials"),
     ],
 )
-def test_an_error_is_told_with_its_cure_and_retried_only_where_that_may_help(error, kind, message):
+def test_an_error_names_its_remedy_and_is_retried_only_where_that_may_help(error, kind, message):
     with (
         pytest.raises(kind, match=f"^Thing, doing it.*{message}") as caught,
         SERVICE.calling("doing it", {"Daily": "wait a day"}),

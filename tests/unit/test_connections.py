@@ -1,4 +1,4 @@
-"""A connection, a field, the Variable or a key of it is missing: one line names it and the page with the cure."""
+"""A connection, a field, the Variable or a key of it is missing: one line names it and the page with the remedy."""
 
 import json
 from types import SimpleNamespace

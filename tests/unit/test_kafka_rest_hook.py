@@ -182,7 +182,7 @@ def test_resend_that_is_refused_repeats_no_delivered_record(proxy, hook):
         (Answer(confluent([failed(40301, "not authorized")])), "topic t: 1 records not delivered, 40301.*topic ACL"),
     ],
 )
-def test_what_no_retry_can_mend_fails_at_once_with_its_cure(proxy, hook, answer, message):
+def test_a_permanent_error_fails_without_retry_and_names_its_remedy(proxy, hook, answer, message):
     proxy.script = [answer]
 
     with pytest.raises(PermanentError, match=message):

@@ -69,7 +69,7 @@ def test_shards_of_every_page_are_listed_open_and_closed_with_their_parents(hook
     assert (opened.is_open, opened.parent_ids) == (True, ("shard-0", "shard-9"))
 
 
-def test_a_stream_that_is_not_there_is_none_or_an_error_with_the_cure(hook, kinesis):
+def test_a_missing_stream_is_none_or_an_error_with_the_remedy(hook, kinesis):
     for _ in range(2):
         kinesis.add_client_error("describe_stream_summary", "ResourceNotFoundException")
 
@@ -110,7 +110,7 @@ def test_arguments_that_botocore_refuses_are_named_in_one_line(hook):
         hook.change("create_stream", "s", StreamName="s", ShardCount="many")
 
 
-def test_a_missing_region_is_named_with_the_cure(monkeypatch):
+def test_a_missing_region_is_named_with_the_remedy(monkeypatch):
     for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
 

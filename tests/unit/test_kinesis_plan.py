@@ -56,19 +56,19 @@ def test_each_difference_is_one_change(seen, operation, says, arguments):
     assert (step.operation, step.says, step.arguments) == (operation, says, arguments)
 
 
-def test_all_differences_are_mended_one_after_the_other_in_a_fixed_order():
+def test_all_differences_are_corrected_one_by_one_in_a_fixed_order():
     stream = replace(
         AS_DECLARED, mode="ON_DEMAND", open_shard_count=1, retention_hours=24, encryption="NONE", key_id=None, tags={}
     )
-    mends = [
+    changes = [
         {"mode": "PROVISIONED"}, {"open_shard_count": 2}, {"retention_hours": 48},
         {"encryption": "KMS", "key_id": "arn:aws:kms:r:1:alias/aws/kinesis"}, {"tags": SPEC.tags},
     ]  # fmt: skip
 
     operations = []
-    for mend in mends:
+    for change in changes:
         operations.append(next_step(stream, SPEC).operation)
-        stream = replace(stream, **mend)
+        stream = replace(stream, **change)
 
     assert operations == [
         "update_stream_mode", "update_shard_count", "increase_stream_retention_period", "start_stream_encryption",

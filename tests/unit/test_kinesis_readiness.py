@@ -144,7 +144,7 @@ def behind(milliseconds, source="shards"):
 
 
 def run_deferred(sensor):
-    """Defer, fire the trigger as built anew from what was stored, and resume."""
+    """Defer, fire the trigger as rebuilt from its serialized arguments, and resume."""
     with pytest.raises(TaskDeferred) as deferred:
         sensor.execute({})
     trigger = type(deferred.value.trigger)(**json.loads(json.dumps(deferred.value.trigger.serialize()[1])))

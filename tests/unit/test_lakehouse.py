@@ -46,7 +46,7 @@ def test_each_notebook_gets_its_own_widgets_and_no_others():
     }  # fmt: skip
 
 
-def test_a_reprocessing_judges_a_window_and_answers_anew():
+def test_a_reprocess_validates_a_window_and_computes_the_answers_again():
     reprocess, gold = AGAIN
 
     assert (reprocess["task_key"], gold["depends_on"]) == ("reprocess", [{"task_key": "reprocess"}])

@@ -32,11 +32,11 @@ def test_a_runs_tables_are_added_up():
     "change",
     [
         pytest.param({"lost_rows": 1}, id="lost"),
-        pytest.param({"landed_rows": 10}, id="landed and not settled"),
+        pytest.param({"landed_rows": 10}, id="landed and not counted"),
         pytest.param({"source_rows": 11}, id="read and not sent"),
     ],
 )
-def test_books_that_do_not_add_up_are_loud(change):
+def test_counts_that_do_not_match_are_shown_as_an_error(change):
     shown = flow_of(audited("geo"), audited("pin", **change))
 
     assert not shown["runs"][0]["is_reconciled"]

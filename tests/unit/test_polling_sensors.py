@@ -63,7 +63,7 @@ def topic_sensor(**arguments):
 
 
 def run_trigger(trigger):
-    """Fire a trigger as the triggerer does: built anew from what was stored."""
+    """Fire a trigger as the triggerer does: rebuilt from its serialized arguments."""
     path, arguments = trigger.serialize()
     assert path == f"{type(trigger).__module__}.{type(trigger).__name__}"
     again = type(trigger)(**json.loads(json.dumps(arguments)))

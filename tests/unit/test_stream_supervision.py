@@ -117,7 +117,7 @@ def test_each_query_counts_for_itself():
 
 
 @pytest.mark.parametrize(("arrival", "expected"), [(None, False), (ago(60), False), (ago(60.1), True)])
-def test_a_record_that_came_a_moment_ago_is_no_reproach(arrival, expected):
+def test_only_a_record_unread_for_longer_than_the_limit_is_late(arrival, expected):
     assert is_waiting_too_long(arrival, LIMITS, NOW) is expected
 
 

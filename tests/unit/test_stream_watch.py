@@ -153,7 +153,7 @@ def test_a_silent_query_with_an_old_unread_record_is_stale_and_its_run_is_cancel
 @pytest.mark.parametrize(
     ("age", "begun"), [(0, 3600), (59_000, 3600), (61_000, 60)], ids=["quiet", "fresh backlog", "young run"]
 )
-def test_a_silent_query_without_a_reproach_is_left_alone(world, age, begun):
+def test_a_silent_query_without_a_late_record_is_left_alone(world, age, begun):
     silence(world)
     world.kinesis.ages = {"streaming-pin": age}
     world.databricks.runs[1]["start_time"] = int((time.time() - begun) * 1000)

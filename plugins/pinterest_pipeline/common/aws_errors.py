@@ -1,4 +1,4 @@
-"""What a refusal of an AWS service amounts to: one place that turns botocore's errors into ours, with the cure."""
+"""Translate botocore's errors into `TransientError` and `PermanentError`, with the remedy, for every AWS service."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from botocore.exceptions import ConnectionError as UnconnectedError
 
 from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError, is_retryable_aws_code
 
-CURES = {
+REMEDIES = {
     "ExpiredTokenException": "renew the credentials of the AWS connection",
     "UnrecognizedClientException": "correct the credentials of the AWS connection",
 }
@@ -26,16 +26,16 @@ CURES = {
 
 @dataclass(frozen=True)
 class AwsService:
-    """How the errors of one service are told.
+    """How the errors of one service are classified and worded.
 
-    :param name: As people know it; every message begins with it.
-    :param cures: What to do, by error code.
-    :param races: Codes that mean "somebody else is changing this now": the same call may succeed later.
+    :param name: The service's product name; every message begins with it.
+    :param remedies: What to do, by error code.
+    :param races: Codes that mean "another caller is changing this now": the same call may succeed later.
     :param arguments: What to correct where botocore refuses the arguments.
     """
 
     name: str
-    cures: Mapping[str, str] = field(default_factory=dict)
+    remedies: Mapping[str, str] = field(default_factory=dict)
     races: frozenset[str] = frozenset()
     arguments: str = "the arguments"
 
@@ -59,8 +59,8 @@ class AwsService:
         if isinstance(error, HTTPClientError | UnconnectedError | IncompleteReadError):
             return TransientError(f"{what}: no answer: {error}")
         if isinstance(error, NoRegionError):
-            cure = "set region_name in the extra of the AWS connection, or AWS_DEFAULT_REGION"
-            return PermanentError(f"{what}: no region: {cure}")
+            remedy = "set region_name in the extra of the AWS connection, or AWS_DEFAULT_REGION"
+            return PermanentError(f"{what}: no region: {remedy}")
         return PermanentError(f"{what}: {error}: check the AWS connection")
 
     def _refusal(self, response: Mapping[str, Any], what: str, limits: Mapping[str, str]) -> PipelineError:
@@ -69,8 +69,8 @@ class AwsService:
             return PermanentError(f"{what}: refused: {message}: {limits[code]}")
         if code in self.races or may_pass(response):
             return TransientError(f"{what}: {code}: {message}")
-        cure = self.cures.get(code) or CURES.get(code) or "correct what it names"
-        return PermanentError(f"{what}: refused with {code}: {message}: {cure}")
+        remedy = self.remedies.get(code) or REMEDIES.get(code) or "correct what it names"
+        return PermanentError(f"{what}: refused with {code}: {message}: {remedy}")
 
 
 def may_pass(response: Mapping[str, Any]) -> bool:

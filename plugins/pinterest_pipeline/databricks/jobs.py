@@ -62,7 +62,7 @@ def _as_text(value: Any) -> str:
 def the_one(jobs: Sequence[Job], name: str) -> Job | None:
     """Return the job of that name, None without one.
 
-    :raises PermanentError: two have it: each could run the stream, and two streams would spoil one checkpoint.
+    :raises PermanentError: two have it: each could run the stream, and two streams would corrupt one checkpoint.
     """
     if len(jobs) > 1:
         ids = ", ".join(str(job.job_id) for job in jobs)

@@ -1,4 +1,4 @@
-"""What a refusal of Kinesis amounts to, with the cure."""
+"""Classify the errors of Kinesis as transient or permanent, with the remedy."""
 
 from contextlib import AbstractContextManager
 
@@ -10,7 +10,7 @@ from pinterest_pipeline.kinesis.plan import CREATE_STREAM
 
 KINESIS = AwsService(
     "Kinesis",
-    cures={
+    remedies={
         "ResourceNotFoundException": CREATE_STREAM,
         "AccessDeniedException": "give the role of the AWS connection this right (docs/connections/kinesis.md)",
         "KMSAccessDeniedException": "let the role of the AWS connection use the stream's key",

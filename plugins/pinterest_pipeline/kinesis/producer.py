@@ -88,7 +88,7 @@ class Putting:
         self._retried += sum(entry.attempts > 0 for entry in entries)
 
     def _settle(self, entries: Sequence[Entry], future: Future[Mapping[str, Any]], envelopes: Envelopes) -> list[Entry]:
-        """Book the answer to one request; return what must be sent again."""
+        """Count the outcome of each record of one request; return the entries to retry."""
         try:
             outcomes = read_outcomes(future.result(), len(entries))
         except RequestTooLargeError:

@@ -16,7 +16,7 @@ KEYS_PER_PAGE = 1000  # S3 service limit
 NO_BUCKET = "create the bucket, or correct `bucket` in the Variable pinterest_pipeline"
 S3 = AwsService(
     "S3",
-    cures={
+    remedies={
         "NoSuchBucket": NO_BUCKET,
         "404": NO_BUCKET,
         "AccessDenied": "let the role of the AWS connection list, read and write the bucket",

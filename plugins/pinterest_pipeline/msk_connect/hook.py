@@ -27,7 +27,7 @@ from pinterest_pipeline.msk_connect.health import Snapshot
 PACKAGE = Path(__file__).resolve().parent
 MSK_CONNECT = AwsService(
     "MSK Connect",
-    cures={
+    remedies={
         "AccessDeniedException": "give the role of the AWS connection this right (docs/connections/msk_connect.md)",
         "ForbiddenException": "give the role of the AWS connection this right (docs/connections/msk_connect.md)",
     },

@@ -116,7 +116,7 @@ def overdue(
 
 
 def is_waiting_too_long(arrival: datetime | None, limits: Limits, now: datetime) -> bool:
-    """Tell whether an unread record is a reproach: one that came a moment ago is not, however old the last batch."""
+    """Tell whether an unread record arrived more than ``stale_after_seconds`` ago, whatever the last batch's age."""
     return arrival is not None and (now - arrival).total_seconds() > limits.stale_after_seconds
 
 

@@ -94,7 +94,7 @@ def test_a_failure_brings_the_notebooks_error_and_a_stage_behind_it_names_the_cu
         follow(run_id, "silver")
 
 
-def test_a_later_try_repairs_only_the_failed_stage_with_the_mended_notebook(submit, databricks_api, hook, request):
+def test_a_later_try_repairs_only_the_failed_stage_with_the_fixed_notebook(submit, databricks_api, hook, request):
     run_id = submit(silver="raise ValueError('broken')")
     with pytest.raises(TransientError, match="broken"):
         follow(run_id, "silver")

@@ -217,7 +217,7 @@ def test_a_try_that_failed_in_the_middle_loses_nothing(environment, streams, mon
         assert len(found) == result["put"][table]
 
 
-def test_cleared_after_a_success_it_begins_anew(environment, streams):
+def test_cleared_after_a_success_it_starts_from_the_beginning(environment, streams):
     run_id = uuid.uuid4().hex
     operator(environment, streams, count=10).execute(context(run_id))
 

@@ -192,7 +192,7 @@ def test_the_sensor_waits_for_the_readers_and_finds_no_age_in_cloudwatch(lab, mo
     assert (result["iterator_age_ms"], result["source"]) == (0, "shards")
 
 
-def test_what_does_not_exist_is_named_with_the_cure(lab):
+def test_what_does_not_exist_is_named_with_the_remedy(lab):
     missing = rf"Stream {lab.name} does not exist: create it \(DAG pinterest_kinesis_streams\)"
 
     with pytest.raises(PermanentError, match=missing):
@@ -205,7 +205,7 @@ def test_what_does_not_exist_is_named_with_the_cure(lab):
 
 
 def to_the_end(operator):
-    """Run an operator as the scheduler and the triggerer do: through JSON, and built anew after each deferral."""
+    """Run an operator as the scheduler and the triggerer do: through JSON, and rebuilt after each deferral."""
     method, arguments = operator.execute, {}
     for _ in range(20):
         try:

@@ -124,7 +124,7 @@ def test_test_connection_tells_whether_the_bucket_is_there(lake):
     assert "create the bucket" in said
 
 
-def test_missing_bucket_is_named_with_its_cure(lake):
+def test_missing_bucket_is_named_with_its_remedy(lake):
     with pytest.raises(PermanentError, match=r"no-such-bucket.*create the bucket, or correct `bucket`"):
         lake.sensor(bucket="no-such-bucket", p0=1).execute({})
 

@@ -10,7 +10,7 @@ from pinterest_spark.lakehouse import tables as lake
 from pinterest_spark.lakehouse.tables import Lake
 from pinterest_spark.rows.schemas import SILVER, TABLES, silver_table
 from pinterest_spark.stream import compare
-from tests.support.stream import ARRIVED, Warehouse, checkpoint, judged, record, warehouse_of
+from tests.support.stream import ARRIVED, Warehouse, checkpoint, record, validated, warehouse_of
 
 ROWS: dict[str, dict[str, Any]] = {
     "pin": {
@@ -33,7 +33,7 @@ def test_what_went_through_postgresql_equals_silver_and_a_change_is_found(
     where = Lake(f"file://{tmp_path}/lake")
     for table in TABLES:
         records = [record(ind, ind, later=ind, **ROWS[table]) for ind in (1, 2, 3)]
-        warehouse.sink(table).commit(checkpoint(), 0, judged(table, *records))
+        warehouse.sink(table).commit(checkpoint(), 0, validated(table, *records))
         rows = [
             (*(ROWS[table].get(name) if name != "ind" else ind for name in SILVER[table].names), ARRIVED, 0, ind)
             for ind in (1, 2)

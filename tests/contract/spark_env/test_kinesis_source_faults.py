@@ -163,7 +163,7 @@ def test_a_batch_that_cannot_be_repeated_in_full_is_an_error(source: SourceLab, 
     assert "DataLossError" in str(caught.value)
 
 
-def test_a_stream_made_anew_under_the_same_name_is_noticed(source: SourceLab, kinesis: KinesisLab) -> None:
+def test_a_stream_recreated_under_the_same_name_is_noticed(source: SourceLab, kinesis: KinesisLab) -> None:
     kinesis.create(2)
     kinesis.put(*numbers(0, 100))
     source.run()

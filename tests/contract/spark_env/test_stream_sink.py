@@ -11,7 +11,7 @@ from pinterest_spark.errors import StageError
 from pinterest_spark.stream import sink as stream_sink
 from pinterest_spark.stream.control import Control
 from pinterest_spark.stream.statements import JOIN_LOCK
-from tests.support.stream import ARRIVED, SHARD, checkpoint, judged, record, warehouse_of
+from tests.support.stream import ARRIVED, SHARD, checkpoint, record, validated, warehouse_of
 
 SUMS = "SELECT sum(record_count), sum(row_count), sum(duplicate_count), sum(quarantined_count) FROM stream.progress"
 
@@ -30,8 +30,8 @@ def test_every_value_arrives_as_it_was(warehouse):
     )  # fmt: skip
     geo = record(7, 1, country="Chad", coordinates=[-90.0, 179.123456789], timestamp=ARRIVED)
 
-    warehouse.sink("pin").commit(checkpoint(), 0, judged("pin", pin))
-    warehouse.sink("geo").commit(checkpoint(), 0, judged("geo", geo, record(8, 2)))
+    warehouse.sink("pin").commit(checkpoint(), 0, validated("pin", pin))
+    warehouse.sink("geo").commit(checkpoint(), 0, validated("geo", geo, record(8, 2)))
 
     assert warehouse.rows(
         "SELECT title, follower_count, tag_list, downloaded, category, stream_sequence, ingested_at FROM stream.pin"
@@ -46,13 +46,13 @@ def test_every_value_arrives_as_it_was(warehouse):
 
 def test_the_newest_record_of_a_key_wins_within_a_batch_and_against_the_table(warehouse):
     sink, one = warehouse.sink("user"), checkpoint()
-    first = judged(
+    first = validated(
         "user",
         record(1, 10, later=1, user_name="newest"), record(1, 12, user_name="later number, earlier arrival"),
         record(2, 9, user_name="smaller number"), record(2, 10, user_name="greater number"),
         record(3, 5, later=9, user_name="kept"),
     )  # fmt: skip
-    second = judged(
+    second = validated(
         "user",
         record(1, 11, later=1, user_name="newer"), record(2, 8, user_name="too late"),
         record(3, 6, later=8, user_name="too early"), record(4, 1, user_name="new"),
@@ -68,7 +68,7 @@ def test_the_newest_record_of_a_key_wins_within_a_batch_and_against_the_table(wa
 
 def test_a_replayed_batch_is_a_no_op(warehouse):
     one = checkpoint()
-    batch = judged("pin", record(1, 1, title="a"), record(None, 2, reject_reason="no index", payload="{}"))
+    batch = validated("pin", record(1, 1, title="a"), record(None, 2, reject_reason="no index", payload="{}"))
     warehouse.sink("pin").commit(one, 0, batch)
     before = warehouse.snapshot()
 
@@ -79,23 +79,23 @@ def test_a_replayed_batch_is_a_no_op(warehouse):
 
 
 def test_batch_0_of_a_new_checkpoint_is_no_replay_of_the_old_ones(warehouse):
-    warehouse.sink("pin").commit(checkpoint(), 0, judged("pin", record(1, 1, title="a")))
+    warehouse.sink("pin").commit(checkpoint(), 0, validated("pin", record(1, 1, title="a")))
 
-    done = warehouse.sink("pin").commit(checkpoint(), 0, judged("pin", record(1, 1, title="a"), record(2, 2)))
+    done = warehouse.sink("pin").commit(checkpoint(), 0, validated("pin", record(1, 1, title="a"), record(2, 2)))
 
     assert (done.records, done.rows, done.duplicates, done.is_replay) == (2, 1, 1, False)
     assert warehouse.rows("SELECT ind FROM stream.pin ORDER BY ind") == [(1,), (2,)]
     assert warehouse.rows(SUMS) == [(3, 2, 1, 0)]
 
 
-def test_a_batch_that_a_restored_checkpoint_planned_anew_is_written_and_both_are_counted(warehouse):
+def test_a_batch_that_a_restored_checkpoint_planned_again_is_written_and_both_are_counted(warehouse):
     one = checkpoint()
-    warehouse.sink("pin").commit(one, 5, judged("pin", record(1, 1), record(2, 3, shard="b")))
+    warehouse.sink("pin").commit(one, 5, validated("pin", record(1, 1), record(2, 3, shard="b")))
 
     # The same first and last number over all shards: only what lies between them is other
-    anew = judged("pin", record(1, 1), record(3, 2), record(2, 3, shard="b"))
-    done = warehouse.sink("pin").commit(one, 5, anew)
-    assert warehouse.sink("pin").commit(one, 5, anew).is_replay
+    repeated = validated("pin", record(1, 1), record(3, 2), record(2, 3, shard="b"))
+    done = warehouse.sink("pin").commit(one, 5, repeated)
+    assert warehouse.sink("pin").commit(one, 5, repeated).is_replay
 
     assert (done.records, done.rows, done.duplicates) == (3, 1, 2)
     assert warehouse.one("SELECT count(*) FROM stream.pin") == 3
@@ -104,10 +104,10 @@ def test_a_batch_that_a_restored_checkpoint_planned_anew_is_written_and_both_are
 
 def test_each_shard_is_known_up_to_what_was_committed_of_it_and_never_goes_back(warehouse):
     warehouse.sink("pin").commit(
-        checkpoint(), 0, judged("pin", record(1, 9), record(2, 10**30), record(3, 4, shard="b"), record(
+        checkpoint(), 0, validated("pin", record(1, 9), record(2, 10**30), record(3, 4, shard="b"), record(
             None, 7, shard="b", reject_reason="no index", payload="{}"))
     )  # fmt: skip
-    warehouse.sink("pin").commit(checkpoint(), 0, judged("pin", record(1, 9), record(4, 1, shard="c")))
+    warehouse.sink("pin").commit(checkpoint(), 0, validated("pin", record(1, 9), record(4, 1, shard="c")))
 
     assert warehouse.rows("SELECT stream, shard_id, sequence_number FROM stream.position ORDER BY shard_id") == [
         ("streaming-test", "b", 7), ("streaming-test", "c", 1), ("streaming-test", SHARD, 10**30),
@@ -124,8 +124,8 @@ def test_rejected_records_are_kept_with_where_they_stood_whatever_they_hold(ware
         record(12, 5, reject_reason="age outside 13..120", payload='{"ind": 12}'),
     ]
 
-    done = warehouse.sink("user").commit(checkpoint(), 0, judged("user", *rejected))
-    again = warehouse.sink("user").commit(checkpoint(), 0, judged("user", *rejected))
+    done = warehouse.sink("user").commit(checkpoint(), 0, validated("user", *rejected))
+    again = warehouse.sink("user").commit(checkpoint(), 0, validated("user", *rejected))
 
     assert (done.records, done.rows, done.duplicates, done.quarantined) == (5, 0, 0, 5)
     assert (again.duplicates, again.quarantined) == (5, 0)
@@ -138,9 +138,9 @@ def test_rejected_records_are_kept_with_where_they_stood_whatever_they_hold(ware
 def test_progress_says_what_arrived_when(warehouse):
     warehouse.sink("geo").commit(
         checkpoint(), 3,
-        judged("geo", record(1, 1, later=2), record(None, 2, later=7, reject_reason="no ind", payload="{}")),
+        validated("geo", record(1, 1, later=2), record(None, 2, later=7, reject_reason="no ind", payload="{}")),
     )  # fmt: skip
-    warehouse.sink("geo").commit(checkpoint(), 0, judged("geo"))
+    warehouse.sink("geo").commit(checkpoint(), 0, validated("geo"))
 
     [(batch_id, first, last, behind, age)] = warehouse.rows(
         "SELECT batch_id, first_arrival, last_arrival, milliseconds_behind_latest,"
@@ -154,16 +154,16 @@ def test_progress_says_what_arrived_when(warehouse):
 def test_a_post_is_there_once_all_three_are_and_follows_each_of_them(warehouse):
     one = checkpoint()
     sinks = {table: warehouse.sink(table) for table in ("pin", "geo", "user")}
-    sinks["pin"].commit(one, 0, judged("pin", record(1, 1, title="old"), record(2, 2)))
-    sinks["geo"].commit(one, 0, judged("geo", record(1, 1, later=5, country="Chad"), record(3, 2)))
+    sinks["pin"].commit(one, 0, validated("pin", record(1, 1, title="old"), record(2, 2)))
+    sinks["geo"].commit(one, 0, validated("geo", record(1, 1, later=5, country="Chad"), record(3, 2)))
     assert warehouse.rows("SELECT * FROM stream.post") == []
 
-    sinks["user"].commit(one, 0, judged("user", record(1, 1, user_name="Ada", age=30), record(2, 2)))
+    sinks["user"].commit(one, 0, validated("user", record(1, 1, user_name="Ada", age=30), record(2, 2)))
     joined = "SELECT ind, title, country, user_name, age, ingested_at FROM stream.post"
     assert [row[:5] for row in warehouse.rows(joined)] == [(1, "old", "Chad", "Ada", 30)]
     assert (warehouse.rows(joined)[0][5] - ARRIVED).seconds == 5
-    sinks["pin"].commit(one, 1, judged("pin", record(1, 9, later=6, title="new")))
-    sinks["geo"].commit(one, 1, judged("geo", record(1, 0, country="too late")))
+    sinks["pin"].commit(one, 1, validated("pin", record(1, 9, later=6, title="new")))
+    sinks["geo"].commit(one, 1, validated("geo", record(1, 0, country="too late")))
 
     assert [row[:5] for row in warehouse.rows(joined)] == [(1, "new", "Chad", "Ada", 30)]
 
@@ -177,7 +177,7 @@ def test_posts_whose_three_parts_commit_at_the_same_moment_are_all_joined(wareho
         for number in range(rounds):
             keys = [number * posts + n for n in range(posts)]
             random.shuffle(keys)
-            batch = judged(table, *(record(key, key) for key in keys))
+            batch = validated(table, *(record(key, key) for key in keys))
             start.wait(60)
             sink.commit(one, number, batch)
 
@@ -192,7 +192,7 @@ def test_posts_whose_three_parts_commit_at_the_same_moment_are_all_joined(wareho
 
 def test_two_writers_of_one_batch_write_it_once(warehouse):
     one = checkpoint()
-    batch = judged("pin", *(record(key, key) for key in range(200)))
+    batch = validated("pin", *(record(key, key) for key in range(200)))
     done = []
     threads = [
         threading.Thread(target=lambda: done.append(warehouse.sink("pin").commit(one, 0, batch))) for _ in range(4)
@@ -209,11 +209,11 @@ def test_two_writers_of_one_batch_write_it_once(warehouse):
 def test_a_session_that_the_server_ended_is_opened_again(warehouse, monkeypatch):
     monkeypatch.setattr(postgres, "FIRST_PAUSE_SECONDS", 0.01)
     sink, one = warehouse.sink("pin"), checkpoint()
-    sink.commit(one, 0, judged("pin", record(1, 1)))
+    sink.commit(one, 0, validated("pin", record(1, 1)))
     pid = sink.connection.info.backend_pid
     assert warehouse.one("SELECT pg_terminate_backend(%s, 10000)", pid)
 
-    sink.commit(one, 1, judged("pin", record(2, 2)))
+    sink.commit(one, 1, validated("pin", record(2, 2)))
 
     assert warehouse.rows(SUMS) == [(2, 2, 0, 0)]
 
@@ -224,7 +224,7 @@ def test_a_server_that_stays_away_is_given_up_and_the_batch_is_whole_or_not_ther
     with psycopg.connect(warehouse.url) as holder:
         holder.execute("SELECT pg_advisory_xact_lock(%s)", [JOIN_LOCK])
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            warehouse.sink("pin", attempts=3).commit(checkpoint(), 0, judged("pin", record(1, 1)))
+            warehouse.sink("pin", attempts=3).commit(checkpoint(), 0, validated("pin", record(1, 1)))
 
     assert warehouse.one("SELECT count(*) FROM stream.pin") == 0
     assert warehouse.one("SELECT count(*) FROM stream.progress") == 0
@@ -233,7 +233,7 @@ def test_a_server_that_stays_away_is_given_up_and_the_batch_is_whole_or_not_ther
 def test_old_progress_is_summed_up_and_the_newest_batch_still_guards_against_a_replay(warehouse):
     one = checkpoint()
     sink = warehouse.sink("pin")
-    batches = [judged("pin", record(n, n), record(None, n + 100, reject_reason="x", payload="")) for n in range(4)]
+    batches = [validated("pin", record(n, n), record(None, n + 100, reject_reason="x", payload="")) for n in range(4)]
     for number, batch in enumerate(batches):
         sink.commit(one, number, batch)
     warehouse.connection.execute("UPDATE stream.progress SET committed_at = now() - interval '8 days'")
