@@ -85,7 +85,7 @@ def test_both_stages_bring_their_results_home_and_a_second_submission_attaches(s
     assert submit() == run_id
 
 
-def test_a_failure_brings_the_notebooks_error_and_a_stage_behind_it_names_the_culprit(submit):
+def test_a_failure_brings_the_notebooks_error_and_a_downstream_stage_names_the_failed_one(submit):
     run_id = submit(bronze="raise ValueError('no rows')")
 
     with pytest.raises(TransientError, match=r"stage bronze ended as .*ValueError: no rows.*See http"):
