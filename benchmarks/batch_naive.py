@@ -49,6 +49,6 @@ def run(spark: SparkSession, objects: Path, target: Path) -> None:
     for table in TABLES:
         rows = spark.read.option("inferSchema", "true").json(str(objects / table))
         clean(table, rows).write.format("delta").mode("overwrite").save(str(target / "silver" / table))
-    asked = facts(*(spark.read.format("delta").load(str(target / "silver" / table)) for table in TABLES))
+    joined = facts(*(spark.read.format("delta").load(str(target / "silver" / table)) for table in TABLES))
     for name, question in QUESTIONS.items():
-        question(asked).write.format("delta").mode("overwrite").save(str(target / "gold" / name))
+        question(joined).write.format("delta").mode("overwrite").save(str(target / "gold" / name))

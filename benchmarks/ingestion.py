@@ -77,7 +77,7 @@ def execute(prefix: str, table: str) -> dict[str, int]:
 
 
 def one_by_one(prefix: str) -> tuple[int, float]:
-    """Send the first rows of each table by one request each, over a connection that is kept."""
+    """Send the first rows of each table by one request each, over a persistent connection."""
     started = time.monotonic()
     hook = KafkaRestHook()
     sent = 0

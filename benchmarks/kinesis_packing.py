@@ -70,7 +70,7 @@ def by_hook(stream: str) -> tuple[int, float]:
 
 
 def one_by_one(stream: str) -> tuple[int, float]:
-    """Put each record by a request of its own, over a connection that is kept."""
+    """Put each record by a request of its own, over a persistent connection."""
     client = KinesisStreamHook().conn
     started = time.monotonic()
     for record in posts(ONE_BY_ONE_ROWS):

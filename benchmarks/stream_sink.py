@@ -1,7 +1,7 @@
 """The stream's idempotent PostgreSQL sink against plain JDBC append, and what each does with a repeated micro-batch.
 
-Both get the same judged pins, already in Spark's memory, and write them into an empty table with the same primary key;
-the better of ``RUNS`` counts. The stream writes up to ``DRIVER_ROWS`` rows from the driver and more by the executors,
+Both get the same validated pins, already in Spark's memory, and write them into an empty table with the same primary
+key; the better of ``RUNS`` counts. The stream writes up to ``DRIVER_ROWS`` rows from the driver and more by the executors,
 whose ratio stands beside it. Goal: the sink writes at >= 0.7 of JDBC append's rate at 10,000 and 100,000 rows, and a
 repeated batch changes nothing, while JDBC append fails on it. Run with Spark's Python by ``benchmarks/run.py``.
 """
@@ -51,10 +51,10 @@ def measure(spark: SparkSession, url: str, rows: int) -> int:
     jdbc = best(url, lambda: append(url, appended))
     replay = refusal(lambda: append(url, appended))
 
-    kept = "changes nothing" if again and held == rows else "CHANGED ROWS"
+    effect = "changes nothing" if again and held == rows else "CHANGED ROWS"
     print(f"{rows:,} rows: sink {rows / sink:,.0f} rows/s, JDBC append {rows / jdbc:,.0f} rows/s", end=", ")
     print(f"ratio {jdbc / sink:.2f} (goal: >= {GOAL}; by executors {jdbc / spread:.2f})", end=", ")
-    print(f"repeated: sink {kept}, JDBC append {replay}", flush=True)
+    print(f"repeated: sink {effect}, JDBC append {replay}", flush=True)
     batch.unpersist()
     appended.unpersist()
     return int(jdbc / sink < GOAL or not again or held != rows)

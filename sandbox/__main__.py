@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         commands.add_parser("connections", help="print the pipeline's connections and Variable, credentials and all")
     )
     seed.add_arguments(commands.add_parser("seed", help="load generated posts into the source database"))
-    emulate.add_arguments(commands.add_parser("emulate", help="let users post: put posts into the Kinesis streams"))
+    emulate.add_arguments(commands.add_parser("emulate", help="emulate users: put posts into the Kinesis streams"))
     demo_parser = commands.add_parser("demo", help="up, seed, run the whole pipeline, and print the report")
     seed.add_arguments(demo_parser)
     commands.add_parser("report", help="print the report of the newest demo again")
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         "seed": lambda o: seed.run(o, existing_settings()),
         "emulate": lambda o: emulate.run(o, existing_settings()),
         "demo": demonstrate,
-        "report": report_again,
+        "report": print_report,
     }
     try:
         return actions[options.command](options)
@@ -80,7 +80,7 @@ def start_servers(options: argparse.Namespace) -> int:
 def with_own_ports(settings: Settings) -> Settings:
     """Give a stopped server another port where a program that is not ours has taken its own in the meantime.
 
-    Not while Airflow runs: it was told where the others are when it was started.
+    Not while Airflow runs: it got the addresses of the others when it started.
     """
     supervision = Supervision(settings)
     supervision.end_orphans()
@@ -109,7 +109,7 @@ def demonstrate(options: argparse.Namespace) -> int:
     return demo.run(settings, seconds)
 
 
-def report_again(_: argparse.Namespace) -> int:
+def print_report(_: argparse.Namespace) -> int:
     settings = existing_settings()
     report.show(settings, report.load(settings))
     return 0

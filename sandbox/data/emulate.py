@@ -1,4 +1,4 @@
-"""``python -m sandbox emulate``: users who post, through Kinesis and, if asked, through Kafka as well."""
+"""``python -m sandbox emulate``: emulated users post through Kinesis and, with an option, through Kafka as well."""
 
 import argparse
 import signal

@@ -21,7 +21,7 @@ JSON_RECORDS = "application/vnd.kafka.json.v2+json"
 
 
 class Emission(Protocol):
-    """What a sender looks at; see ``pinterest_pipeline.emulator.plan``."""
+    """What a sender reads; see ``pinterest_pipeline.emulator.plan``."""
 
     key: str
     data: bytes

@@ -70,22 +70,22 @@ def ensure_connector(api: AirflowApi) -> None:
 
 def follow(api: AirflowApi, dag_id: str, run_id: str, seconds: float) -> str:
     """Print each task once as it ends, and return the run's final state."""
-    told: set[tuple[str, int]] = set()
+    logged: set[tuple[str, int]] = set()
     began = time.monotonic()
     while (state := api.run_state(dag_id, run_id)) not in {"success", "failed"}:
-        tell_finished(api.task_instances(dag_id, run_id), told, began)
+        log_finished(api.task_instances(dag_id, run_id), logged, began)
         if time.monotonic() - began > seconds:
             raise SandboxError(f"{dag_id} {run_id} is still {state} after {timedelta(seconds=round(seconds))}.")
         time.sleep(POLL_SECONDS)
-    tell_finished(api.task_instances(dag_id, run_id), told, began)
+    log_finished(api.task_instances(dag_id, run_id), logged, began)
     return state
 
 
-def tell_finished(tasks: list[dict[str, Any]], told: set[tuple[str, int]], began: float) -> None:
+def log_finished(tasks: list[dict[str, Any]], logged: set[tuple[str, int]], began: float) -> None:
     for task in sorted(tasks, key=lambda task: task["end_date"] or ""):
         key = (task["task_id"], task["map_index"])
-        if task["state"] in FINISHED and key not in told:
-            told.add(key)
+        if task["state"] in FINISHED and key not in logged:
+            logged.add(key)
             name = task["task_id"] + (
                 f" [{task['rendered_map_index'] or task['map_index']}]" if task["map_index"] >= 0 else ""
             )

@@ -125,7 +125,7 @@ def adds_up(report: dict[str, Any]) -> bool:
 
 
 def batch_adds_up(report: dict[str, Any]) -> bool:
-    """Whether everything acknowledged landed, and everything landed has one fate."""
+    """Whether everything acknowledged landed, and each landed row has one outcome."""
     return all(
         row["acknowledged"] <= row["landed"] == row["bronze"] == row["silver"] + row["duplicates"] + row["quarantined"]
         for row in report["rows"].values()
@@ -154,7 +154,7 @@ def show(settings: Settings, report: dict[str, Any]) -> None:
         rows.add_row(name, *(f"{counts[stage]:,}" for stage in ROW_STAGES))
     console.print(rows)
     console.print(
-        "Every row has one fate: landed = silver + duplicates + quarantined."
+        "Every row has one outcome: landed = silver + duplicates + quarantined."
         if batch_adds_up(report)
         else "[bold red]Rows are missing: landed is not silver + duplicates + quarantined.[/]"
     )

@@ -39,14 +39,14 @@ def collect(
     """
     put = records_put(settings)
     with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=10) as warehouse:
-        fates = {table: {"put": put[table], **fate(warehouse, table)} for table in TABLES}
+        outcomes = {table: {"put": put[table], **outcome(warehouse, table)} for table in TABLES}
         taken = [
             (committed_at - sent_at) * 1000
             for table in TABLES
             for sent_at, committed_at in latencies(warehouse, table, acknowledged)
         ]
     return {
-        **fates,
+        **outcomes,
         "latency_ms": {"p50": percentile(taken, 50), "p95": percentile(taken, 95), "rows": len(taken)},
         "emulated": dict(emulated),
         "same_as_silver": dict(compared["tables"]),
@@ -80,7 +80,7 @@ def records_committed(settings: Settings) -> dict[str, int]:
         return dict(warehouse.execute(query).fetchall())
 
 
-def fate(warehouse: psycopg.Connection[Any], table: str) -> dict[str, Any]:
+def outcome(warehouse: psycopg.Connection[Any], table: str) -> dict[str, Any]:
     """Return what became of the records of a table's stream."""
 
     def number(query: sql.Composed | str, *parameters: str) -> int:
@@ -113,15 +113,15 @@ def percentile(values: Sequence[float], percent: int) -> float | None:
 
 
 def adds_up(stream: Mapping[str, Any]) -> bool:
-    """Whether every record has one fate and stream and silver agree.
+    """Whether every record has one outcome and stream and silver agree.
 
-    Fates may outnumber records: Kinesis forgets after its retention, and a restored checkpoint delivers again.
+    Outcomes may outnumber records: Kinesis forgets after its retention, and a restored checkpoint delivers again.
     """
-    fates = all(
+    outcomes = all(
         stream[table]["put"] <= sum(stream[table][name] for name in ("committed", "duplicates", "quarantined"))
         for table in TABLES
     )
-    return fates and not any(found["differences"] for found in stream["same_as_silver"].values())
+    return outcomes and not any(found["differences"] for found in stream["same_as_silver"].values())
 
 
 def show(console: Console, stream: Mapping[str, Any]) -> None:
@@ -144,7 +144,7 @@ def show(console: Console, stream: Mapping[str, Any]) -> None:
         for column, count in same["differences"].items():
             console.print(f"[bold red]stream.{table}.{column} differs from silver in {count:,} rows.[/]")
     console.print(
-        "Every record has one fate: put = committed + duplicates + quarantined."
+        "Every record has one outcome: put = committed + duplicates + quarantined."
         if all(s["put"] == s["committed"] + s["duplicates"] + s["quarantined"] for s in (stream[t] for t in TABLES))
         else "put is not committed + duplicates + quarantined: see docs/sandbox.md."
     )

@@ -32,7 +32,7 @@ NPM_TIMEOUT_SECONDS = 300
 
 
 class SetupError(Exception):
-    """Something to install or to mend; the message says what."""
+    """Something to install or to fix; the message says what."""
 
 
 def main(alone: list[str]) -> int:
@@ -63,14 +63,14 @@ def check_java() -> None:
     for program in ("java", "javac"):
         home = os.environ.get("JAVA_HOME")
         path = str(Path(home) / "bin" / program) if home else shutil.which(program)
-        cure = f"install a JDK {MINIMUM_JAVA} or newer (a JRE has no javac) and put it on the PATH or in JAVA_HOME."
+        remedy = f"install a JDK {MINIMUM_JAVA} or newer (a JRE has no javac) and put it on the PATH or in JAVA_HOME."
         if path is None or not Path(path).is_file():
-            raise SetupError(f"{program} was not found: {cure}")
+            raise SetupError(f"{program} was not found: {remedy}")
         said = subprocess.run([path, "-version"], capture_output=True, text=True, check=False, timeout=60)
         found = re.search(r"(\d+)(?:\.(\d+))?", said.stderr + said.stdout)
         version = int(found[1]) if found else 0
         if version < MINIMUM_JAVA:
-            raise SetupError(f"{path} is Java {version or '?'}, too old: {cure}")
+            raise SetupError(f"{path} is Java {version or '?'}, too old: {remedy}")
 
 
 def python_of(name: str) -> Path:
@@ -164,7 +164,7 @@ def fetch_jars() -> None:
 
 
 def checksums(group: str) -> dict[str, str]:
-    """Return sha256 by file name: the jars of a group that are kept, out of all that Ivy resolves."""
+    """Return sha256 by file name: the jars of a group that are used, out of all that Ivy resolves."""
     lines = (PROJECT / "sandbox" / "run" / "jars" / f"{group}.sha256").read_text().splitlines()
     return {name: digest for digest, name in (line.split() for line in lines if line)}
 

@@ -2,7 +2,7 @@
 
 Containers that share a volume share its sockets, not their networks. ``share`` starts the sandbox and gives each
 server a socket that is named for its port; ``reach``, in the network of a container that needs the servers, takes the
-same port there for each socket that it finds. So an address is the same on both sides, whoever hands it on.
+same port there for each socket that it finds. So an address is the same on both sides, whatever passes it on.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from sandbox.run.settings import existing_settings
 SERVERS = ("postgres", "ministack", "kinesis", "kafka", "kafka_connect", "kafka_rest", "msk_connect", "databricks")
 SUFFIX = ".port"
 CHUNK_BYTES = 64 * 1024
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 # The loop holds no reference to a task whose client has said all while its server thinks: Python would collect it.
@@ -78,7 +78,7 @@ async def share(folder: Path, ports: list[int]) -> list[asyncio.Server]:
 async def reach(folder: Path) -> None:
     """Listen on the port of each socket, also of those that come later; never ends. A taken port is tried again."""
     servers: dict[str, asyncio.Server] = {}
-    told: set[str] = set()
+    logged: set[str] = set()
     while True:
         for socket in sockets(folder):
             if socket.name in servers:
@@ -89,10 +89,10 @@ async def reach(folder: Path) -> None:
                 news = f"cannot be taken: {error}"
             else:
                 news = "leads to the sandbox"
-            if f"{socket.stem} {news}" not in told:
-                told.add(f"{socket.stem} {news}")
+            if f"{socket.stem} {news}" not in logged:
+                logged.add(f"{socket.stem} {news}")
                 print(f"bridge: 127.0.0.1:{socket.stem} {news}", flush=True)
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def listen(socket: Path) -> asyncio.Server:
@@ -102,12 +102,12 @@ async def listen(socket: Path) -> asyncio.Server:
     return await asyncio.start_server(connected, "127.0.0.1", int(socket.stem))
 
 
-async def until_told(work: Callable[[], Awaitable[object]]) -> None:
+async def until_stopped(work: Callable[[], Awaitable[object]]) -> None:
     """Do the work, and wait for the end of the container."""
-    told = asyncio.Event()
+    stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(sign, told.set)
-    doing, waiting = asyncio.ensure_future(work()), asyncio.ensure_future(told.wait())
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    doing, waiting = asyncio.ensure_future(work()), asyncio.ensure_future(stop.wait())
     await asyncio.wait({doing, waiting}, return_when=asyncio.FIRST_COMPLETED)
     if doing.done():
         doing.result()  # its error, if any, ends the container
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default=",".join(SERVERS), help="servers to start and share, comma-separated")
     options = parser.parse_args(arguments)
     if options.side == "reach":
-        asyncio.run(until_told(lambda: reach(options.folder)))
+        asyncio.run(until_stopped(lambda: reach(options.folder)))
         return 0
     # The command line, not its module: that one stands above this folder.
     sandbox = [sys.executable, "-m", "sandbox"]
@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         return code
     try:
         ports = existing_settings().ports
-        asyncio.run(until_told(lambda: share(options.folder, [ports[name] for name in options.only.split(",")])))
+        asyncio.run(until_stopped(lambda: share(options.folder, [ports[name] for name in options.only.split(",")])))
     finally:
         subprocess.run([*sandbox, "down"], check=False)
     return 0

@@ -17,7 +17,7 @@ class Server:
     :param command: Program and arguments. Secrets belong in ``environment``, never here (``ps`` shows them).
     :param is_ready: Polled until true; connection errors count as "not yet", so it may raise ``OSError``.
     :param environment: Added to a minimal environment (PATH, HOME, LANG, TMPDIR, JAVA_HOME and certificates). A
-        callable is asked at each start, after ``prepare``: for what only the servers in ``needs`` can tell.
+        callable is called at each start, after ``prepare``: for what only the servers in ``needs`` can tell.
     :param needs: Names of the servers that must be ready first.
     :param prepare: Runs before every start; idempotent (files, initdb).
     :param provision: Runs once ready, at every ``up``; idempotent (databases, topics, buckets, pools).

@@ -43,7 +43,7 @@ SECRETS = (
 
 
 class SandboxError(Exception):
-    """Something the person at the keyboard can mend; the message says how."""
+    """Something that the user can fix; the message says how."""
 
 
 def default_home() -> Path:
@@ -86,9 +86,9 @@ class Settings:
         new_secrets = {name: secrets.token_hex(20) for name in SECRETS if name not in self.secrets}
         return replace(self, ports=choose_ports(self.ports), secrets={**self.secrets, **new_secrets})
 
-    def on_free_ports(self, kept: Collection[str]) -> "Settings":
-        """Return these settings with another port wherever a port is taken, save for the names in ``kept``."""
-        free = {name: port for name, port in self.ports.items() if name in kept or is_free(port)}
+    def on_free_ports(self, unchanged: Collection[str]) -> "Settings":
+        """Return these settings with another port where a port is taken, save for the names in ``unchanged``."""
+        free = {name: port for name, port in self.ports.items() if name in unchanged or is_free(port)}
         return replace(self, ports=choose_ports(free))
 
     def save(self) -> None:
@@ -142,7 +142,7 @@ def existing_settings() -> Settings:
 
 
 def choose_ports(stored: Mapping[str, int]) -> dict[str, int]:
-    """Keep what is stored; else take each preferred port if free, else any free one. One asked for must be free."""
+    """Keep what is stored; else take each preferred port if free, else any free one. A requested one must be free."""
     chosen: dict[str, int] = dict(stored)
     for name, preferred in PREFERRED_PORTS.items():
         if name in chosen:

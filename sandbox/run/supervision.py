@@ -139,8 +139,8 @@ class Supervision:
         return self.logs / f"{name}.log"
 
     def environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        return {"LANG": "C.UTF-8", **kept, MARK: str(self.settings.home), "PYTHONUNBUFFERED": "1"}
+        passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        return {"LANG": "C.UTF-8", **passed_on, MARK: str(self.settings.home), "PYTHONUNBUFFERED": "1"}
 
     def is_running(self, name: str) -> bool:
         try:
@@ -153,10 +153,10 @@ class Supervision:
         started = not self.is_running(server.name)
         if started:
             server.prepare()
-            asked = server.environment() if callable(server.environment) else server.environment
+            environment = server.environment() if callable(server.environment) else server.environment
             spec = {
                 "command": list(server.command),
-                "environment": {**self.environment(), **asked},
+                "environment": {**self.environment(), **environment},
                 "directory": str(server.directory or PROJECT),
                 "user": server.user,
                 "pid_file": str(self.pids / f"{server.name}.pid"),

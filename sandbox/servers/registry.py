@@ -20,7 +20,7 @@ from sandbox.servers import (
 MODULES = (postgres, ministack, kinesis, kafka, kafka_connect, kafka_rest, msk_connect, databricks)
 GROUPS = {"airflow": ("airflow_api_server", "airflow_scheduler", "airflow_dag_processor", "airflow_triggerer")}
 PORTS = {"kafka": ("kafka", "kafka_controller"), "airflow_api_server": ("airflow",)}  # the others' is named like them
-AT_ONCE = 3  # more would slow each health check down on two cores
+PARALLEL_STARTS = 3  # more would slow each health check down on two cores
 
 
 def every_server(settings: Settings) -> dict[str, Server]:
@@ -55,7 +55,7 @@ def wanted(known: dict[str, Server], names: Iterable[str]) -> list[Server]:
 
 
 def start_in_order(servers: Sequence[Server], start: Callable[[Server], None]) -> None:
-    """Call ``start`` for every server, at most ``AT_ONCE`` together and none before its needs are done."""
+    """Call ``start`` for every server, at most ``PARALLEL_STARTS`` together and none before its needs are done."""
     done: dict[str, Future[None]] = {}
 
     def start_after_needs(server: Server) -> None:
@@ -64,7 +64,7 @@ def start_in_order(servers: Sequence[Server], start: Callable[[Server], None]) -
         start(server)
 
     # In dependency order, so a worker only ever waits for one that was handed out before it: no deadlock.
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(PARALLEL_STARTS) as pool:
         for server in servers:
             done[server.name] = pool.submit(start_after_needs, server)
         for future in done.values():

@@ -14,11 +14,11 @@ PACKAGES = PROJECT / ".node"
 SECONDS = 240  # the first call of all unpacks the browser, 200 MB
 
 
-def look(*looks: dict[str, Any]) -> list[dict[str, Any]]:
-    """Load pages and return what was found in each; ``look.mjs`` says what a look may ask for."""
-    request = {"packages": str(PACKAGES), "unpacked": str(PACKAGES / "chromium"), "looks": looks}
+def visit(*pages: dict[str, Any]) -> list[dict[str, Any]]:
+    """Load pages and return what was found in each; ``visit.mjs`` says what an entry may hold."""
+    request = {"packages": str(PACKAGES), "unpacked": str(PACKAGES / "chromium"), "visits": pages}
     done = subprocess.run(
-        [str(NODE), str(Path(__file__).with_name("look.mjs"))],
+        [str(NODE), str(Path(__file__).with_name("visit.mjs"))],
         input=json.dumps(request),
         capture_output=True,
         text=True,

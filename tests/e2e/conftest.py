@@ -76,7 +76,7 @@ class Pipeline:
         """The same answers by plain SQL over the source tables."""
         return {t: normal(self.query("pinterest_source", (GOLDEN / f"{t}.sql").read_text())) for t in GOLD_TABLES}
 
-    def fates(self) -> dict[str, tuple[int, int, int, int]]:
+    def outcomes(self) -> dict[str, tuple[int, int, int, int]]:
         """Bronze, silver, duplicate and quarantined rows of the whole lake, by table; none before the first run."""
         if self.query("pinterest_warehouse", "SELECT to_regclass('audit.lake_rows')") == [(None,)]:
             return {}

@@ -1,4 +1,4 @@
-"""The whole path on the real scheduler: every row has one fate, and the answers are those of plain SQL."""
+"""The whole path on the real scheduler: every row has one outcome, and the answers are those of plain SQL."""
 
 import base64
 from typing import Any
@@ -18,11 +18,11 @@ TABLES = ("pin", "geo", "user")
 @pytest.fixture(scope="module")
 def after_hard(pipeline: Any) -> dict[str, Any]:
     """Hard rows through the source tables, and hard payloads that no table could hold straight to Kafka REST."""
-    before = pipeline.fates()
+    before = pipeline.outcomes()
     pipeline.seed("hard", HARD_ROWS, 5)
     posted = post_hard_payloads(pipeline, rows=120, seed=9)
     run_id = pipeline.run_batch()
-    return {"before": before, "posted": posted, "run_id": run_id, "fates": pipeline.fates()}
+    return {"before": before, "posted": posted, "run_id": run_id, "outcomes": pipeline.outcomes()}
 
 
 def post_hard_payloads(pipeline: Any, rows: int, seed: int) -> dict[str, int]:
@@ -52,7 +52,7 @@ def encoded(text: str) -> str:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_hard_row_ends_in_silver_in_duplicates_or_in_quarantine(after_hard: dict[str, Any], table: str) -> None:
-    bronze, silver, duplicates, quarantined = after_hard["fates"][table]
+    bronze, silver, duplicates, quarantined = after_hard["outcomes"][table]
     bronze_before = after_hard["before"].get(table, (0, 0, 0, 0))[0]
 
     assert bronze - bronze_before == HARD_ROWS + after_hard["posted"][table]
@@ -64,7 +64,7 @@ def test_each_quarantined_row_has_a_reason(pipeline: Any, after_hard: dict[str, 
     reasons = dict(pipeline.query("pinterest_warehouse", "SELECT table_name, quarantine_reasons FROM audit.lake_rows"))
 
     for table in TABLES:
-        assert sum(reasons[table].values()) == after_hard["fates"][table][3]
+        assert sum(reasons[table].values()) == after_hard["outcomes"][table][3]
         assert all(reasons[table])
 
 
@@ -81,15 +81,15 @@ def test_a_second_data_set_replaces_the_first_and_its_answers_are_those_of_plain
 
 
 def test_sending_again_changes_no_answer_and_counts_each_row_as_a_duplicate(pipeline: Any) -> None:
-    answers, fates = pipeline.answers(), pipeline.fates()
+    answers, outcomes = pipeline.answers(), pipeline.outcomes()
 
     pipeline.run_batch()
 
     assert pipeline.answers() == answers
-    for table, (bronze, silver, duplicates, quarantined) in pipeline.fates().items():
+    for table, (bronze, silver, duplicates, quarantined) in pipeline.outcomes().items():
         assert (bronze, silver, duplicates, quarantined) == (
-            fates[table][0] + SANE_ROWS,
-            fates[table][1],
-            fates[table][2] + SANE_ROWS,
-            fates[table][3],
+            outcomes[table][0] + SANE_ROWS,
+            outcomes[table][1],
+            outcomes[table][2] + SANE_ROWS,
+            outcomes[table][3],
         )

@@ -26,7 +26,7 @@ ENDED = {"success", "failed"}
 @pytest.fixture(scope="module")
 def days(pipeline: Any) -> tuple[str, str]:
     """A backfill's dates, over a lake that holds the whole history of the source."""
-    if not pipeline.fates() or pipeline.answers() != pipeline.golden():
+    if not pipeline.outcomes() or pipeline.answers() != pipeline.golden():
         pipeline.run_batch()
     first, last = pipeline.query("pinterest_source", FIVE_DAYS)[0]
     return str(first), str(last)
@@ -83,12 +83,12 @@ def test_a_day_handles_just_the_posts_of_its_interval(pipeline: Any) -> None:
         assert sent == [(expected,)], run["dag_run_id"]
 
 
-def test_runs_that_write_the_same_days_at_once_leave_the_lake_right(pipeline: Any, days: tuple[str, str]) -> None:
+def test_runs_that_write_the_same_days_in_parallel_leave_the_lake_right(pipeline: Any, days: tuple[str, str]) -> None:
     daily = max((run for run in pipeline.api.runs(BATCH_DAG) if run["run_type"] == "scheduled"), key=run_day)
     change_source(pipeline, f"country = 'Land {secrets.token_hex(3)}'", of_days(days))
     others = f"SELECT ind FROM geolocation_data WHERE timestamp < '2019-01-01' AND NOT ({of_days(days)}) ORDER BY ind"
     change_source(pipeline, f"timestamp = '{daily['data_interval_start'][:19]}'", f"ind IN ({others} LIMIT 3)")
-    before = pipeline.fates()
+    before = pipeline.outcomes()
 
     create_backfill(pipeline, days, max_active_runs=2)
     refuse_second_backfill(pipeline, days)
@@ -99,10 +99,10 @@ def test_runs_that_write_the_same_days_at_once_leave_the_lake_right(pipeline: An
 
     ids = [*states, *(run["dag_run_id"] for run in backfilled)]
     assert set(states.values()) | {run["state"] for run in backfilled} == {"success"}
-    assert most_at_once(run for run in pipeline.api.runs(BATCH_DAG) if run["dag_run_id"] in ids) == 3
+    assert most_in_parallel(run for run in pipeline.api.runs(BATCH_DAG) if run["dag_run_id"] in ids) == 3
     assert pipeline.answers() == pipeline.golden()
     sent = acknowledged(pipeline, ids)
-    for table, (bronze, silver, duplicates, quarantined) in pipeline.fates().items():
+    for table, (bronze, silver, duplicates, quarantined) in pipeline.outcomes().items():
         assert bronze == before[table][0] + sent[table] == silver + duplicates + quarantined
         assert sent[table] > 3  # the three of the daily run, and those of the five days twice
 
@@ -122,7 +122,7 @@ def clear(pipeline: Any, run_id: str) -> None:
     pipeline.api.call("POST", f"dags/{BATCH_DAG}/dagRuns/{run_id}/clear", json={"dry_run": False})
 
 
-def most_at_once(runs: Iterable[dict[str, Any]]) -> int:
+def most_in_parallel(runs: Iterable[dict[str, Any]]) -> int:
     """Return how many runs were active in the busiest moment."""
     ends = sorted(chain.from_iterable(((run["start_date"], 1), (run["end_date"], -1)) for run in runs))
     counts = [sum(step for _, step in ends[: place + 1]) for place in range(len(ends))]

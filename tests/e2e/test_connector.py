@@ -1,4 +1,4 @@
-"""Somebody changes the connector by hand and leaves out a topic: its DAG puts it right, the posts wait in Kafka."""
+"""A user changes the connector by hand and leaves out a topic: its DAG repairs it, the posts wait in Kafka."""
 
 import time
 from typing import Any
@@ -26,8 +26,8 @@ def connect(pipeline: Any) -> Any:
 
 
 def test_a_wrongly_configured_connector_is_put_right_and_no_post_is_lost(pipeline: Any, connect: Any) -> None:
-    before = pipeline.fates() or (pipeline.run_batch() and pipeline.fates())
-    right = look(connect)["connectorConfiguration"]
+    before = pipeline.outcomes() or (pipeline.run_batch() and pipeline.outcomes())
+    right = described(connect)["connectorConfiguration"]
     topics = [topic for topic in right["topics"].split(",") if topic != FORGOTTEN]
     assert len(topics) == 2
 
@@ -43,30 +43,30 @@ def test_a_wrongly_configured_connector_is_put_right_and_no_post_is_lost(pipelin
     put_right = run_connector_dag(pipeline)
 
     assert put_right["actions"] == ["update its configuration: topics"]
-    assert look(connect)["connectorConfiguration"] == right
+    assert described(connect)["connectorConfiguration"] == right
     assert pipeline.finish(run_id) == "success", failures(pipeline.api, BATCH_DAG, run_id)
     sent = "SELECT table_name, acknowledged_rows, lost_rows FROM audit.run_rows WHERE run_id = "
     for table, acknowledged, lost in pipeline.query("pinterest_warehouse", f"{sent}'{run_id}'"):
-        bronze, silver, duplicates, quarantined = pipeline.fates()[table]
+        bronze, silver, duplicates, quarantined = pipeline.outcomes()[table]
         assert bronze == before[table][0] + acknowledged == silver + duplicates + quarantined
         assert (acknowledged > 0, lost) == (True, 0)
 
 
-def look(connect: Any) -> dict[str, Any]:
+def described(connect: Any) -> dict[str, Any]:
     (found,) = connect.list_connectors()["connectors"]
     return dict(connect.describe_connector(connectorArn=found["connectorArn"]))
 
 
 def change(connect: Any, configuration: dict[str, str]) -> None:
     """Update the connector as a person at the console would, and wait until it runs with it."""
-    seen = look(connect)
+    seen = described(connect)
     connect.update_connector(
         connectorArn=seen["connectorArn"],
         currentVersion=seen["currentVersion"],
         connectorConfiguration=configuration,
     )
-    eventually(lambda: look(connect)["connectorState"] == "RUNNING", "the connector runs again", seconds=120)
-    assert look(connect)["connectorConfiguration"] == configuration
+    eventually(lambda: described(connect)["connectorState"] == "RUNNING", "the connector runs again", seconds=120)
+    assert described(connect)["connectorConfiguration"] == configuration
 
 
 def pause(pipeline: Any, is_paused: bool) -> None:

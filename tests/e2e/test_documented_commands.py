@@ -54,7 +54,7 @@ def test_a_shell_takes_over_the_variables_of_the_sandbox(pipeline: Pipeline) -> 
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_of_the_documents_runs_in_the_warehouse(pipeline: Pipeline, query: str) -> None:
-    if not pipeline.fates():
+    if not pipeline.outcomes():
         pipeline.run_batch()  # which creates the tables
 
     pipeline.query("pinterest_warehouse", query)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from sandbox.demo.report import GOLD_TABLES
-from tests.browser.chromium import look
+from tests.browser.chromium import visit
 
 PATH = "pinterest/"
 COUNTED = (
@@ -21,11 +21,11 @@ def token(pipeline: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def looks(pipeline: Any, token: str) -> list[dict[str, Any]]:
+def visits(pipeline: Any, token: str) -> list[dict[str, Any]]:
     """The page by itself, and as an entry of Airflow's own navigation."""
-    if not pipeline.fates():
+    if not pipeline.outcomes():
         pipeline.run_batch()
-    return look(
+    return visit(
         {"url": f"{pipeline.api.url}/{PATH}", "cookie": token, "open": True},
         {"url": f"{pipeline.api.url}/plugin/pinterest", "cookie": token, "frame": "Pinterest pipeline"},
     )
@@ -43,23 +43,23 @@ def test_without_a_session_there_is_nothing_to_see(pipeline: Any, path: str) -> 
     assert httpx.get(url, timeout=30, headers={"Authorization": "Bearer nonsense"}).status_code in {401, 403}
 
 
-def test_the_rows_of_the_newest_run_are_those_of_the_books(pipeline: Any, looks: list[dict[str, Any]]) -> None:
+def test_the_rows_of_the_newest_run_are_the_reconciled_ones(pipeline: Any, visits: list[dict[str, Any]]) -> None:
     run_id = pipeline.query(
         "pinterest_warehouse", "SELECT run_id FROM audit.run_rows ORDER BY recorded_at DESC LIMIT 1"
     )[0][0]
-    books = pipeline.query(
+    counts = pipeline.query(
         "pinterest_warehouse", f"SELECT table_name, {COUNTED} FROM audit.run_rows WHERE run_id = '{run_id}'"
     )
-    shown = next(rows for caption, rows in looks[0]["tables"].items() if f"Rows of run {run_id};" in caption)
+    shown = next(rows for caption, rows in visits[0]["tables"].items() if f"Rows of run {run_id};" in caption)
 
-    assert looks[0]["runs"][0] == run_id
-    assert {tuple(str(cell) for cell in row) for row in books} <= numbers(shown)
-    assert len(books) == 3
+    assert visits[0]["runs"][0] == run_id
+    assert {tuple(str(cell) for cell in row) for row in counts} <= numbers(shown)
+    assert len(counts) == 3
 
 
 @pytest.mark.parametrize("table", GOLD_TABLES)
-def test_each_answer_is_that_of_the_warehouse(pipeline: Any, looks: list[dict[str, Any]], table: str) -> None:
-    shown = next(rows[1:] for caption, rows in looks[0]["tables"].items() if f"(gold.{table})" in caption)
+def test_each_answer_is_that_of_the_warehouse(pipeline: Any, visits: list[dict[str, Any]], table: str) -> None:
+    shown = next(rows[1:] for caption, rows in visits[0]["tables"].items() if f"(gold.{table})" in caption)
     expected = pipeline.query("pinterest_warehouse", f"SELECT * FROM gold.{table}")
 
     assert expected
@@ -76,24 +76,24 @@ def written(cell: str) -> str:
         return cell
 
 
-def test_the_state_of_batch_and_connector_is_seen_at_once(looks: list[dict[str, Any]]) -> None:
-    tiles = looks[0]["tiles"]
+def test_the_state_of_batch_and_connector_is_seen_first(visits: list[dict[str, Any]]) -> None:
+    tiles = visits[0]["tiles"]
 
     assert set(tiles) == {"Answers", "Batch", "Connector", "Stream"}
-    assert "pinterest_daily_batch" in looks[0]["text"]
-    assert not looks[0]["notices"]
+    assert "pinterest_daily_batch" in visits[0]["text"]
+    assert not visits[0]["notices"]
 
 
-def test_it_opens_from_airflows_navigation(pipeline: Any, looks: list[dict[str, Any]]) -> None:
+def test_it_opens_from_airflows_navigation(pipeline: Any, visits: list[dict[str, Any]]) -> None:
     views = [view for plugin in pipeline.api.pages("plugins", "plugins") for view in plugin["external_views"]]
 
     assert {"Pinterest pipeline"} <= {view["name"] for view in views if view["nav_top_level"]}
-    assert set(looks[1]["tiles"]) == set(looks[0]["tiles"])
+    assert set(visits[1]["tiles"]) == set(visits[0]["tiles"])
 
 
-def test_nothing_fails_on_the_way_and_no_other_host_is_asked(pipeline: Any, looks: list[dict[str, Any]]) -> None:
-    assert looks[0]["console"] == []
-    assert [request for request in looks[0]["requests"] if not request.startswith(pipeline.api.url)] == []
+def test_nothing_fails_on_the_way_and_no_other_host_is_requested(pipeline: Any, visits: list[dict[str, Any]]) -> None:
+    assert visits[0]["console"] == []
+    assert [request for request in visits[0]["requests"] if not request.startswith(pipeline.api.url)] == []
 
 
 def test_tasks_are_linked_to_what_they_work_on(pipeline: Any) -> None:

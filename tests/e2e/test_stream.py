@@ -65,7 +65,7 @@ class Stream:
                 iterator = page.get("NextShardIterator") if page["MillisBehindLatest"] else None
         return count
 
-    def fates(self, table: str) -> tuple[int, int, int]:
+    def outcomes(self, table: str) -> tuple[int, int, int]:
         """Rows, duplicates, and quarantined records, by plain SQL."""
         query = self.pipeline.query
         ((rows,),) = query("pinterest_warehouse", f'SELECT count(*) FROM stream."{table}"')
@@ -100,7 +100,7 @@ class Stream:
         return [run for run in self.pipeline.api.runs(SUPERVISOR) if run["state"] in states]
 
     def request(self, **params: bool) -> None:
-        """Trigger the supervisor with params, and wait until that run has done what it was asked."""
+        """Trigger the supervisor with params, and wait until that run has done what they request."""
         run_id = self.pipeline.api.trigger(SUPERVISOR, params)
 
         def launched() -> str | None:
@@ -181,7 +181,7 @@ def test_a_killed_stream_is_replaced_by_exactly_one_and_every_record_is_accounte
     print(f"replaced after {replaced:.1f} s, watched after {time.monotonic() - killed:.1f} s")
 
     eventually(lambda: stream.whole_posts(first, 2 * POSTS) == 2 * POSTS, "all posts are committed", seconds=240)
-    eventually(lambda: all(adds_up(stream, table) for table in TABLES), "the books balance", seconds=60)
+    eventually(lambda: all(adds_up(stream, table) for table in TABLES), "the counts match", seconds=60)
     assert stream.active_runs() == [after]
     assert len(stream.supervisor_runs("running")) == 1
     assert replaced < REPLACED_WITHIN_SECONDS
@@ -200,7 +200,7 @@ def watches(stream: Stream, run_id: int) -> bool:
 
 def adds_up(stream: Stream, table: str) -> bool:
     """Records = rows + duplicates + quarantined, records counted by boto3 and the rest by SQL."""
-    rows, duplicates, quarantined = stream.fates(table)
+    rows, duplicates, quarantined = stream.outcomes(table)
     return stream.record_count(table) == rows + duplicates + quarantined and quarantined >= 2
 
 

@@ -1,4 +1,4 @@
-"""The bridge between containers: bytes go both ways, through a socket in a folder, to whoever listens on 127.0.0.1."""
+"""The bridge between containers: bytes go both ways, through a socket in a folder, to a server on 127.0.0.1."""
 
 import asyncio
 import contextlib
@@ -72,7 +72,7 @@ def test_many_talk_at_once(run):
         return answers
 
     async def collect():
-        """What is only held by itself is taken away at a time that nobody chooses: here at once."""
+        """What is only held by itself is taken away at an unknown time: here immediately."""
         while True:
             gc.collect()
             await asyncio.sleep(0)

@@ -45,7 +45,7 @@ def run_of(results: dict[str, str], graph: dict[str, list[str]] = CHAIN, **field
     ],
 )
 def test_run_if(run_if, results, expected):
-    assert rules.verdict(run_if, results) == expected
+    assert rules.decision_of(run_if, results) == expected
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_continuous_job_has_no_dependencies_and_no_retries():
             check_continuous({"continuous": {"pause_status": "PAUSED"}, "tasks": [task("a"), broken]})
 
 
-def test_a_cluster_is_told_by_its_specification_however_templates_rendered_it():
+def test_a_cluster_is_identified_by_its_specification_however_templates_rendered_it():
     spec = {"spark_version": "18.x", "num_workers": 0, "custom_tags": {"use": "batch"}}
 
     assert cluster_id_of(spec) == cluster_id_of({**spec, "num_workers": "0", "policy_id": None})

@@ -1,4 +1,4 @@
-"""What the sandbox's Kafka is told, the plugin's build, and the connector's file, without a server."""
+"""How the sandbox's Kafka is configured, the plugin's build, and the connector's file, without a server."""
 
 import json
 import shutil
@@ -73,9 +73,12 @@ def filled(value):
     ],
 )
 def test_every_address_is_loopback(settings, server, addresses):
-    told = {"kafka": kafka.properties(settings, Path("/data")), "kafka_connect": kafka_connect.properties(settings)}
+    configured = {
+        "kafka": kafka.properties(settings, Path("/data")),
+        "kafka_connect": kafka_connect.properties(settings),
+    }
 
-    assert {name: value for name, value in told[server].items() if "127.0.0.1" in value} == addresses
+    assert {name: value for name, value in configured[server].items() if "127.0.0.1" in value} == addresses
 
 
 def test_no_credential_stands_in_a_command_line(settings):

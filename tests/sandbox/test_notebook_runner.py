@@ -129,7 +129,7 @@ def test_a_missing_secret_is_named(run):
     assert "scope: pinterest and key: other" in run("dbutils.secrets.get('pinterest', 'other')").error
 
 
-def test_spark_is_asked_for_only_by_cells_that_use_it(run, host: FakeHost):
+def test_spark_is_started_only_by_cells_that_use_it(run, host: FakeHost):
     run("x = 1", "def f():\n    return x")
     assert host.sessions == 0
 
@@ -137,7 +137,7 @@ def test_spark_is_asked_for_only_by_cells_that_use_it(run, host: FakeHost):
     assert host.sessions == 1
 
 
-def test_a_sql_cell_is_shown_and_kept_for_the_next_cell(run, host: FakeHost):
+def test_a_sql_cell_is_shown_and_stored_for_the_next_cell(run, host: FakeHost):
     outcome = run("# MAGIC %sql\n# MAGIC SELECT 1\n# MAGIC FROM t", "dbutils.notebook.exit(_sqldf)")
 
     assert outcome.result == "rows of SELECT 1\nFROM t"
@@ -174,7 +174,7 @@ def test_a_notebook_works_in_its_folder_and_imports_from_it(run, tmp_path: Path)
     assert str(tmp_path) not in sys.path
 
 
-def test_changed_workspace_modules_are_imported_anew(tmp_path: Path, monkeypatch):
+def test_changed_workspace_modules_are_imported_again(tmp_path: Path, monkeypatch):
     package = tmp_path / "fresh_package"
     package.mkdir()
     (package / "__init__.py").write_text("")

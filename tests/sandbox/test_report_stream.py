@@ -51,7 +51,7 @@ def changed(**of_pin):
 @pytest.mark.parametrize(
     ("stream", "expected"),
     [
-        pytest.param(STREAM, True, id="every record has a fate"),
+        pytest.param(STREAM, True, id="every record has an outcome"),
         pytest.param(changed(put=7), False, id="a record is missing"),
         pytest.param(changed(put=5), True, id="Kinesis has forgotten one"),
         pytest.param(changed(committed=2), False, id="a row is missing"),

@@ -58,7 +58,7 @@ def test_another_seed_gives_another_data_set(mode: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("rows", [0, 1, 2, 3, 13, 100, 999])
-def test_any_number_of_rows_has_one_row_a_table_for_each_id_in_turn(mode: str, rows: int) -> None:
+def test_any_number_of_rows_has_one_row_a_table_for_each_id_in_order(mode: str, rows: int) -> None:
     posts = list(generate(mode, rows, 1))
 
     assert [(post.pin[0], post.geo[0], post.user[0]) for post in posts] == [(i, i, i) for i in range(rows)]

@@ -121,7 +121,7 @@ def test_bad_arguments_end_with_one_line_that_names_them(capsys, arguments: list
     assert complaint in capsys.readouterr().err.strip().splitlines()[-1]
 
 
-def test_a_database_out_of_reach_is_said_with_the_cure(tmp_path) -> None:
+def test_a_database_out_of_reach_is_reported_with_the_remedy(tmp_path) -> None:
     nowhere = Settings(home=tmp_path, ports={"postgres": 1}, secrets={"postgres_password": "x"})
 
     with pytest.raises(SandboxError, match="sandbox up --only postgres"):

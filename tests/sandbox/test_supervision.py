@@ -1,4 +1,4 @@
-"""Ports that others take, servers that are new, processes that nobody fetches: without starting a real stand-in."""
+"""Ports that others take, servers that are new, processes without a parent: without starting a real stand-in."""
 
 import os
 import socket
@@ -51,7 +51,7 @@ def test_a_stopped_server_moves_from_a_port_that_another_program_took(settings, 
     assert f"port {taken_port} is taken: kafka_rest moves to {moved.ports['kafka_rest']}" in capsys.readouterr().out
 
 
-def test_a_port_that_was_asked_for_by_name_is_not_exchanged(settings, taken_port, monkeypatch):
+def test_a_port_that_was_requested_by_name_is_not_exchanged(settings, taken_port, monkeypatch):
     monkeypatch.setenv("PINTEREST_SANDBOX_PORT_KAFKA_REST", str(taken_port))
 
     with pytest.raises(SandboxError, match=f"Port {taken_port} for kafka_rest is taken"):
@@ -114,9 +114,9 @@ def test_a_second_up_waits_for_the_first_and_both_find_one_server(tmp_path):
             )
             for _ in range(3)
         ]
-        told = [(process.communicate(timeout=120)[0].decode(), process.returncode) for process in starting]
+        printed = [(process.communicate(timeout=120)[0].decode(), process.returncode) for process in starting]
 
-        assert [code for _, code in told] == [0, 0, 0], told
-        assert sorted("postgres" in text for text, _ in told) == [False, False, True], told
+        assert [code for _, code in printed] == [0, 0, 0], printed
+        assert sorted("postgres" in text for text, _ in printed) == [False, False, True], printed
     finally:
         subprocess.run([*sandbox, "down"], env=environment, check=True, timeout=120)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from sandbox.data.source.hard import spoilt
+from sandbox.data.source.hard import corrupted
 from sandbox.data.source.posters import FIRST_POST, Posters
 from sandbox.data.source.posts import categories, pin_row
 from sandbox.data.source.schema import Post
@@ -29,7 +29,7 @@ def generate(mode: str, rows: int, seed: int) -> Iterator[Post]:
     if not 0 <= rows <= MOST_ROWS:
         raise ValueError(f"rows must be 0 to {MOST_ROWS}, got {rows}.")
     posts = whole_posts(mode, rows, seed)
-    return spoilt(posts, seed) if mode == "hard" else posts
+    return corrupted(posts, seed) if mode == "hard" else posts
 
 
 def whole_posts(mode: str, rows: int, seed: int) -> Iterator[Post]:
@@ -37,7 +37,7 @@ def whole_posts(mode: str, rows: int, seed: int) -> Iterator[Post]:
     random, times = stream(seed, "posts"), stream(seed, "times")
     for number, (vocabulary, owner) in enumerate(zip(categories(rows), posters.of_posts(), strict=True)):
         poster = posters.get(owner)
-        earliest = max(FIRST_POST, poster.date_joined)  # nobody posts before joining
+        earliest = max(FIRST_POST, poster.date_joined)  # no user posts before joining
         seconds = (LAST_POST - earliest) // timedelta(seconds=1)
         posted = earliest + timedelta(seconds=int(times.random() * (seconds + 1)))
         yield Post(

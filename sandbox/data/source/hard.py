@@ -30,7 +30,7 @@ FOLLOWER_COUNTS: tuple[Choice, ...] = (
     # no numbers: a defect, but the row stays
     *(None, "", "   ", "12 thousand", "-5", "+5", "1.2.3k", "k", "12.", "1e3", "5kk", "10 %", "١٢k", "１２", "NaN"),
     "12k\u200b",
-    # no data, and texts that only look like the sentinel
+    # no data, and texts that only resemble the sentinel
     *("User Info Error", " User  Info Error ", "user info error", "User Info Error."),
 )
 TITLES: tuple[Choice, ...] = (
@@ -81,12 +81,12 @@ HARD: dict[str, dict[str, tuple[float, tuple[Choice, ...]]]] = {  # per table an
 }
 
 
-def spoilt(posts: Iterator[Post], seed: int) -> Iterator[Post]:
+def corrupted(posts: Iterator[Post], seed: int) -> Iterator[Post]:
     """Replace values here and there, independently in each column; ids stay."""
     random = stream(seed, "hard")
     plans = {table: plan(table) for table in TABLES}
     for post in posts:
-        yield Post(*(spoil(random, row, plans[table]) for table, row in zip(TABLES, post, strict=True)))
+        yield Post(*(corrupt(random, row, plans[table]) for table, row in zip(TABLES, post, strict=True)))
 
 
 def plan(table: str) -> list[tuple[int, float, tuple[Choice, ...]]]:
@@ -94,7 +94,7 @@ def plan(table: str) -> list[tuple[int, float, tuple[Choice, ...]]]:
     return [(columns.index(column), rate, choices) for column, (rate, choices) in HARD[table].items()]
 
 
-def spoil(random: Random, row: Row, changes: list[tuple[int, float, tuple[Choice, ...]]]) -> Row:
+def corrupt(random: Random, row: Row, changes: list[tuple[int, float, tuple[Choice, ...]]]) -> Row:
     values = list(row)
     for place, rate, choices in changes:
         if random.random() < rate:

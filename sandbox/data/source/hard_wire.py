@@ -35,10 +35,10 @@ def text_of(message: object) -> str:
 def changed(**changes: object) -> Spoiler:
     """Return a spoiler that sets fields (``key`` stands for the table's own key)."""
 
-    def spoil(message: Message, key: str, _: Random) -> str:
+    def corrupt(message: Message, key: str, _: Random) -> str:
         return text_of(message | {key if name == "key" else name: value for name, value in changes.items()})
 
-    return spoil
+    return corrupt
 
 
 def truncated(message: Message, _: str, random: Random) -> str:
@@ -95,8 +95,8 @@ KINDS: dict[str, tuple[tuple[str, ...], str, Spoiler]] = {  # name: tables, outc
 # fmt: on
 
 
-def hard_payloads(seed: int, rows: int, spoilt_part: float = 0.3) -> Iterator[Payload]:
-    """Yield three payloads a post (pin, geo, user), spoilt at random, and sometimes one of them again.
+def hard_payloads(seed: int, rows: int, corrupt_part: float = 0.3) -> Iterator[Payload]:
+    """Yield three payloads a post (pin, geo, user), corrupted at random, and sometimes one of them again.
 
     The rows underneath are ``sane``, so that a ``fit`` payload is fit; every kind occurs before any occurs by chance,
     given rows enough (about 35). The text of some is no JSON: post it as text, never parse it first.
@@ -105,20 +105,20 @@ def hard_payloads(seed: int, rows: int, spoilt_part: float = 0.3) -> Iterator[Pa
     waiting = {table: [name for name, (tables, *_) in KINDS.items() if table in tables] for table in ANY}
     for post in generate("sane", rows, seed):
         for table, row in zip(TABLES, post, strict=True):
-            payload = spoilt_payload(random, table, wire_object(table, row), waiting[table], spoilt_part)
+            payload = corrupt_payload(random, table, wire_object(table, row), waiting[table], corrupt_part)
             yield payload
             if payload.kind == "fit" and random.random() < 0.05:
                 yield payload._replace(kind="sent_again", outcome="duplicate")
 
 
-def spoilt_payload(random: Random, table: str, message: Message, waiting: list[str], spoilt_part: float) -> Payload:
+def corrupt_payload(random: Random, table: str, message: Message, waiting: list[str], corrupt_part: float) -> Payload:
     key = TABLES[table].key
     post = str(message[key])
     if waiting:
         kind = waiting.pop()
-    elif random.random() < spoilt_part:
+    elif random.random() < corrupt_part:
         kind = pick(random, [name for name, (tables, *_) in KINDS.items() if table in tables])
     else:
         return Payload(table, post, text_of(message), "fit", "silver")
-    _, outcome, spoil = KINDS[kind]
-    return Payload(table, post, spoil(message, key, random), kind, outcome)
+    _, outcome, corrupt = KINDS[kind]
+    return Payload(table, post, corrupt(message, key, random), kind, outcome)

@@ -77,7 +77,7 @@ def curve(heaviest: int, flatness: int, posters: int) -> array[int]:
 
 
 class Posters:
-    """Posters of one data set, each worked out when asked for: memory holds eight bytes a post, not the posters."""
+    """Posters of one data set, each computed when requested: memory holds eight bytes a post, not the posters."""
 
     def __init__(self, mode: str, rows: int, seed: int) -> None:
         self.seed, self.rows = seed, rows

@@ -1,4 +1,4 @@
-"""The three source tables and how a row of them looks on the wire (data contract, section 1)."""
+"""The three source tables and the form of their rows on the wire (data contract, section 1)."""
 
 import json
 from dataclasses import dataclass

@@ -121,7 +121,7 @@ def variable(settings: Settings) -> str:
 
 
 def secrets_manager(settings: Settings) -> str:
-    """Return the secrets that ``SecretsManagerBackend`` looks for by default: their names, and the text of each."""
+    """Return the secrets that ``SecretsManagerBackend`` reads by default: their names, and the text of each."""
     named: dict[str, Any] = {f"airflow/connections/{name}": fields for name, fields in connections(settings).items()}
     named[f"airflow/variables/{VARIABLE}"] = pipeline_variable(settings)
     return json.dumps({name: json.dumps(value) for name, value in named.items()}, indent=2)

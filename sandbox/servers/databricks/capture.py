@@ -8,7 +8,7 @@ from sandbox.servers.databricks.dbutils import REDACTED
 
 
 class Redactor:
-    """Replaces the secret values it was told of; never told of an empty one."""
+    """Replaces the secret values that were added; an empty one is ignored."""
 
     def __init__(self) -> None:
         self._values: set[str] = set()

@@ -1,4 +1,4 @@
-"""Clusters: one warm driver process for each cluster specification, started when first needed and kept for reuse."""
+"""Clusters: one warm driver process for each cluster specification, started when first needed and reused."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from sandbox.servers.databricks.spark_session import submit_arguments
 
 log = logging.getLogger(__name__)
 KEPT_FROM_DRIVERS = frozenset({"DATABRICKS_TOKEN", "DATABRICKS_PORT"})  # a notebook needs neither
-LOOK_EVERY_SECONDS = 5.0
+CHECK_INTERVAL_SECONDS = 5.0
 
 
 @dataclass
@@ -134,9 +134,9 @@ class Clusters:
             await self.terminate(cluster, "the Databricks API of the sandbox stops")
 
     async def _watch(self) -> None:
-        """End drivers that nobody used for a while, and those that stopped answering."""
+        """End drivers that no run used for a while, and those that stopped answering."""
         while True:
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await asyncio.sleep(CHECK_INTERVAL_SECONDS)
             now = time.monotonic()
             for cluster in list(self.by_id.values()):
                 driver = cluster.driver

@@ -145,7 +145,7 @@ def main() -> None:
     sys.stdout = Output(sys.stdout, driver.logs, driver.redact)
     sys.stderr = Output(sys.stderr, driver.logs, driver.redact)
     driver.serve(sys.stdin)
-    os._exit(0)  # no waiting for notebooks that stream for ever: whoever asked for them is gone
+    os._exit(0)  # no waiting for notebooks that stream for ever: their client is gone
 
 
 if __name__ == "__main__":

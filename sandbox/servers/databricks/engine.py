@@ -128,7 +128,7 @@ class Engine:
         await asyncio.gather(*self.active.values(), return_exceptions=True)
 
     async def _drive(self, run: Run, keys: list[str]) -> None:
-        with contextlib.suppress(asyncio.CancelledError):  # our own cancel(): the state is told in close_out
+        with contextlib.suppress(asyncio.CancelledError):  # our own cancel(): close_out sets the state
             await self._wait_for_a_slot(run)
             done = {key: asyncio.Event() for key in run.tasks}
             for key in run.tasks.keys() - set(keys):
@@ -167,7 +167,7 @@ class Engine:
         self.notify()
 
     def notify(self) -> None:
-        """Wake whoever waits for the end of a run or a change of a job."""
+        """Wake what waits for the end of a run or a change of a job."""
         self.ended.set()
         self.ended = asyncio.Event()
 
@@ -189,7 +189,7 @@ class Engine:
         for need in needs:
             await done[need].wait()
         attempt = run.current[key]
-        decision = rules.verdict(task.get("run_if") or "ALL_SUCCESS", [run.current[need].result for need in needs])
+        decision = rules.decision_of(task.get("run_if") or "ALL_SUCCESS", [run.current[need].result for need in needs])
         if decision == rules.RUN:
             tried = 0
             await self._try(run, attempt)

@@ -80,8 +80,8 @@ async def reset(request: Request) -> Answer:
 async def update(request: Request) -> Answer:
     given, at = await arguments(request), services(request)
     job = find_job(at.store, given)
-    kept = {name: value for name, value in job.settings.items() if name not in (given.get("fields_to_remove") or [])}
-    store_settings(at, job, checked(merged(kept, given.get("new_settings") or {})))
+    left = {name: value for name, value in job.settings.items() if name not in (given.get("fields_to_remove") or [])}
+    store_settings(at, job, checked(merged(left, given.get("new_settings") or {})))
     return {}
 
 
@@ -95,7 +95,7 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def delete(request: Request) -> Answer:
-    """Delete a job; its active runs are cancelled, its finished ones stay to be looked at."""
+    """Delete a job; its active runs are cancelled, its finished ones stay readable."""
     given, at = await arguments(request), services(request)
     job = find_job(at.store, given)
     at.store.delete_job(job.job_id)

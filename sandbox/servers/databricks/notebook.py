@@ -166,7 +166,7 @@ def sibling(file: Path, target: str) -> Path:
     for candidate in (other, other.with_name(other.name + ".py")):
         if candidate.is_file():
             return candidate
-    raise FileNotFoundError(f"Notebook not found: {target}. It is looked for beside {file.name}, with and without .py.")
+    raise FileNotFoundError(f"Notebook not found: {target}. It was searched beside {file.name}, with and without .py.")
 
 
 def run_to_outcome(notebook: Notebook, redact: Callable[[str], str]) -> Outcome:

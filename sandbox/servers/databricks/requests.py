@@ -18,7 +18,7 @@ TRUE = frozenset({"true", "1", "yes"})
 
 @dataclass(frozen=True)
 class Services:
-    """What the endpoints work with, kept in the application's state."""
+    """What the endpoints work with, held in the application's state."""
 
     config: Config
     store: Store

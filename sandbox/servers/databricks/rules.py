@@ -12,7 +12,7 @@ RUN = "RUN"
 NOT_FAILED = frozenset({"SUCCESS", "EXCLUDED"})
 TASK_FAILED = "Workload failed, see run output for details"
 ALSO_SKIPPED = " This caused all downstream tasks to get skipped."
-HEALTHY_AFTER_MS = 60_000  # a continuous run that lived this long starts the back-off anew
+HEALTHY_AFTER_MS = 60_000  # a continuous run that lived this long resets the back-off
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def downstream(tasks: Mapping[str, Mapping[str, Any]], keys: Iterable[str]) -> s
     return found
 
 
-def verdict(run_if: str, results: list[str]) -> str:
+def decision_of(run_if: str, results: list[str]) -> str:
     """Say whether a task runs, given its upstream results: ``RUN``, ``UPSTREAM_FAILED`` or ``EXCLUDED``."""
     failed = [result for result in results if result not in NOT_FAILED]
     succeeded = "SUCCESS" in results
@@ -90,12 +90,12 @@ def result_of(run: Run, attempts: list[Attempt]) -> State:
     """A run succeeds if all its leaf tasks did; its message names the first task that failed."""
     inner = {key for task in run.tasks.values() for key in upstream(task)}
     failed = [attempt for attempt in attempts if attempt.result not in NOT_FAILED]
-    culprits = [attempt for attempt in failed if attempt.result != "UPSTREAM_FAILED"]
+    root_causes = [attempt for attempt in failed if attempt.result != "UPSTREAM_FAILED"]
     if not failed:
         return State("TERMINATED", "SUCCESS", "", "SUCCESS")
     if all(attempt.task_key in inner for attempt in failed):
         return State("TERMINATED", "SUCCESS_WITH_FAILURES", "", "SUCCESS_WITH_FAILURES")
-    first = (culprits or failed)[0]
+    first = (root_causes or failed)[0]
     message = f"Task {first.task_key} failed with message: {first.message.rstrip('.')}."
     if any(attempt.result == "UPSTREAM_FAILED" for attempt in failed):
         message += ALSO_SKIPPED

@@ -66,7 +66,7 @@ def group_of(run_id: int) -> str:
 def build(app_name: str) -> Any:
     """Build the session as the project does; a workspace without ``pinterest_spark`` gets a plain one."""
     try:
-        from pinterest_spark.session import build_session  # noqa: PLC0415 - only on the driver, and only when asked
+        from pinterest_spark.session import build_session  # noqa: PLC0415 - only on the driver, and only when needed
     except ModuleNotFoundError as error:
         if error.name not in ("pinterest_spark", "pinterest_spark.session"):
             raise

@@ -45,7 +45,7 @@ class Store:
         return int(rows.fetchone()[0])
 
     def save_run(self, run: Run, token: str = "") -> None:
-        """Store a run and, in the same transaction, the idempotency token that asked for it."""
+        """Store a run and, in the same transaction, the idempotency token of its request."""
         self.runs[run.run_id] = run
         self.database.execute("BEGIN")
         self.database.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (run.run_id, json.dumps(run.as_dict())))

@@ -128,12 +128,12 @@ def history_json(run: Run) -> list[dict[str, Any]]:
 
 
 def task_run_json(config: Config, run: Run, attempt: Attempt) -> dict[str, Any]:
-    """Return a task run as a run of its own, which runs/get and get-output do when asked by a task's run id."""
+    """Return a task run as a run of its own, which runs/get and get-output do for a task's run id."""
     shown = attempt_json(config, run, attempt)
-    kept = run_json(config, run, expand=False)
+    whole = run_json(config, run, expand=False)
     task = {name: value for name, value in shown.items() if name not in ("depends_on", "task_key", "run_if")}
     return {
-        **kept,
+        **whole,
         **task,
         "original_attempt_run_id": attempt.original_attempt_run_id,
         "cluster_spec": cluster_spec(run.settings, run.tasks[attempt.task_key]),

@@ -122,7 +122,7 @@ def answers(settings: Settings) -> bool:
 def create_topics(settings: Settings, topics: Mapping[str, int]) -> None:
     """Create the topics (name to partitions) that are not there yet."""
     wanted = [NewTopic(name, num_partitions=partitions, replication_factor=1) for name, partitions in topics.items()]
-    client = admin(settings)  # held until every answer is in: its end cancels what it was asked
+    client = admin(settings)  # held until every answer is in: its end cancels its pending requests
     for name, created in client.create_topics(wanted, operation_timeout=15).items():
         try:
             created.result(timeout=30)

@@ -75,7 +75,7 @@ class Delivery:
         self._loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self._loop.create_future()
 
-    def settle(self, index: int, outcome: Outcome) -> None:
+    def record(self, index: int, outcome: Outcome) -> None:
         self.outcomes[index] = outcome
         with self._lock:
             self._missing -= 1
@@ -85,9 +85,9 @@ class Delivery:
 
     def report(self, index: int, error: KafkaError | None, message: Message) -> None:
         if error is None:
-            self.settle(index, Outcome(message.partition(), message.offset(), None, None))
+            self.record(index, Outcome(message.partition(), message.offset(), None, None))
         else:
-            self.settle(index, refusal(error))
+            self.record(index, refusal(error))
 
     def _finish(self) -> None:
         if not self.done.done():  # the client may have hung up, which cancels it
@@ -139,7 +139,7 @@ class Broker:
         producer = self._producer
         for index, (key, value, partition) in enumerate(records):
             if partition is not None and partition >= partition_count:
-                delivery.settle(index, refusal(KafkaError(KafkaError._UNKNOWN_PARTITION)))
+                delivery.record(index, refusal(KafkaError(KafkaError._UNKNOWN_PARTITION)))
                 continue
             try:
                 producer.produce(
@@ -150,13 +150,13 @@ class Broker:
                     on_delivery=partial(delivery.report, index),
                 )
             except BufferError:
-                delivery.settle(index, refusal(KafkaError(KafkaError._QUEUE_FULL)))
+                delivery.record(index, refusal(KafkaError(KafkaError._QUEUE_FULL)))
             except KafkaException as error:
-                delivery.settle(index, refusal(error.args[0]))
+                delivery.record(index, refusal(error.args[0]))
         await delivery.done
         outcomes = [outcome for outcome in delivery.outcomes if outcome is not None]
         if any(outcome.error_code == RETRIABLE_KAFKA_ERROR for outcome in outcomes):
-            self._partition_counts.pop(topic, None)  # it may have been deleted: look again before the next request
+            self._partition_counts.pop(topic, None)  # it may have been deleted: the next request reads it again
         return outcomes
 
     async def metadata(self) -> ClusterMetadata:

@@ -10,7 +10,7 @@ from sandbox.servers.ministack import answers
 
 PACKAGE = PROJECT / ".node" / "node_modules" / "kinesis-local"
 PRELOAD = Path(__file__).with_name("node") / "preload.cjs"
-ANY_PORT = "0"  # its TLS listener cannot be switched off, and nobody uses it
+ANY_PORT = "0"  # its TLS listener cannot be switched off, and no client uses it
 
 
 def server(settings: Settings) -> Server:

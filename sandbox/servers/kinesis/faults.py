@@ -10,7 +10,7 @@ takes a JSON list of rules in place of the earlier ones, ``GET /_faults`` says w
 - ``code``: of ``fail_records`` and ``throttle``; ``ProvisionedThroughputExceededException`` where it is left out
 - ``indexes``, ``every`` (n: the n-th, the 2n-th …) or ``partition_keys``: which records fail; they are not forwarded
 - ``seconds``: how long ``delay`` waits before it forwards
-- ``when``: ``before`` (default) or ``after`` Kinesis has done what was asked; after makes the outcome ambiguous
+- ``when``: ``before`` (default) or ``after`` Kinesis has done what was requested; after makes the outcome ambiguous
 
 The first rule that fits a call applies, alone. A call of an upstream that is gone is cut too.
 """
@@ -158,13 +158,13 @@ class Proxy:
             case _:
                 return await self.fail_records(rule, request, orjson.loads(body))
 
-    async def fail_records(self, rule: Rule, request: Request, asked: dict[str, Any]) -> Response:
-        """Forward the records that the rule spares, and put their results where they were asked for."""
-        records = asked["Records"]
+    async def fail_records(self, rule: Rule, request: Request, request_body: dict[str, Any]) -> Response:
+        """Forward the records that the rule spares, and put their results where they were requested."""
+        records = request_body["Records"]
         spared = [record for index, record in enumerate(records) if not rule.fails(index, record)]
         answered: dict[str, Any] = {"FailedRecordCount": 0, "Records": []}
         if spared:
-            answer = await self.forward(request, orjson.dumps({**asked, "Records": spared}))
+            answer = await self.forward(request, orjson.dumps({**request_body, "Records": spared}))
             if answer.status_code != httpx.codes.OK:
                 return answer
             answered = orjson.loads(answer.body)
@@ -177,8 +177,8 @@ class Proxy:
     async def forward(self, request: Request, body: bytes) -> Response:
         headers = {name: value for name, value in request.headers.items() if name not in NOT_FORWARDED}
         answer = await self.client.request(request.method, request.url.path, content=body, headers=headers)
-        kept = {name: value for name, value in answer.headers.items() if name not in NOT_FORWARDED}
-        return Response(answer.content, answer.status_code, kept)
+        headers = {name: value for name, value in answer.headers.items() if name not in NOT_FORWARDED}
+        return Response(answer.content, answer.status_code, headers)
 
 
 def message_of(code: str) -> str:

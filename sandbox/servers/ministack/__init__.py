@@ -51,7 +51,7 @@ def server(settings: Settings) -> Server:
 
 
 def remove_foreign_state(folder: Path) -> None:
-    """Delete what an earlier ministack kept of services that are not served: it restores any state file it finds."""
+    """Delete the state of services that are not served: ministack restores any state file that it finds."""
     for file in folder.glob("*.json"):
         if file.stem not in STATE_FILES:
             file.unlink()
@@ -84,7 +84,7 @@ def client(settings: Settings, service: str) -> Any:
 
 
 def create_resources(settings: Settings) -> None:
-    """The lake's bucket, one to deploy to, and the warehouse's URL as a secret for whoever reads it from there."""
+    """The lake's bucket, one to deploy to, and the warehouse's URL as a secret for clients that read it from there."""
     s3 = client(settings, "s3")
     for bucket in {BUCKET, DEPLOY_BUCKET} - {bucket["Name"] for bucket in s3.list_buckets().get("Buckets", [])}:
         s3.create_bucket(Bucket=bucket)

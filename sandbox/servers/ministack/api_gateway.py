@@ -2,7 +2,7 @@
 
 What ministack's gateway does (read in its source, 1.5.33): every request header except Host and Content-Length
 reaches the proxy, ``x-api-key`` included; of the answer's headers none comes back (a Retry-After is lost, Content-Type
-is always ``application/json``, since it looks for that name in title case only), while status and body are the proxy's.
+is always ``application/json``, since it reads that name in title case only), while status and body are the proxy's.
 A proxy that is down is a 500 here and a 504 in AWS. It has no payload quota; the proxy refuses more than API Gateway's
 10 MB itself. It opens a connection to the proxy for every request, in a thread of its own: about 4 ms.
 """

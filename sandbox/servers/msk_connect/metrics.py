@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 5  # the services' own is 60
 CLUSTER_NAME = "pinterest-sandbox"
-# Not while a connector comes up: the minimum over a minute would call it sick for that long after.
+# Not while a connector comes up: the minimum over a minute would call it unhealthy for that long after.
 MEASURED_STATES = frozenset({"RUNNING", "FAILED", "PAUSED"})
 
 Datum = dict[str, Any]

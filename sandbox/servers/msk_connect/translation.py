@@ -1,4 +1,4 @@
-"""Pure decisions: what a request may say, what the Connect worker is told, and what its status means."""
+"""Pure decisions: what a request may say, what is sent to the Connect worker, and what its status means."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -21,7 +21,7 @@ REQUIRED_TO_CREATE = (
 )
 REQUIRED_PROPERTIES = ("connector.class", "tasks.max")
 UPDATES = {"capacity": "UPDATE_WORKER_SETTING", "connectorConfiguration": "UPDATE_CONNECTOR_CONFIGURATION"}
-UNSETTLED_TASKS = frozenset({"UNASSIGNED", "RESTARTING"})
+PENDING_TASKS = frozenset({"UNASSIGNED", "RESTARTING"})
 CHANGEABLE_STATES = frozenset({"RUNNING", "FAILED"})
 INVALID_CONFIGURATION = "InvalidInput.InvalidConnectorConfiguration"
 UNKNOWN_ERROR = "UnknownError.Unknown"
@@ -113,7 +113,7 @@ def progress(status: Mapping[str, Any] | None) -> Progress:
     if status["connector"]["state"] == "FAILED":
         return Progress.FAILED
     tasks = [task["state"] for task in status["tasks"]]
-    if status["connector"]["state"] in UNSETTLED_TASKS or not tasks or UNSETTLED_TASKS.intersection(tasks):
+    if status["connector"]["state"] in PENDING_TASKS or not tasks or PENDING_TASKS.intersection(tasks):
         return Progress.PENDING
     return Progress.UP
 

@@ -102,12 +102,12 @@ def test_a_notebook_that_does_not_exist_fails_its_task_at_once(client):
 
 def test_repair_runs_the_failed_task_and_what_depends_on_it(client, databricks_api, finished):
     good = databricks_api.notebook("good", "dbutils.notebook.exit('ok')")
-    mended = databricks_api.notebook("mended", "raise ValueError('not yet')")
+    repaired = databricks_api.notebook("repaired", "raise ValueError('not yet')")
     submitted = client.jobs.submit(
-        run_name="repaired", tasks=[notebook("a", good), notebook("b", mended, "a"), notebook("c", good, "b")]
+        run_name="repaired", tasks=[notebook("a", good), notebook("b", repaired, "a"), notebook("c", good, "b")]
     )
     first = finished(submitted.run_id)
-    databricks_api.notebook("mended", "dbutils.notebook.exit('now')")
+    databricks_api.notebook("repaired", "dbutils.notebook.exit('now')")
 
     repair = client.jobs.repair_run(first.run_id, rerun_tasks=["b"], rerun_dependent_tasks=True).response
     second = finished(first.run_id)

@@ -72,7 +72,7 @@ def test_state_outlives_a_killed_api_and_unfinished_runs_say_why_they_ended(
     job_id = client.jobs.create(
         name="kept", tasks=[Task(task_key="a", notebook_task=NotebookTask(notebook_path=good))]
     ).job_id
-    done = client.jobs.submit(tasks=[submit_task(good)], idempotency_token="kept").result()
+    done = client.jobs.submit(tasks=[submit_task(good)], idempotency_token="stored").result()
     lost = client.jobs.submit(
         tasks=[submit_task(endless), submit_task(good, "b", depends_on=[TaskDependency("a")])]
     ).run_id
@@ -84,8 +84,8 @@ def test_state_outlives_a_killed_api_and_unfinished_runs_say_why_they_ended(
     run = client.jobs.get_run(lost)
 
     assert client.jobs.get_run_output(done.tasks[0].run_id).notebook_output.result == "kept"
-    assert client.jobs.submit(tasks=[submit_task(good)], idempotency_token="kept").run_id == done.run_id
-    assert client.jobs.get(job_id).settings.name == "kept"
+    assert client.jobs.submit(tasks=[submit_task(good)], idempotency_token="stored").run_id == done.run_id
+    assert client.jobs.get(job_id).settings.name == "stored"
     assert (run.state.life_cycle_state.value, run.state.result_state.value) == ("INTERNAL_ERROR", "FAILED")
     assert "Databricks API was restarted" in run.state.state_message
     databricks_api.notebook("endless", "x = 1")
@@ -98,7 +98,7 @@ def is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"  # in a container nobody may reap an orphan
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"  # in a container no process may reap an orphan
 
 
 def test_a_run_cancelled_while_its_cluster_starts_leaves_no_process(client, databricks_api, finished):

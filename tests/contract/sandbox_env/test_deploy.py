@@ -144,7 +144,7 @@ def test_a_removed_dag_is_deleted_and_what_others_put_there_stays(s3, bucket, bu
     assert "dags/taken_over.py" in content_of(s3, bucket)
 
 
-def test_what_somebody_overwrote_is_sent_again(s3, bucket, bundle, deploy):
+def test_what_another_user_overwrote_is_sent_again(s3, bucket, bundle, deploy):
     deploy()
     s3.put_object(Bucket=bucket, Key="dags/pinterest_daily_batch.py", Body=b"edited in the console")
 

@@ -1,4 +1,4 @@
-"""MSK Connect: what the metrics say that a connector's state does not, what survives, and what is only kept."""
+"""MSK Connect: what the metrics say that a connector's state does not, what survives, and what is only stored."""
 
 import os
 import signal
@@ -59,12 +59,12 @@ def test_connectors_outlive_a_killed_service(lab):
 
     os.kill(int(PID_FILE.read_text()), signal.SIGKILL)
 
-    def look():
+    def answers():
         with suppress(httpx.TransportError):
             return httpx.get(f"{lab.environment['AWS_ENDPOINT_URL_KAFKACONNECT']}/v1/connectors").is_success
 
     time.sleep(0.5)
-    wait_until(look, 60, "MSK Connect answers again")
+    wait_until(answers, 60, "MSK Connect answers again")
     after = lab.connect.describe_connector(connectorArn=arn)
     assert after | {"ResponseMetadata": None} == before | {"ResponseMetadata": None}
 

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.browser.chromium import look
+from tests.browser.chromium import visit
 from tests.support.postgres import create_tables, fresh_database
 from tests.support.waiting import wait_until
 
@@ -106,7 +106,7 @@ def page(stand_ins: Callable[..., dict[str, str]], tmp_path_factory: pytest.Temp
 @pytest.fixture(scope="module")
 def empty(page: Page) -> dict[str, Any]:
     """The page over a warehouse without a table, as after the deployment."""
-    return look({"url": page.url})[0]
+    return visit({"url": page.url})[0]
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +115,12 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def looks(page: Page, empty: dict[str, Any], picture: Path) -> list[dict[str, Any]]:
+def visits(page: Page, empty: dict[str, Any], picture: Path) -> list[dict[str, Any]]:
     """The page over known rows: wide and light, wide and dark, as wide as a phone, and an earlier run."""
     create_tables(page.database_url)
     with psycopg.connect(page.database_url, autocommit=True) as connection:
         connection.execute(ROWS)
-    return look(
+    return visit(
         {"url": page.url, "open": True, "tabs": 14, "screenshot": str(picture)},
         {"url": page.url, "open": True, "scheme": "dark"},
         {"url": page.url, "open": True, "width": 360},
@@ -140,8 +140,8 @@ def test_a_new_warehouse_is_distinguished_from_a_broken_one(empty: dict[str, Any
     assert not [notice for notice in empty["notices"] if "warehouse" in notice]
 
 
-def test_the_numbers_are_those_of_the_warehouse(looks: list[dict[str, Any]]) -> None:
-    found = looks[0]
+def test_the_numbers_are_those_of_the_warehouse(visits: list[dict[str, Any]]) -> None:
+    found = visits[0]
 
     assert body(found, "Rows of run")[-1] == ["all", "2,000", "1,997", "3", "1,997", "1,900", "90", "7", "0"]
     assert "2,000 rows read, all counts match" in found["tiles"]["Answers"]
@@ -154,13 +154,13 @@ def test_the_numbers_are_those_of_the_warehouse(looks: list[dict[str, Any]]) -> 
     assert "4 unparsable JSON streaming-pinterest-pin" in found["text"]
 
 
-def test_an_earlier_run_can_be_chosen(looks: list[dict[str, Any]]) -> None:
-    assert looks[3]["runs"] == [HOSTILE, "first"]
-    assert body(looks[3], "Rows of run first")[-1][1] == "900"
+def test_an_earlier_run_can_be_chosen(visits: list[dict[str, Any]]) -> None:
+    assert visits[3]["runs"] == [HOSTILE, "first"]
+    assert body(visits[3], "Rows of run first")[-1][1] == "900"
 
 
-def test_hostile_text_is_shown_and_never_run(looks: list[dict[str, Any]]) -> None:
-    found = looks[0]
+def test_hostile_text_is_shown_and_never_run(visits: list[dict[str, Any]]) -> None:
+    found = visits[0]
 
     assert [HOSTILE, "5,000,000"] in body(found, "gold.top_country")
     assert len(found["samples"]) == 3
@@ -169,29 +169,31 @@ def test_hostile_text_is_shown_and_never_run(looks: list[dict[str, Any]]) -> Non
     assert (found["dialogs"], found["injected"]) == (0, 0)
 
 
-def test_nothing_is_asked_of_another_host_and_nothing_fails(page: Page, looks: list[dict[str, Any]]) -> None:
-    assert {urlsplit(request).netloc for found in looks for request in found["requests"]} == {urlsplit(page.url).netloc}
-    assert [found["console"] for found in looks] == [[], [], [], []]
+def test_no_other_host_is_requested_and_nothing_fails(page: Page, visits: list[dict[str, Any]]) -> None:
+    assert {urlsplit(request).netloc for found in visits for request in found["requests"]} == {
+        urlsplit(page.url).netloc
+    }
+    assert [found["console"] for found in visits] == [[], [], [], []]
 
 
-def test_the_keyboard_reaches_every_control_and_shows_where_it_is(looks: list[dict[str, Any]]) -> None:
-    stops = looks[0]["focus"]
+def test_the_keyboard_reaches_every_control_and_shows_where_it_is(visits: list[dict[str, Any]]) -> None:
+    stops = visits[0]["focus"]
 
     assert [stop["name"] for stop in stops[:4]] == ["skip", "live", "refresh", "run"]
     assert {"scroll", "summary"} <= {stop["name"] for stop in stops}
     assert {stop["ring"] for stop in stops} <= {"solid", "auto"}
 
 
-def test_it_is_light_or_dark_as_the_system_is(looks: list[dict[str, Any]]) -> None:
+def test_it_is_light_or_dark_as_the_system_is(visits: list[dict[str, Any]]) -> None:
     def brightness(colour: str) -> float:
         return sum(int(part) for part in colour.removeprefix("rgb(").rstrip(")").split(",")) / 3
 
-    light, dark = looks[0], looks[1]
+    light, dark = visits[0], visits[1]
     assert brightness(light["background"]) - brightness(light["color"]) > 150
     assert brightness(dark["color"]) - brightness(dark["background"]) > 150
 
 
-def test_a_picture_of_it_can_be_taken_and_one_is_in_the_documents(looks: list[dict[str, Any]], picture: Path) -> None:
+def test_a_picture_of_it_can_be_taken_and_one_is_in_the_documents(visits: list[dict[str, Any]], picture: Path) -> None:
     for taken in (picture, PROJECT / "docs" / "images" / "page.png"):
         content = taken.read_bytes()
         assert content.startswith(b"\x89PNG")
@@ -200,14 +202,14 @@ def test_a_picture_of_it_can_be_taken_and_one_is_in_the_documents(looks: list[di
 
 
 @pytest.mark.parametrize("which", [0, 2], ids=["desk", "phone"])
-def test_it_never_scrolls_sideways(looks: list[dict[str, Any]], which: int) -> None:
-    assert looks[which]["scrollWidth"] <= looks[which]["innerWidth"]
+def test_it_never_scrolls_sideways(visits: list[dict[str, Any]], which: int) -> None:
+    assert visits[which]["scrollWidth"] <= visits[which]["innerWidth"]
 
 
-def test_it_renders_and_says_why_when_the_warehouse_is_gone(page: Page, looks: list[dict[str, Any]]) -> None:
+def test_it_renders_and_says_why_when_the_warehouse_is_gone(page: Page, visits: list[dict[str, Any]]) -> None:
     page.let_in(False)
     try:
-        found = look({"url": page.url})[0]
+        found = visit({"url": page.url})[0]
     finally:
         page.let_in(True)
 

@@ -44,14 +44,14 @@ function serve({ folder, publicPort, port }) {
   }
 
   async function put(request, body) {
-    const asked = JSON.parse(body);
-    const refused = refusal(asked.Records ?? []);
+    const input = JSON.parse(body);
+    const refused = refusal(input.Records ?? []);
     if (refused) {
       return refused;
     }
     const answer = await whole(await forward(request, body));
     if (answer.status === 200) {
-      appendPut(journal, putOf(request, asked, JSON.parse(answer.body)));
+      appendPut(journal, putOf(request, input, JSON.parse(answer.body)));
       await Promise.allSettled(changes); // a shard that a record went to may be newer than the snapshot
     }
     return answer;
@@ -127,14 +127,14 @@ function refusal(records) {
 }
 
 /** Return what the journal keeps of a put: the stream's ARN, the time, the encryption, and the accepted records. */
-function putOf(request, asked, answered) {
-  const one = !asked.Records;
-  const records = one ? [asked] : asked.Records;
+function putOf(request, input, answered) {
+  const one = !input.Records;
+  const records = one ? [input] : input.Records;
   const results = one ? [answered] : answered.Records;
   const accepted = results
     .map((result, index) => [result.ShardId, result.SequenceNumber, records[index].PartitionKey, records[index].Data])
     .filter(([shardId]) => shardId);
-  return [arnOf(request, asked), Date.now() / 1000, answered.EncryptionType ?? 'NONE', accepted];
+  return [arnOf(request, input), Date.now() / 1000, answered.EncryptionType ?? 'NONE', accepted];
 }
 
 function arnOf(request, { StreamARN: arn, StreamName: name }) {

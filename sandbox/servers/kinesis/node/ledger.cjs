@@ -12,7 +12,7 @@ const EMPTY = {
 const HOUR_SECONDS = 3600;
 
 const files = (folder) => ({
-  state: path.join(folder, 'kinesis-data.json'), // kinesis-local's own: read at its start, written when told
+  state: path.join(folder, 'kinesis-data.json'), // kinesis-local's own: read at its start, written on demand
   snapshot: path.join(folder, 'snapshot.json'), // the last one that was written to its end
   journal: path.join(folder, 'journal.jsonl'), // one line a put: [stream ARN, seconds, encryption, records]
 });

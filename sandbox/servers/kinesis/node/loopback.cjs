@@ -20,8 +20,8 @@ net.Server.prototype.listen = function listenOnLoopback(...given) {
 function listenBehind(publicPort, ready) {
   const onLoopback = net.Server.prototype.listen;
   net.Server.prototype.listen = function listenElsewhere(...given) {
-    const asked = typeof given[0] === 'object' && given[0] !== null ? given[0].port : given[0];
-    if (Number(asked) !== publicPort) {
+    const wanted = typeof given[0] === 'object' && given[0] !== null ? given[0].port : given[0];
+    if (Number(wanted) !== publicPort) {
       return onLoopback.apply(this, given);
     }
     net.Server.prototype.listen = onLoopback;

@@ -1,4 +1,4 @@
-// kinesis-local writes all its state every PERSIST_INTERVAL. It is told an interval that never ends, the timer is kept
+// kinesis-local writes all its state every PERSIST_INTERVAL. Its interval never ends, the timer is held
 // here, and a snapshot is taken when a stream has changed. When the timer comes back, the state has been written.
 'use strict';
 
@@ -27,7 +27,7 @@ function parkPersistence(folder) {
   };
 }
 
-/** Take a snapshot that holds all that was done before this call, after those asked for earlier. */
+/** Take a snapshot that holds all that was done before this call, after those requested earlier. */
 function takeSnapshot() {
   last = last.then(async () => {
     const written = new Promise((resolve) => {

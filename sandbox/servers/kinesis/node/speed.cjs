@@ -1,6 +1,6 @@
 // kinesis-local 0.6.2 groups the records of a PutRecords by all that their shard holds, and so hashes every stored
 // record once for each new one: 500 took 2.3 s with 15,000 in the shard, and take 0.1 s with this. Long vectors are
-// told apart by their length, and by comparing them where that is equal.
+// distinguished by their length, and by comparing them where that is equal.
 'use strict';
 
 const Module = require('node:module');

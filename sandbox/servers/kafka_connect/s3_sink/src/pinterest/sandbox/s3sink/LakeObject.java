@@ -42,7 +42,7 @@ final class LakeObject {
         return bytes.size();
     }
 
-    /** Ends the object, which takes no line after this, and returns its bytes; asked again, the same ones. */
+    /** Ends the object, which takes no line after this, and returns its bytes; called again, the same ones. */
     byte[] close() {
         try {
             lines.close();

@@ -17,7 +17,7 @@ final class PartitionBuffer {
         this.layout = layout;
     }
 
-    /** Whether the record was taken before: asked only while Connect hands the same records over again. */
+    /** Whether the record was taken before: used only while Connect hands the same records over again. */
     boolean has(SinkRecord record) {
         return record.originalKafkaOffset() < nextOffset;
     }

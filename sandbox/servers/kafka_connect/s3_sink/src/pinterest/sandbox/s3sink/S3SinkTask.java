@@ -16,7 +16,7 @@ import org.apache.kafka.connect.sink.SinkTask;
  * the lake. After a crash or a rebalance the records since then are read, and written, again.
  *
  * <p>While S3 is away {@code put} throws {@link RetriableException}; Connect pauses the consumer and hands the same
- * records over again until they pass. What is buffered is kept meanwhile, and records already in it are passed over,
+ * records over again until they pass. What is buffered stays meanwhile, and records already in it are passed over,
  * so that an outage moves neither the objects' names nor the memory in use.
  */
 public final class S3SinkTask extends SinkTask {

@@ -1,12 +1,12 @@
-// Load pages in headless Chromium and say what a person would meet there. Reads looks as JSON, writes findings as JSON.
+// Load pages in headless Chromium and say what a person would meet there. Reads visits as JSON, writes findings as JSON.
 
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 
-const { packages, unpacked, looks } = JSON.parse(readFileSync(0, "utf8"));
+const { packages, unpacked, visits } = JSON.parse(readFileSync(0, "utf8"));
 const load = createRequire(join(packages, "package.json"));
-// The package's own file looks for its font below /tmp, and a browser that finds none at all crashes at a rare character.
+// The package's own file reads its font below /tmp, and a browser that finds none at all crashes at a rare character.
 const FONTS = `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig><dir>${join(unpacked, "fonts")}</dir><cachedir>${join(unpacked, "fonts", "cache")}</cachedir></fontconfig>
@@ -27,7 +27,7 @@ async function executable() {
       await inflate(join(packages, "node_modules/@sparticuz/chromium/bin/al2023.tar.br"));
       renameSync(draft, unpacked);
     }
-    process.env.TMPDIR = unpacked; // where the package looks for what it unpacked
+    process.env.TMPDIR = unpacked; // where the package reads what it unpacked
     setupLambdaEnvironment(join(unpacked, "al2023", "lib"));
     writeFileSync(join(unpacked, "fonts", "fonts.conf"), FONTS);
     return { executablePath: await chromium.executablePath(), problems };
@@ -57,7 +57,7 @@ async function launch() {
   return { problems };
 }
 
-async function look(browser, { url, cookie, width = 1280, height = 900, scheme = "light", frame, open, choose, tabs = 0, screenshot, full = false }) {
+async function visit(browser, { url, cookie, width = 1280, height = 900, scheme = "light", frame, open, choose, tabs = 0, screenshot, full = false }) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme });
   if (cookie) await context.addCookies([{ name: "_token", value: cookie, url: new URL(url).origin }]);
   const page = await context.newPage();
@@ -115,7 +115,7 @@ function focused() {
 const { browser, problems } = await launch();
 const findings = [];
 if (browser) {
-  for (const each of looks) findings.push(await look(browser, each));
+  for (const each of visits) findings.push(await visit(browser, each));
   await browser.close();
 }
 process.stdout.write(JSON.stringify({ problems: browser ? [] : problems, findings }));
