@@ -1,9 +1,10 @@
 """The stream's idempotent PostgreSQL sink against plain JDBC append, and what each does with a repeated micro-batch.
 
 Both get the same validated pins, already in Spark's memory, and write them into an empty table with the same primary
-key; the better of ``RUNS`` counts. The stream writes up to ``DRIVER_ROWS`` rows from the driver and more by the executors,
-whose ratio stands beside it. Goal: the sink writes at >= 0.7 of JDBC append's rate at 10,000 and 100,000 rows, and a
-repeated batch changes nothing, while JDBC append fails on it. Run with Spark's Python by ``benchmarks/run.py``.
+key; the better of ``RUNS`` counts. The stream writes up to ``DRIVER_ROWS`` rows from the driver and more by the
+executors, whose ratio stands beside it. Goal: the sink writes at >= 0.7 of JDBC append's rate at 10,000 and 100,000
+rows, and a repeated batch changes nothing, while JDBC append fails on it. Run with Spark's Python by
+``benchmarks/run.py``.
 """
 
 import os

@@ -18,7 +18,7 @@ from sandbox.servers.databricks.model import now_ms
 from sandbox.servers.databricks.spark_session import submit_arguments
 
 log = logging.getLogger(__name__)
-KEPT_FROM_DRIVERS = frozenset({"DATABRICKS_TOKEN", "DATABRICKS_PORT"})  # a notebook needs neither
+NOT_INHERITED = frozenset({"DATABRICKS_TOKEN", "DATABRICKS_PORT"})  # a notebook needs neither
 CHECK_INTERVAL_SECONDS = 5.0
 
 
@@ -104,7 +104,7 @@ class Clusters:
     def driver_environment(self, cluster: Cluster) -> dict[str, str]:
         folder = self.config.state_dir / "clusters" / cluster.cluster_id
         roots = [str(root) for root in self.config.workspace.roots.values()]
-        inherited = {name: value for name, value in os.environ.items() if name not in KEPT_FROM_DRIVERS}
+        inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
         spark_conf = {str(name): str(value) for name, value in (cluster.spec.get("spark_conf") or {}).items()}
         return {
             **inherited,
