@@ -67,10 +67,10 @@ def test_a_notebook_that_does_not_stop_takes_its_driver_with_it(client, databric
 def test_state_outlives_a_killed_api_and_unfinished_runs_say_why_they_ended(
     client, databricks_api, pid_of_driver, finished
 ):
-    good = databricks_api.notebook("good", "dbutils.notebook.exit('kept')")
+    good = databricks_api.notebook("good", "dbutils.notebook.exit('stored')")
     endless = databricks_api.notebook("endless", WAIT_FOR_EVER)
     job_id = client.jobs.create(
-        name="kept", tasks=[Task(task_key="a", notebook_task=NotebookTask(notebook_path=good))]
+        name="stored", tasks=[Task(task_key="a", notebook_task=NotebookTask(notebook_path=good))]
     ).job_id
     done = client.jobs.submit(tasks=[submit_task(good)], idempotency_token="stored").result()
     lost = client.jobs.submit(
@@ -83,7 +83,7 @@ def test_state_outlives_a_killed_api_and_unfinished_runs_say_why_they_ended(
     databricks_api.start()
     run = client.jobs.get_run(lost)
 
-    assert client.jobs.get_run_output(done.tasks[0].run_id).notebook_output.result == "kept"
+    assert client.jobs.get_run_output(done.tasks[0].run_id).notebook_output.result == "stored"
     assert client.jobs.submit(tasks=[submit_task(good)], idempotency_token="stored").run_id == done.run_id
     assert client.jobs.get(job_id).settings.name == "stored"
     assert (run.state.life_cycle_state.value, run.state.result_state.value) == ("INTERNAL_ERROR", "FAILED")
