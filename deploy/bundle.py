@@ -1,4 +1,4 @@
-"""Build ``dist/mwaa``: the same commit gives the same bytes, whoever builds it and when.
+"""Build ``dist/mwaa``: the same commit gives the same bytes on every machine and at any time.
 
 - ``dags/``: the DAG files and, as MWAA syncs nothing else, ``include/`` inside (without ``spark``, which no DAG reads).
 - ``plugins.zip``: the package at its top, with the constraints (and the wheels) beside it.

@@ -104,7 +104,7 @@ def report(plan: Plan, target: Target, say: Callable[[str], None]) -> None:
     for name in plan.delete:
         say(f"  {would}delete {name}")
     for name in plan.foreign:
-        say(f"  {name} is no longer in the bundle, but somebody else has replaced it since: delete it by hand.")
+        say(f"  {name} is no longer in the bundle, but another user has replaced it since: delete it by hand.")
     say(f"{len(plan.upload)} uploaded, {len(plan.delete)} deleted, {len(plan.unchanged)} unchanged" + (
         " (a dry run: nothing was done)" if target.dry_run else ""
     ))  # fmt: skip

@@ -26,7 +26,7 @@ class Uploaded:
 class Plan:
     """What to send, in this order, and what to take away.
 
-    ``foreign`` are DAG files that would be deleted, had nobody replaced them since the last upload.
+    ``foreign`` are DAG files that this deploy would delete, but that were replaced since the last upload.
     """
 
     upload: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ def unrecorded(wanted: Mapping[str, str], present: Mapping[str, str], known: Map
 
 
 def plan_upload(wanted: Mapping[str, str], present: Mapping[str, str], known: Mapping[str, Uploaded]) -> Plan:
-    """Compare; nothing is sent that lies there already, and nothing deleted that somebody else put there.
+    """Compare; what is already there is not sent, and what another user put there is not deleted.
 
     :param known: As recorded, and for what ``unrecorded`` returns as found in the bucket.
     """

@@ -139,7 +139,7 @@ def test_a_removed_dag_is_deleted_and_what_others_put_there_stays(s3, bucket, bu
     held = content_of(s3, bucket)
     assert "dags/old.py" not in held
     assert held["dags/of_another_team.py"] == held["dags/taken_over.py"] == b"theirs"
-    assert "dags/taken_over.py is no longer in the bundle, but somebody else has replaced it" in printed
+    assert "dags/taken_over.py is no longer in the bundle, but another user has replaced it" in printed
     assert "0 uploaded, 0 deleted" in deploy()
     assert "dags/taken_over.py" in content_of(s3, bucket)
 

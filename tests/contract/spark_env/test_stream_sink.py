@@ -245,7 +245,7 @@ def test_old_progress_is_summed_up_and_the_newest_batch_still_guards_against_a_r
     assert warehouse.rows(SUMS) == [(8, 4, 0, 4)]
 
 
-def test_a_warehouse_without_the_tables_is_refused_with_the_cure(warehouse):
+def test_a_warehouse_without_the_tables_is_refused_with_the_remedy(warehouse):
     stream_sink.check_tables(warehouse.url)
     warehouse.connection.execute("DROP TABLE stream.control, stream.post")
     warehouse.connection.execute("ALTER TABLE stream.progress DROP COLUMN content_key")
