@@ -23,8 +23,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(PROJECT), str(PROJECT / "include" / "spark")]
 
 from benchmarks import batch_naive, lake_data  # noqa: E402 - after the path to them
-from pinterest_spark.lakehouse import bronze, gold, silver  # noqa: E402
-from pinterest_spark.lakehouse import staging as warehouse  # noqa: E402
+from pinterest_spark.lakehouse import (  # noqa: E402
+    bronze,
+    gold,
+    silver,
+    staging,
+)
 from pinterest_spark.lakehouse.offsets import OffsetRange  # noqa: E402
 from pinterest_spark.lakehouse.tables import Lake  # noqa: E402
 from pinterest_spark.session import Size, build_session, settings_of  # noqa: E402
@@ -98,7 +102,7 @@ def prepare(spark: Any, way: str, folder: Path, posts: int, stages: list[dict[st
         return lambda target: batch_naive.run(spark, folder / "rows", target)
     lake_data.write_topics(spark, folder, posts)
     if not os.environ.get("PINTEREST_WAREHOUSE_URL"):
-        warehouse.stage = lambda *_: None
+        staging.stage = lambda *_: None
 
     def work(target: Path) -> None:
         target.mkdir()

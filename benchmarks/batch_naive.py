@@ -1,7 +1,7 @@
 """The batch as it is often written: one object a row, inferred schemas, Python UDFs, nothing incremental or checked.
 
 It does less than the pipeline (no envelope, no dedup, no quarantine, no audit, no warehouse) and keeps Spark's and
-Delta's own defaults. It answers the same ten questions.
+Delta's own defaults. It answers the same questions.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 from pyspark.sql.types import LongType, StringType
 
-from pinterest_spark.lakehouse.answers import QUESTIONS, facts
+from pinterest_spark.lakehouse.answers import answers_folder, facts, read_answers, registered
 
 TABLES = ("pin", "geo", "user")
 NO_DATA = ("No Title Data Available", "No description available", "User Info Error", "Image src error.", "")
@@ -49,6 +49,8 @@ def run(spark: SparkSession, objects: Path, target: Path) -> None:
     for table in TABLES:
         rows = spark.read.option("inferSchema", "true").json(str(objects / table))
         clean(table, rows).write.format("delta").mode("overwrite").save(str(target / "silver" / table))
-    joined = facts(*(spark.read.format("delta").load(str(target / "silver" / table)) for table in TABLES))
-    for name, question in QUESTIONS.items():
-        question(joined).write.format("delta").mode("overwrite").save(str(target / "gold" / name))
+    tables = facts(*(spark.read.format("delta").load(str(target / "silver" / table)) for table in TABLES))
+    with registered(tables):
+        for answer in read_answers(answers_folder()):
+            rows = spark.sql(answer.sql)
+            rows.write.format("delta").mode("overwrite").save(str(target / "gold" / answer.name))

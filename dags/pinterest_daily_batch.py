@@ -22,7 +22,10 @@ run. Only such a run takes the posts that have no timestamp and so lie in no int
 - `send_posts`: dead letters are counted and cause a warning, or a failure with param `fail_on_dead_letters`. Each has
   its reason beside it: fix the source, then run the day again.
 - `bronze`, `silver`, `gold`: clear the failed stage, which repairs the Databricks run from there.
-- `check_gold`: names the failed files of `include/sql/checks`. The answers are already published.
+- `publish_gold`: "other versions of answers" means that the Databricks workspace and Airflow have different files in
+  `include/sql/answers`: deploy the same to both, then clear `gold`.
+- `check_gold`: names the rules that the published answers break: bounds and ties of `include/sql/answers`, and files of
+  `include/sql/checks`.
 - `reconcile_rows`: names the table whose counts do not match, and where its rows are; see also `audit.run_rows`.
 - A day without posts skips from `posts_landed` to `publish`, is still reconciled, and succeeds.
 """
@@ -36,7 +39,7 @@ from pinterest_pipeline.common.tables import KEYS, topic_name
 from pinterest_pipeline.dag import assets, lakehouse
 from pinterest_pipeline.dag.daily_batch import PARAMS, any_posts, check_gold, choose_window, reconcile_rows
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
-from pinterest_pipeline.dag.paths import include_folder, sql_files
+from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, setting
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
@@ -44,7 +47,11 @@ from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
 from pinterest_pipeline.lake.sensors import KafkaOffsetsLandedSensor
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
-from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator, PostgresQueryOperator
+from pinterest_pipeline.warehouse.operators import (
+    PostgresMigrateOperator,
+    PostgresPublishAnswersOperator,
+    PostgresQueryOperator,
+)
 
 SQL = include_folder(__file__) / "sql"
 TOPICS = {table: topic_name(setting("topic_prefix"), table) for table in KEYS}
@@ -73,13 +80,6 @@ with DAG(
         conn_id="pinterest_warehouse",
         folder=SQL / "migrations",
         pool="pinterest_warehouse",
-    )
-    create_answer_tables = PostgresQueryOperator(
-        task_id="create_answer_tables",
-        conn_id="pinterest_warehouse",
-        sql=sql_files(SQL, "ddl"),
-        pool="pinterest_warehouse",
-        do_xcom_push=False,
     )
     connector_is_healthy = MskConnectHealthSensor(
         task_id="connector_is_healthy", connector_name=setting("connector.name"), **WAITING
@@ -124,12 +124,11 @@ with DAG(
             for stage, outlets in assets.LAKE.items()
         }
     with TaskGroup("publish"):
-        publish_gold = PostgresQueryOperator(
+        publish_gold = PostgresPublishAnswersOperator(
             task_id="publish_gold",
             conn_id="pinterest_warehouse",
-            sql=sql_files(SQL, "publish"),  # one transaction: readers see all ten answers change at once
+            folder=SQL / "answers",
             pool="pinterest_warehouse",
-            do_xcom_push=False,
             outlets=[assets.WAREHOUSE_GOLD],
         )
         checked = check_gold(str(SQL))
@@ -139,7 +138,6 @@ with DAG(
 
     window >> topics_exist >> [count_source_rows, send_posts]
     [acknowledged, connector_is_healthy] >> posts_landed
-    migrate_warehouse >> create_answer_tables
-    [posts_landed, create_answer_tables] >> submit_batch_run >> stages["bronze"] >> stages["silver"] >> stages["gold"]
+    [posts_landed, migrate_warehouse] >> submit_batch_run >> stages["bronze"] >> stages["silver"] >> stages["gold"]
     stages["gold"] >> publish_gold >> checked >> reconciled
     migrate_warehouse >> reconciled

@@ -21,7 +21,10 @@ to count the lake until then.
 - `choose_records`: a param is no date, or the window is empty.
 - `reprocess`: "does not add up" before anything was changed means that the lake was wrong before: run
   `pinterest_daily_batch` first and follow its runbook.
-- `check_gold`: names the failed files of `include/sql/checks`. The answers are already published.
+- `publish_gold`: "other versions of answers" means that the Databricks workspace and Airflow have different files in
+  `include/sql/answers`: deploy the same to both, then clear `gold`.
+- `check_gold`: names the rules that the published answers break: bounds and ties of `include/sql/answers`, and files of
+  `include/sql/checks`.
 """
 
 from datetime import timedelta
@@ -31,12 +34,12 @@ from airflow.sdk import DAG
 from pinterest_pipeline.dag import assets, lakehouse
 from pinterest_pipeline.dag.daily_batch import check_gold
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
-from pinterest_pipeline.dag.paths import include_folder, sql_files
+from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.reprocess import PARAMS, choose_records, record_lake
 from pinterest_pipeline.dag.settings import MACROS
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
-from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator, PostgresQueryOperator
+from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator, PostgresPublishAnswersOperator
 
 SQL = include_folder(__file__) / "sql"
 STAGE_LIMIT = timedelta(hours=3)
@@ -63,13 +66,6 @@ with DAG(
         folder=SQL / "migrations",
         pool="pinterest_warehouse",
     )
-    create_answer_tables = PostgresQueryOperator(
-        task_id="create_answer_tables",
-        conn_id="pinterest_warehouse",
-        sql=sql_files(SQL, "ddl"),
-        pool="pinterest_warehouse",
-        do_xcom_push=False,
-    )
     submit_run = DatabricksBatchRunOperator(
         task_id="submit_run",
         run_name=lakehouse.RUN_NAME,
@@ -92,16 +88,14 @@ with DAG(
         )
         for stage, outlets in (("reprocess", assets.LAKE["silver"]), ("gold", assets.LAKE["gold"]))
     )
-    publish_gold = PostgresQueryOperator(
+    publish_gold = PostgresPublishAnswersOperator(
         task_id="publish_gold",
         conn_id="pinterest_warehouse",
-        sql=sql_files(SQL, "publish"),
+        folder=SQL / "answers",
         pool="pinterest_warehouse",
-        do_xcom_push=False,
         outlets=[assets.WAREHOUSE_GOLD],
     )
     recorded = record_lake.override(pool="pinterest_warehouse")(str(SQL), reprocessed=reprocess.output)
 
-    migrate_warehouse >> create_answer_tables
-    [window, create_answer_tables] >> submit_run >> reprocess >> gold >> publish_gold >> check_gold(str(SQL))
+    [window, migrate_warehouse] >> submit_run >> reprocess >> gold >> publish_gold >> check_gold(str(SQL))
     reprocess >> recorded

@@ -3,7 +3,7 @@
 - ``dags/``: the DAG files and, as MWAA syncs nothing else, ``include/`` inside (without ``spark``, which no DAG reads).
 - ``plugins.zip``: the package at its top, with the constraints (and the wheels) beside it.
 - ``requirements.txt``, ``startup.sh``, and ``manifest.json`` with the sha256 of every file.
-- ``databricks/``: the notebooks and their package, for the workspace; MWAA never sees them.
+- ``databricks/``: the notebooks, their package and the answers, for the workspace; MWAA never sees them.
 """
 
 import hashlib
@@ -37,6 +37,7 @@ def build(version: Version, output: Path, source: Source) -> dict[str, Any]:
             if folder.is_dir() and folder.name != "spark":
                 copy_tree(folder, draft / "dags" / "include" / folder.name)
         copy_tree(PROJECT / "include" / "spark", draft / "databricks")
+        copy_tree(PROJECT / "include" / "sql" / "answers", draft / "databricks" / "answers")
         requirements = requirements_text(version, source)
         beside = {version.constraints.name: version.constraints}
         if source is Source.WHEELS:

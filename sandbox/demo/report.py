@@ -1,4 +1,4 @@
-"""The report: rows at every stage, the ten answers, why rows were refused, and where the time went.
+"""The report: rows at every stage, the answers, why rows were refused, and where the time went.
 
 Each number is read where it lives, not taken from what another stage says of it: the source from its tables, what
 landed from the objects in the lake, the answers from PostgreSQL. Only what no one can count from outside (the Delta
@@ -17,22 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.demo import report_stream
-from sandbox.run.settings import BUCKET, TOPIC_PREFIX, SandboxError, Settings, write_private
+from sandbox.run.settings import BUCKET, PROJECT, TOPIC_PREFIX, SandboxError, Settings, write_private
 from sandbox.servers.ministack import client
 
 SOURCE_TABLES = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
-GOLD_TABLES = (
-    "popular_category_by_country",
-    "popular_category_by_year",
-    "category_count_by_year",
-    "top_user_by_country",
-    "top_country",
-    "popular_category_by_age_group",
-    "median_followers_by_age_group",
-    "users_joined_by_year",
-    "median_followers_by_join_year",
-    "median_followers_by_join_year_and_age_group",
-)
+GOLD_TABLES = tuple(sorted(file.stem for file in (PROJECT / "include" / "sql" / "answers").glob("*.sql")))
 ROW_STAGES = ("source", "acknowledged", "landed", "bronze", "silver", "duplicates", "quarantined")
 # A stage is named after the task that makes it; all tasks below a prefix count from the first start to the last end.
 STAGES = {

@@ -136,12 +136,14 @@ def test_the_batch_run_is_submitted_with_the_cluster_and_the_acknowledged_offset
     }
 
 
-def test_the_whole_publish_is_one_list_of_statements_and_so_one_transaction(rendered):
-    task = rendered("pinterest_daily_batch", "publish.publish_gold")
+def test_the_answers_are_published_from_the_folder_that_was_deployed(rendered):
+    from pathlib import Path
 
-    assert not task.autocommit
-    assert "FOR UPDATE" in task.sql[0]
-    assert sum("MERGE INTO gold." in statement for statement in task.sql) == 10
+    for dag, task_id in (("pinterest_daily_batch", "publish.publish_gold"), ("pinterest_reprocess", "publish_gold")):
+        task = rendered(dag, task_id)
+
+        assert task.conn_id == "pinterest_warehouse"
+        assert len(list(Path(task.folder).glob("*.sql"))) >= 10
 
 
 def test_the_streams_job_is_filled_from_the_variable_and_asks_for_exactly_what_the_dag_gives(rendered):

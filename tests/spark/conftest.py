@@ -11,6 +11,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / "include" / "spark"))
+sys.path.append(str(PROJECT / "plugins"))  # whose readers of SQL files need no Airflow
 
 from pinterest_spark.lakehouse.tables import Lake  # noqa: E402 - the package is beside the notebooks, not installed
 from pinterest_spark.session import build_session  # noqa: E402 - as above
@@ -98,7 +99,7 @@ def broken_envelope_of() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def refined(spark: Any) -> Callable[..., list[dict[str, Any]]]:
-    """Return a function that sends payloads through parse, judge and clean, and returns a dict a row, in order."""
+    """Return a function that sends payloads through parse, validate and clean, and returns a dict a row, in order."""
 
     def run(table: str, payloads: list[str | None], arrived_at: str = "2026-11-24 10:00:00") -> list[dict[str, Any]]:
         from pyspark.sql import functions as sf

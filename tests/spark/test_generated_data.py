@@ -10,12 +10,12 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from pinterest_spark.lakehouse import bronze, silver
-from pinterest_spark.lakehouse.answers import facts
-from pinterest_spark.lakehouse.gold import answer
+from pinterest_spark.lakehouse.answers import answers_folder, facts, read_answers, registered
+from pinterest_spark.lakehouse.gold import compute
 from pinterest_spark.lakehouse.offsets import OffsetRange
 from pinterest_spark.lakehouse.tables import read
 from pinterest_spark.rows.rules import refine
-from pinterest_spark.rows.schemas import GOLD, QUARANTINE, SILVER, TABLES
+from pinterest_spark.rows.schemas import QUARANTINE, SILVER, TABLES
 
 PROJECT = Path(__file__).resolve().parents[2]
 GOLDEN = PROJECT / "tests" / "golden"
@@ -95,8 +95,8 @@ def test_the_answers_equal_those_of_plain_sql_over_the_source(spark, source, mod
         # Not cached: each of the ten plans would then hold that of the cleaning, which Spark writes out a hundred times
         frames[table] = cleaned.localCheckpoint()
 
-    asked = facts(*frames.values())
-    for table in GOLD:
-        golden = connection.execute((GOLDEN / f"{table}.sql").read_text()).fetchall()
-        assert sorted(map(tuple, answer(asked, table))) == sorted(golden), table
-        assert golden, table
+    with registered(facts(*frames.values())):
+        for answer in read_answers(answers_folder()):
+            golden = connection.execute((GOLDEN / f"{answer.name}.sql").read_text()).fetchall()
+            assert sorted(map(tuple, compute(spark, answer))) == sorted(golden), answer.name
+            assert golden, answer.name

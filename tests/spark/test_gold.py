@@ -6,10 +6,14 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from pinterest_pipeline.warehouse.migrations import migrate, read_migrations
 from pinterest_spark import postgres
-from pinterest_spark.lakehouse import bronze, gold, silver
-from pinterest_spark.lakehouse import staging as warehouse
-from pinterest_spark.rows.schemas import GOLD
+from pinterest_spark.errors import StageError
+from pinterest_spark.lakehouse import bronze, gold, silver, staging
+from pinterest_spark.lakehouse.answers import answers_folder, parse, read_answers
+
+ANSWERS = read_answers(answers_folder())
+MIGRATIONS = answers_folder().parent / "migrations"
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +22,7 @@ def server(stand_ins):
 
 
 @pytest.fixture
-def warehouse_url(server):
+def empty_url(server):
     """The URL of a database of this test's own."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
@@ -26,6 +30,13 @@ def warehouse_url(server):
     yield make_conninfo(**{**conninfo_to_dict(server), "dbname": name})
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def warehouse_url(empty_url):
+    with psycopg.connect(empty_url) as connection:
+        migrate(connection, read_migrations(MIGRATIONS), applied_by="test")
+    return empty_url
 
 
 @pytest.fixture
@@ -38,10 +49,10 @@ def staged(warehouse_url):
 
 
 def answers(**rows):
-    return {table: rows.get(table, []) for table in GOLD}
+    return {answer: rows.get(answer.name, []) for answer in ANSWERS}
 
 
-def test_ten_tables_reach_the_lake_and_the_warehouse_and_a_second_run_replaces_them(
+def test_all_tables_reach_the_lake_and_the_warehouse_and_a_second_run_replaces_them(
     spark, lake, land, envelope_of, warehouse_url, staged
 ):
     title = {"poster_name": 'O\'Neil\t\\N | "x" 🎨', "follower_count": "1.2M", "category": "art"}
@@ -54,7 +65,7 @@ def test_ten_tables_reach_the_lake_and_the_warehouse_and_a_second_run_replaces_t
     first = gold.run(spark, lake, warehouse_url)
     second = gold.run(spark, lake, warehouse_url)
 
-    assert list(first["tables"]) == list(GOLD)
+    assert list(first["tables"]) == [answer.name for answer in ANSWERS]
     assert second["tables"] == first["tables"]
     assert first["notes"] == {
         "posts_without_country": 0, "posts_without_post_year": 0, "posts_without_category": 0,
@@ -62,45 +73,86 @@ def test_ten_tables_reach_the_lake_and_the_warehouse_and_a_second_run_replaces_t
     }  # fmt: skip
     assert staged("top_user_by_country") == [("Korea", title["poster_name"].replace("\t", " "), 1_200_000)]
     assert staged("median_followers_by_join_year") == [(2016, 1_200_000.0)]
-    for table, schema in GOLD.items():
-        stored = spark.read.format("delta").load(lake.gold(table))
-        assert [(f.name, f.dataType) for f in stored.schema] == [(f.name, f.dataType) for f in schema]
-        assert sorted(tuple(row) for row in stored.collect()) == staged(table)
-    [(_, loaded_at, rows)] = staged("load")
+    for answer in ANSWERS:
+        stored = spark.read.format("delta").load(lake.gold(answer.name))
+        assert [(f.name, f.dataType) for f in stored.schema] == [(f.name, f.dataType) for f in answer.schema]
+        assert sorted(tuple(row) for row in stored.collect()) == staged(answer.name)
+    [(_, loaded_at, rows, versions)] = staged("load")
     assert rows == second["tables"]
+    assert versions == second["versions"] == {answer.name: answer.version for answer in ANSWERS}
     assert loaded_at is not None
 
 
-def test_an_empty_lake_gives_ten_empty_answers(spark, lake, warehouse_url, staged):
+def test_an_empty_lake_gives_empty_answers(spark, lake, warehouse_url, staged):
     result = gold.run(spark, lake, warehouse_url)
 
-    assert result["tables"] == dict.fromkeys(GOLD, 0)
+    assert result["tables"] == {answer.name: 0 for answer in ANSWERS}
     assert staged("top_country") == []
 
 
 def test_a_load_that_fails_half_way_leaves_the_one_before(warehouse_url, staged):
-    warehouse.stage(warehouse_url, answers(top_country=[("Korea", 5)]))
+    staging.stage(warehouse_url, answers(top_country=[("Korea", 5)]))
 
     with pytest.raises(psycopg.Error):
-        warehouse.stage(warehouse_url, answers(top_country=[("Chad", 9)], users_joined_by_year=[("no year", 1)]))
+        staging.stage(warehouse_url, answers(top_country=[("Chad", 9)], users_joined_by_year=[("no year", 1)]))
 
     assert staged("top_country") == [("Korea", 5)]
     assert staged("load")[0][2]["top_country"] == 1
 
 
 def test_a_reader_that_holds_the_load_row_makes_the_next_load_wait(warehouse_url, staged, monkeypatch):
-    warehouse.stage(warehouse_url, answers(top_country=[("Korea", 5)]))
+    staging.stage(warehouse_url, answers(top_country=[("Korea", 5)]))
     monkeypatch.setattr(postgres, "TIMEOUTS", "-c lock_timeout=200ms")
     monkeypatch.setattr(postgres, "FIRST_PAUSE_SECONDS", 0.01)
 
     with psycopg.connect(warehouse_url) as reader:
         reader.execute("SELECT FROM gold_staging.load FOR UPDATE")
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            warehouse.stage(warehouse_url, answers(top_country=[("Chad", 9)]))
+            staging.stage(warehouse_url, answers(top_country=[("Chad", 9)]))
         assert staged("top_country") == [("Korea", 5)]
-    warehouse.stage(warehouse_url, answers(top_country=[("Chad", 9)]))
+    staging.stage(warehouse_url, answers(top_country=[("Chad", 9)]))
 
     assert staged("top_country") == [("Chad", 9)]
+
+
+OTHER = """/*
+[key]
+country = "text"
+[value]
+posts = "bigint"
+*/
+SELECT country, count(*) AS posts FROM pin_geo GROUP BY country"""
+
+
+def test_an_answer_with_other_columns_replaces_its_table_and_one_that_is_gone_loses_it(warehouse_url, staged):
+    staging.stage(warehouse_url, answers(top_country=[("Korea", 5)]))
+
+    staging.stage(warehouse_url, {parse("top_country", OTHER.replace("posts", "number")): [("Chad", 7)]})
+
+    assert staged("top_country") == [("Chad", 7)]
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        staged("users_joined_by_year")
+    with psycopg.connect(warehouse_url) as connection:
+        assert connection.execute("SELECT number FROM gold_staging.top_country").fetchone() == (7,)
+
+
+def test_a_doubled_row_fails_the_load_and_not_the_readers(warehouse_url):
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        staging.stage(warehouse_url, answers(top_country=[("Chad", 900), ("Chad", 901)]))
+
+
+def test_a_delta_table_follows_a_changed_declaration(spark, tmp_path):
+    path = f"file://{tmp_path}/answer"
+    gold.overwrite(spark, path, parse("mine", OTHER), [])
+
+    gold.overwrite(spark, path, parse("mine", OTHER.replace('"bigint"', '"double precision"')), [("Chad", 1.5)])
+
+    assert [tuple(row) for row in spark.read.format("delta").load(path).collect()] == [("Chad", 1.5)]
+
+
+def test_a_warehouse_that_was_not_migrated_is_refused_with_the_task_that_helps(empty_url):
+    with pytest.raises(StageError, match=r"apply include/sql/migrations \(task migrate_warehouse"):
+        staging.stage(empty_url, answers())
 
 
 class Flaky:
@@ -116,10 +168,10 @@ class Flaky:
 
 
 @pytest.mark.parametrize("failures", [0, 1, postgres.ATTEMPTS - 1])
-def test_a_server_that_comes_back_is_asked_again_after_growing_pauses(failures):
+def test_a_server_that_comes_back_is_tried_again_after_growing_pauses(failures):
     work, pauses = Flaky(failures, psycopg.OperationalError("away")), []
 
-    postgres.again(work, pauses.append)
+    postgres.retry(work, pauses.append)
 
     assert work.calls == failures + 1
     assert [0.5 * 2**n / 2 <= pause <= 0.5 * 2**n * 1.5 for n, pause in enumerate(pauses)] == [True] * failures
@@ -129,15 +181,15 @@ def test_a_server_that_stays_away_is_given_up():
     work = Flaky(postgres.ATTEMPTS, psycopg.OperationalError("away"))
 
     with pytest.raises(psycopg.OperationalError, match="away"):
-        postgres.again(work, lambda _: None)
+        postgres.retry(work, lambda _: None)
 
     assert work.calls == postgres.ATTEMPTS
 
 
-def test_what_trying_again_cannot_mend_is_raised_at_once():
+def test_what_another_try_cannot_fix_is_raised_after_the_first():
     work = Flaky(9, psycopg.errors.InsufficientPrivilege("no"))
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        postgres.again(work, lambda _: None)
+        postgres.retry(work, lambda _: None)
 
     assert work.calls == 1

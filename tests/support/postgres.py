@@ -31,10 +31,6 @@ def fresh_database(server_url: str) -> Iterator[str]:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def statements(kind: str) -> list[str]:
-    return [file.read_text() for file in sorted((SQL / kind).glob("*.sql"))]
-
-
 def create_tables(url: str) -> None:
     """Bring a database to what task migrate_warehouse makes of it."""
     import psycopg
@@ -44,11 +40,15 @@ def create_tables(url: str) -> None:
 
     with psycopg.connect(url) as connection:
         migrate(connection, read_migrations(SQL / "migrations"), applied_by="test")
-        run_all(connection, "ddl")
 
 
-def run_all(connection: "psycopg.Connection", kind: str) -> None:
-    """Run every statement of a folder in one transaction, as the DAG's operator does."""
-    with connection.transaction():
-        for statement in statements(kind):
-            connection.execute(statement)
+def create_answers(connection: "psycopg.Connection") -> None:
+    """Create the tables of the answers, staged and published, and record the answers as published with no row."""
+    sys.path.append(str(PROJECT / "plugins"))  # whose readers of SQL files need no Airflow
+    from pinterest_pipeline.warehouse.answers import read_answers
+    from pinterest_pipeline.warehouse.publish import RECORD, create_table
+
+    for answer in read_answers(SQL / "answers"):
+        for schema in ("gold_staging", "gold"):
+            connection.execute(create_table(f"{schema}.{answer.name}", answer))
+        connection.execute(RECORD, (answer.name, answer.version, answer.text, 0))

@@ -93,12 +93,21 @@ def test_reasons_of_the_lake_come_greatest_first():
     ]
 
 
-def test_every_answer_of_schema_gold_is_shown(request):
-    ddl = request.config.rootpath / "include" / "sql" / "ddl"
-    tables = {file.stem[len("100_gold_") :] for file in ddl.glob("10?_gold_*.sql")}
+def test_every_published_answer_is_read_and_drawn_as_its_file_declares(request):
+    files = sorted((request.config.rootpath / "include" / "sql" / "answers").glob("*.sql"))
+    found = {answers.PUBLISHED: [{"name": file.stem, "definition": file.read_text()} for file in files]}
 
-    assert len(tables) == 10
-    assert {each.table for each in answers.ANSWERS} == tables
+    queries = answers.rows_of_each(found)
+    shown = answers.shape(found | dict.fromkeys(queries), NOW)["answers"]
+
+    assert len(files) >= 10
+    assert list(queries) == [f"gold.{file.stem}" for file in files]
+    assert 'SELECT "category", "post_year", "category_count" FROM' in queries["gold.category_count_by_year"].statement
+    assert [each["table"] for each in shown] == [file.stem for file in files]
+    assert {each["table"] for each in shown if each["kind"] == "grid"} == {
+        "category_count_by_year", "median_followers_by_join_year_and_age_group",
+    }  # fmt: skip
+    assert answers.shape({answers.PUBLISHED: None}, NOW) == {"answers": []}
 
 
 def test_a_mistake_of_ours_is_not_taken_for_the_warehouses():

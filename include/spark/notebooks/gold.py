@@ -1,5 +1,5 @@
 # Databricks notebook source
-# Gold: the ten answers, to the lake and to the warehouse's schema gold_staging.
+# Gold: the answers of include/sql/answers, to the lake and to the warehouse's schema gold_staging.
 # Widgets: lake_uri, secret_scope, secret_key (of the warehouse's URL).
 import sys
 from pathlib import Path

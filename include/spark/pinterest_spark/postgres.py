@@ -34,7 +34,7 @@ def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
     )
 
 
-def again[Result](
+def retry[Result](
     work: Callable[[], Result],
     pause: Callable[[float], None] = time.sleep,
     *,

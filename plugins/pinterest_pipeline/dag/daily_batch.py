@@ -9,10 +9,10 @@ from airflow.sdk import Param, task
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.dag import window as windows
 from pinterest_pipeline.dag.defaults import WAREHOUSE
-from pinterest_pipeline.dag.paths import sql_files
 from pinterest_pipeline.dag.reconciliation import SilverResult, offsets_by_table, reconcile
 from pinterest_pipeline.kafka_rest.summary import PartitionOffsets, SendSummary
 from pinterest_pipeline.warehouse import audit as warehouse
+from pinterest_pipeline.warehouse.publish import all_checks
 
 PARAMS = {
     "window_start": Param(None, type=["null", "string"], description="UTC, like 2017-10-18T00:00:00; included."),
@@ -42,7 +42,7 @@ def check_gold(sql_folder: str) -> list[str]:
     from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
     sql = Path(sql_folder)
-    return warehouse.check(PipelinePostgresHook(WAREHOUSE), [sql / name for name in sql_files(sql, "checks")])
+    return warehouse.check(PipelinePostgresHook(WAREHOUSE), all_checks(sql / "answers", sql / "checks"))
 
 
 @task

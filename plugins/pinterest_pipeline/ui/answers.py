@@ -1,70 +1,53 @@
-"""The ten answers of schema ``gold``, and how each is drawn."""
+"""The published answers, drawn as their files declare.
+
+The api-server has no ``include``: publishing keeps each file's text in ``audit.answers``, from which the page reads it.
+"""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from pinterest_pipeline.ui.warehouse import Query, Rows, answer
+from pinterest_pipeline.warehouse.answers import Answer, parse
 
-MOST_ROWS = 1_000  # of one answer; the greatest has a row a category and year
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A table of schema ``gold``.
-
-    :param labels: Columns that name a row, in the order in which they are read.
-    :param kind: ``bars``, one a row, or ``grid``: the first label down, the second across.
-    """
-
-    table: str
-    question: str
-    labels: tuple[str, ...]
-    value: str
-    kind: str = "bars"
-
-
-ANSWERS = (
-    Answer("popular_category_by_country", "Most posted category by country", ("country", "category"), "category_count"),
-    Answer("popular_category_by_year", "Most posted category by year", ("post_year", "category"), "category_count"),
-    Answer("category_count_by_year", "Posts by category and year", ("category", "post_year"), "category_count", "grid"),
-    Answer("top_user_by_country", "Most followed poster by country", ("country", "poster_name"), "follower_count"),
-    Answer("top_country", "Country of the most followed poster", ("country",), "follower_count"),
-    Answer(
-        "popular_category_by_age_group", "Most posted category by age group", ("age_group", "category"),
-        "category_count",
-    ),
-    Answer(
-        "median_followers_by_age_group", "Median followers by age group", ("age_group",), "median_follower_count"
-    ),
-    Answer("users_joined_by_year", "Users joined by year", ("join_year",), "number_users_joined"),
-    Answer("median_followers_by_join_year", "Median followers by join year", ("join_year",), "median_follower_count"),
-    Answer(
-        "median_followers_by_join_year_and_age_group", "Median followers by age group and join year",
-        ("age_group", "join_year"), "median_follower_count", "grid",
-    ),
-)  # fmt: skip
-QUERIES = {
-    each.table: Query(
-        f"gold.{each.table}",
-        f"SELECT {', '.join(each.labels)}, {each.value} FROM gold.{each.table} "  # noqa: S608 - constants above
-        f"ORDER BY {', '.join(each.labels)} LIMIT {MOST_ROWS}",
-    )
-    for each in ANSWERS
-}
+MAX_ROWS = 1_000  # of one answer; the greatest of today's has a row a category and country
+PUBLISHED = "published"
+QUERIES = {PUBLISHED: Query("audit.answers", "SELECT name, definition FROM audit.answers ORDER BY name")}
 
 
 def panel() -> dict[str, Any]:
-    return answer(QUERIES, shape)
+    return answer(QUERIES, shape, rows_of_each)
+
+
+def published(found: Mapping[str, Rows | None]) -> list[Answer]:
+    return [parse(row["name"], row["definition"]) for row in found[PUBLISHED] or []]
+
+
+def rows_of_each(found: Mapping[str, Rows | None]) -> dict[str, Query]:
+    """Return a query for each published answer, under the name of its table."""
+    return {f"gold.{each.name}": rows_of(each) for each in published(found)}
+
+
+def rows_of(each: Answer) -> Query:
+    labels = ", ".join(f'"{name}"' for name in each.chart.labels)
+    return Query(
+        f"gold.{each.name}",
+        f'SELECT {labels}, "{each.chart.value}" FROM gold."{each.name}" '  # noqa: S608 - names that parse has checked
+        f"ORDER BY {labels} LIMIT {MAX_ROWS}",
+    )
 
 
 def shape(found: Mapping[str, Rows | None], _now: datetime) -> dict[str, Any]:
     return {
         "answers": [
-            {**asdict(each), "rows": [[row[name] for name in (*each.labels, each.value)] for row in rows]}
-            if (rows := found[each.table]) is not None
-            else {**asdict(each), "rows": None}
-            for each in ANSWERS
+            {
+                "table": each.name,
+                "question": each.question,
+                "labels": each.chart.labels,
+                "value": each.chart.value,
+                "kind": each.chart.kind,
+                "rows": [list(row.values()) for row in found[f"gold.{each.name}"] or []],
+            }
+            for each in published(found)
         ]
     }

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from pinterest_pipeline.ui.answers import ANSWERS
 from pinterest_pipeline.ui.tiles import Level, Tile
 from pinterest_pipeline.ui.warehouse import Query, Rows, answer, total
 
@@ -15,7 +14,6 @@ COUNTED = (
     "quarantined_rows", "lost_rows",
 )  # fmt: skip
 OLD_AFTER = timedelta(hours=26)  # a daily run, and two hours for it
-COUNTS = " UNION ALL ".join(f"SELECT count(*) AS rows FROM gold.{each.table}" for each in ANSWERS)  # noqa: S608
 QUERIES = {
     "runs": Query(
         "audit.run_rows",
@@ -35,8 +33,8 @@ QUERIES = {
         "FROM audit.lake_rows ORDER BY table_name",
     ),
     "published": Query(
-        f"gold.{ANSWERS[-1].table}",
-        f"SELECT count(*) FILTER (WHERE rows > 0) AS answers, sum(rows)::bigint AS rows FROM ({COUNTS}) AS counted",  # noqa: S608
+        "audit.answers",
+        "SELECT count(*) FILTER (WHERE row_count > 0) AS answers, sum(row_count)::bigint AS rows FROM audit.answers",
     ),
 }
 

@@ -43,12 +43,18 @@ class Query:
 
 
 Rows = list[dict[str, Any]]
+Following = Callable[[Mapping[str, Rows | None]], Mapping[str, Query]]
 
 
-def read(queries: Mapping[str, Query]) -> dict[str, Rows | None]:
-    """Return the rows of each query, all of one moment; None where its relation does not exist yet."""
+def read(queries: Mapping[str, Query], following: Following | None = None) -> dict[str, Rows | None]:
+    """Return the rows of each query, all of one moment; None where its relation does not exist yet.
+
+    :param following: Makes more queries of the rows of the first ones, under other names.
+    """
     with closing(connect()) as connection, closing(connection.cursor()) as cursor:
-        return {name: rows_of(cursor, query) for name, query in queries.items()}
+        found = {name: rows_of(cursor, query) for name, query in queries.items()}
+        more = following(found) if following else {}
+        return found | {name: rows_of(cursor, query) for name, query in more.items()}
 
 
 def connect() -> Any:
@@ -75,11 +81,15 @@ def rows_of(cursor: Any, query: Query) -> Rows | None:
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def answer(queries: Mapping[str, Query], shape: Callable[[Mapping[str, Rows | None], datetime], Any]) -> dict[str, Any]:
+def answer(
+    queries: Mapping[str, Query],
+    shape: Callable[[Mapping[str, Rows | None], datetime], Any],
+    following: Following | None = None,
+) -> dict[str, Any]:
     """Return a panel: what ``shape`` makes of the rows, or why there are none and what to do."""
     now = datetime.now(UTC)
     try:
-        found = read(queries)
+        found = read(queries, following)
     except Exception as error:
         if (explanation := explain(error)) is None:
             raise

@@ -1,4 +1,4 @@
-"""The checks and audit rows of the warehouse after a publish; each statement is a file of ``include/sql``."""
+"""What is checked and recorded in the warehouse after publishing."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pinterest_pipeline.common.errors import PermanentError
 
-EXAMPLES = 3  # rows of a failed check that the error shows; the check's file finds the rest
+EXAMPLES = 3  # rows of a failed check that the error shows
 
 
 class Database(Protocol):
@@ -18,20 +18,20 @@ class Database(Protocol):
     def run(self, sql: list[str], parameters: Mapping[str, Any]) -> Any: ...
 
 
-def check(database: Database, checks: Iterable[Path]) -> list[str]:
+def check(database: Database, checks: Mapping[str, str]) -> list[str]:
     """Run every check and return their names.
 
-    :param checks: SQL files, each of which returns rows only where something is wrong.
+    :param checks: Statements by name; each returns rows only where something is wrong.
     :raises PermanentError: naming every check that returned rows, each with the first of them.
     """
     passed, failed = [], []
-    for file in checks:
-        rows = [tuple(row) for row in database.get_records(file.read_text(encoding="utf-8"))]
+    for name, statement in checks.items():
+        rows = [tuple(row) for row in database.get_records(statement)]
         if rows:
             shown = ", ".join(str(row) for row in rows[:EXAMPLES])
-            failed.append(f"{file.stem} ({len(rows)} rows, e.g. {shown})")
+            failed.append(f"{name} ({len(rows)} rows, e.g. {shown})")
         else:
-            passed.append(file.stem)
+            passed.append(name)
     if failed:
         raise PermanentError(
             f"{len(failed)} of {len(failed) + len(passed)} checks of schema gold found defects: {'; '.join(failed)}. "

@@ -1,4 +1,4 @@
-"""Statements in the source or the warehouse, on the hook that checks its connection; and the warehouse's migrations."""
+"""Statements in the source or the warehouse, on the hook that checks its connection; migrations; publishing."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -10,8 +10,10 @@ from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.sdk import BaseOperator
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.warehouse.answers import AnswerError, read_answers
 from pinterest_pipeline.warehouse.errors import failure_of
-from pinterest_pipeline.warehouse.migrations import MigrationError, migrate, read_migrations
+from pinterest_pipeline.warehouse.migrations import MigrationError, migrate, read_migrations, transaction
+from pinterest_pipeline.warehouse.publish import publish
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -71,3 +73,42 @@ class PostgresMigrateOperator(BaseOperator):
                 raise (TransientError if failure and failure.is_transient else PermanentError)(str(error)) from error
         self.log.info("Warehouse at %s, applied now: %s", migrations[-1].name, ", ".join(applied) or "nothing")
         return applied
+
+
+class PostgresPublishAnswersOperator(BaseOperator):
+    """Make schema ``gold`` equal to the staged answers, and return their rows by name.
+
+    All answers change in one transaction, under the lock that a load of ``gold_staging`` takes first: readers see the
+    answers of one load. A table whose declaration has changed is created again. Running it again changes no row.
+
+    :param conn_id: Connection of type ``postgres``. (templated)
+    :param folder: Folder of the answers' files, ``include/sql/answers``.
+    :raises TransientError: The connection does not exist.
+    :raises PermanentError: A file is malformed; nothing was staged yet; or an answer was computed from another version
+        of its file. Each is named, and nothing was published.
+    """
+
+    template_fields: Sequence[str] = ("conn_id",)
+    ui_color = "#ededed"
+
+    def __init__(self, *, conn_id: str, folder: str | Path, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id
+        self.folder = str(folder)
+
+    @cached_property
+    def hook(self) -> "PostgresHook":
+        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
+        return PipelinePostgresHook(self.conn_id)
+
+    @override
+    def execute(self, context: Any) -> dict[str, int]:
+        try:
+            answers = read_answers(Path(self.folder))
+            with closing(self.hook.get_conn()) as connection, transaction(connection) as cursor:
+                counts = publish(cursor, answers)
+        except AnswerError as error:
+            raise PermanentError(str(error)) from error
+        self.log.info("Published %s answers, %s rows", len(counts), sum(counts.values()))
+        return counts

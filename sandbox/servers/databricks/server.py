@@ -28,7 +28,12 @@ def server(settings: Settings) -> Server:
             "DATABRICKS_TOKEN": settings.secrets["databricks_token"],
             "DATABRICKS_STATE_DIR": str(state),
             "DATABRICKS_SPARK_PYTHON": str(PROJECT / ".venv" / "spark" / "bin" / "python"),
-            "DATABRICKS_WORKSPACE_ROOT": json.dumps({NOTEBOOK_ROOT: str(PROJECT / "include" / "spark")}),
+            "DATABRICKS_WORKSPACE_ROOT": json.dumps(
+                {
+                    NOTEBOOK_ROOT: str(PROJECT / "include" / "spark"),
+                    f"{NOTEBOOK_ROOT}/answers": str(PROJECT / "include" / "sql" / "answers"),
+                }
+            ),
             "DATABRICKS_SECRETS_FILE": str(state / "secrets.json"),
             "PINTEREST_SPARK_JARS": str(PROJECT / ".jars" / "spark"),
             **settings.aws_environment,

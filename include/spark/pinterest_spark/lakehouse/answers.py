@@ -1,17 +1,96 @@
-"""The ten questions of the data contract, section 3, as functions over silver, read as in ``tests/golden/README.md``.
+"""The answers: the SQL files of ``include/sql/answers``, and the four views that they read.
 
-A question joins, by post id, exactly the tables it reads. Ties are kept: every row whose number equals the greatest.
+A file's declaration is read for the columns and the version alone; Airflow validates it. Both sides read the same text,
+and a test holds the two readers equal.
 """
 
-from collections.abc import Callable
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
+from pyspark.sql.types import StructType
 
-YEARS_POSTED = (2018, 2022)
-YEARS_JOINED = (2015, 2020)
+from pinterest_spark.errors import StageError
+from pinterest_spark.rows.schemas import DOUBLE, INT, LONG, TEXT, struct
+
+PACKAGE = Path(__file__).resolve().parents[1]
+DECLARATION = re.compile(r"/\*\n(.*?)^\*/\n", re.DOTALL | re.MULTILINE)
+SPARK_TYPES = {"text": TEXT, "integer": INT, "bigint": LONG, "double precision": DOUBLE}
 USER = ("user_name", "age", "date_joined")  # a user is the poster; NULLs equal each other
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One file: its name, its whole text (Spark skips the declaration, a comment), and PostgreSQL's types by column."""
+
+    name: str
+    sql: str
+    key: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def version(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def schema(self) -> StructType:
+        return struct(**{column: SPARK_TYPES[kind] for column, kind in self.columns})
+
+
+def answers_folder(package: Path = PACKAGE) -> Path:
+    """Return the folder of the answers: ``answers`` beside the package in a workspace, ``include/sql`` in the project.
+
+    :raises StageError: where neither exists.
+    """
+    candidates = (package.parent / "answers", package.parents[1] / "sql" / "answers")
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    raise StageError(
+        f"The answers are neither in {candidates[0]} nor in {candidates[1]}: copy include/sql/answers to the folder "
+        "answers beside pinterest_spark (databricks workspace import-dir)."
+    )
+
+
+def read_answers(folder: Path) -> list[Answer]:
+    """Return the answers in the order of their names; line ends are ``\\n``, whatever git made of them.
+
+    :raises StageError: naming the file that cannot be read, or the folder where there is none.
+    """
+    files = sorted(folder.glob("*.sql"))
+    if not files:
+        raise StageError(f"There is no SQL file in {folder}: copy include/sql/answers there.")
+    return [parse(file.stem, file.read_text(encoding="utf-8")) for file in files]
+
+
+def parse(name: str, text: str) -> Answer:
+    declaration = DECLARATION.match(text)
+    try:
+        entries = tomllib.loads(declaration[1] if declaration else "")
+        columns = tuple((entries["key"] | entries["value"]).items())
+        answer = Answer(name, text, tuple(entries["key"]), columns)
+        _ = answer.schema
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise StageError(
+            f"The declaration of {name}.sql cannot be read ({type(error).__name__}: {error}): see the README beside it."
+        ) from error
+    return answer
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The views that the answers read, by name: three narrow joins, each of exactly the silver tables it names."""
+
+    pin_geo: DataFrame  # country, post_year, category, poster_name, follower_count; one row a post
+    pin_user: DataFrame  # category, age_group; one row a post
+    users: DataFrame  # join_year; one row a user
+    followed_users: DataFrame  # age_group, join_year, follower_count (largest, never NULL); one row a user
 
 
 def age_group(age: Column) -> Column:
@@ -22,16 +101,6 @@ def age_group(age: Column) -> Column:
         .when(age.between(36, 50), sf.lit("36-50"))
         .when(age > 50, sf.lit("50+"))
     )
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the questions are asked of: three narrow tables, each made of exactly the silver tables it names."""
-
-    pin_geo: DataFrame  # country, post_year, category, poster_name, follower_count; one row a post
-    pin_user: DataFrame  # category, age_group; one row a post
-    users: DataFrame  # join_year; one row a user
-    followed_users: DataFrame  # age_group, join_year, follower_count (largest, never NULL); one row a user
 
 
 def facts(pin: DataFrame, geo: DataFrame, user: DataFrame) -> Facts:
@@ -51,87 +120,16 @@ def facts(pin: DataFrame, geo: DataFrame, user: DataFrame) -> Facts:
     )
 
 
-def with_all(rows: DataFrame, *columns: str) -> DataFrame:
-    """Leave out the rows that do not know what the question needs."""
-    return rows.dropna(subset=list(columns))
+@contextmanager
+def registered(tables: Facts) -> Iterator[None]:
+    """Make the facts temporary views of their session while the block runs.
 
-
-def greatest(rows: DataFrame, number: str, *group: str) -> DataFrame:
-    """Keep, of each group, every row whose number is the group's greatest."""
-    rank = sf.rank().over(Window.partitionBy(*group).orderBy(sf.desc(number)))
-    return rows.withColumn("_rank", rank).where("_rank = 1").drop("_rank")
-
-
-def popular_category(rows: DataFrame, group: str) -> DataFrame:
-    counted = with_all(rows, group, "category").groupBy(group, "category").agg(sf.count("*").alias("category_count"))
-    return greatest(counted, "category_count", group)
-
-
-def median(rows: DataFrame, *group: str) -> DataFrame:
-    exact = sf.median("follower_count").alias("median_follower_count")
-    return with_all(rows, *group).groupBy(*group).agg(exact).select(*group, "median_follower_count")
-
-
-def joined(rows: DataFrame) -> DataFrame:
-    return rows.where(sf.col("join_year").between(*YEARS_JOINED))
-
-
-def popular_category_by_country(of: Facts) -> DataFrame:
-    return popular_category(of.pin_geo, "country")
-
-
-def popular_category_by_year(of: Facts) -> DataFrame:
-    return popular_category(of.pin_geo.where(sf.col("post_year").between(*YEARS_POSTED)), "post_year")
-
-
-def category_count_by_year(of: Facts) -> DataFrame:
-    posts = with_all(of.pin_geo, "post_year", "category")
-    return posts.groupBy("post_year", "category").agg(sf.count("*").alias("category_count"))
-
-
-def top_user_by_country(of: Facts) -> DataFrame:
-    posts = with_all(of.pin_geo, "country", "poster_name", "follower_count")
-    largest = posts.groupBy("country", "poster_name").agg(sf.max("follower_count").alias("follower_count"))
-    return greatest(largest, "follower_count", "country")
-
-
-def top_country(of: Facts) -> DataFrame:
-    lines = top_user_by_country(of).select("country", "follower_count").distinct()
-    return greatest(lines, "follower_count")
-
-
-def popular_category_by_age_group(of: Facts) -> DataFrame:
-    return popular_category(of.pin_user, "age_group")
-
-
-def median_followers_by_age_group(of: Facts) -> DataFrame:
-    return median(of.followed_users, "age_group")
-
-
-def users_joined_by_year(of: Facts) -> DataFrame:
-    return joined(of.users).groupBy("join_year").agg(sf.count("*").alias("number_users_joined"))
-
-
-def median_followers_by_join_year(of: Facts) -> DataFrame:
-    return median(joined(of.followed_users), "join_year")
-
-
-def median_followers_by_join_year_and_age_group(of: Facts) -> DataFrame:
-    return median(joined(of.followed_users), "age_group", "join_year")
-
-
-QUESTIONS: dict[str, Callable[[Facts], DataFrame]] = {
-    question.__name__: question
-    for question in (
-        popular_category_by_country,
-        popular_category_by_year,
-        category_count_by_year,
-        top_user_by_country,
-        top_country,
-        popular_category_by_age_group,
-        median_followers_by_age_group,
-        users_joined_by_year,
-        median_followers_by_join_year,
-        median_followers_by_join_year_and_age_group,
-    )
-}
+    Temporary views belong to one session, and a notebook has its own: two runs on one cluster do not see each other's.
+    """
+    for name, frame in vars(tables).items():
+        frame.createOrReplaceTempView(name)
+    try:
+        yield
+    finally:
+        for name, frame in vars(tables).items():
+            frame.sparkSession.catalog.dropTempView(name)

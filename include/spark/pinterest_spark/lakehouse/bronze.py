@@ -19,7 +19,7 @@ from pyspark.sql import functions as sf
 from pyspark.sql.types import StructType
 
 from pinterest_spark.lakehouse.offsets import OffsetRange, is_within
-from pinterest_spark.lakehouse.tables import Lake, append, at_once, exists, read, row_count
+from pinterest_spark.lakehouse.tables import Lake, append, exists, read, row_count, run_in_threads
 from pinterest_spark.rows.schemas import BRONZE, ENVELOPE, TABLES
 
 MAX_FILES_PER_BATCH = 1000  # Auto Loader's own default; 5,000 records a file
@@ -34,7 +34,7 @@ def run(spark: SparkSession, lake: Lake, topic_prefix: str) -> dict[str, Any]:
     Result: ``{"stage", "tables": {table: {"landed", "added", "redelivered", "total"}}, "seconds"}``, in rows.
     """
     started = time.monotonic()
-    results = at_once(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}"))
+    results = run_in_threads(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}"))
     return {
         "stage": "bronze",
         "tables": dict(zip(TABLES, results, strict=True)),

@@ -8,7 +8,7 @@ from pyspark.sql import functions as sf
 
 from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse.offsets import OffsetRange, is_within
-from pinterest_spark.lakehouse.tables import Lake, at_once, read, row_count
+from pinterest_spark.lakehouse.tables import Lake, read, row_count, run_in_threads
 from pinterest_spark.rows.schemas import (
     BRONZE,
     QUARANTINE,
@@ -46,7 +46,7 @@ def count(
         duplicates = sum(one.duplicates for one in audits if one.table_name == table)
         return of_run, totals_of(spark, lake, table, duplicates, sum(reasons[table].values()))
 
-    counted = dict(zip(TABLES, at_once(spark, TABLES, count_table), strict=True))
+    counted = dict(zip(TABLES, run_in_threads(spark, TABLES, count_table), strict=True))
     defects: dict[str, dict[str, int]] = {table: {} for table in TABLES}
     for one in audits:
         for column, records in one.defects.items():

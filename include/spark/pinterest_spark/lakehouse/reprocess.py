@@ -20,7 +20,7 @@ from pyspark.sql import functions as sf
 from pyspark.sql.types import StructField, StructType
 
 from pinterest_spark.lakehouse import reconcile, silver
-from pinterest_spark.lakehouse.tables import Lake, append, append_row, at_once, exists, read
+from pinterest_spark.lakehouse.tables import Lake, append, append_row, exists, read, run_in_threads
 from pinterest_spark.rows.parsing import STRICT_JSON
 from pinterest_spark.rows.schemas import (
     BRONZE,
@@ -76,7 +76,7 @@ def run(spark: SparkSession, lake: Lake, topic_prefix: str, window: Window) -> d
     :raises StageError: when bronze is not silver + duplicates + quarantined, before or after.
     """
     started = time.monotonic()
-    changes = at_once(spark, TABLES, lambda table: redo(spark, lake, table, f"{topic_prefix}.{table}", window))
+    changes = run_in_threads(spark, TABLES, lambda table: redo(spark, lake, table, f"{topic_prefix}.{table}", window))
     found = reconcile.count(spark, lake, topic_prefix, {})
     return {
         "stage": "reprocess",

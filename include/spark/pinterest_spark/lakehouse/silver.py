@@ -20,7 +20,16 @@ from pyspark.sql import functions as sf
 from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse import reconcile
 from pinterest_spark.lakehouse.offsets import OffsetRange
-from pinterest_spark.lakehouse.tables import PARTITIONED, Lake, append, append_row, at_once, exists, made_once, read
+from pinterest_spark.lakehouse.tables import (
+    PARTITIONED,
+    Lake,
+    append,
+    append_row,
+    create_once,
+    exists,
+    read,
+    run_in_threads,
+)
 from pinterest_spark.rows.rules import refine
 from pinterest_spark.rows.schemas import SILVER, SILVER_BATCHES, TABLES, WIRE, silver_table
 
@@ -39,7 +48,7 @@ def run(
     :raises StageError: when bronze is not silver + duplicates + quarantined.
     """
     started = time.monotonic()
-    at_once(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}"))
+    run_in_threads(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}"))
     found = reconcile.count(spark, lake, topic_prefix, acknowledged)
     return {"stage": "silver", **found, "seconds": round(time.monotonic() - started, 3)}
 
@@ -146,7 +155,7 @@ def count_batch(judged: DataFrame, table: str) -> BatchCount:
 def quarantine(rejected: DataFrame, lake: Lake, table: str) -> None:
     """MERGE rejected records by where they came from; the literal table name keeps the three streams apart."""
     rows = quarantine_rows(rejected, table)
-    with made_once(rows.sparkSession, lake.quarantine) as is_there:
+    with create_once(rows.sparkSession, lake.quarantine) as is_there:
         if not is_there:
             append(rows, lake.quarantine, PARTITIONED)
             return

@@ -79,7 +79,7 @@ def row_count(spark: SparkSession, path: str) -> int:
 
 
 @contextmanager
-def made_once(spark: SparkSession, path: str) -> Iterator[bool]:
+def create_once(spark: SparkSession, path: str) -> Iterator[bool]:
     """Tell a thread whether a table that several share is there already; if not, only one thread at a time goes on."""
     if exists(spark, path):
         yield True
@@ -90,11 +90,13 @@ def made_once(spark: SparkSession, path: str) -> Iterator[bool]:
 
 def append_row(spark: SparkSession, row: tuple[object, ...], schema: StructType, path: str) -> None:
     """Append one row to a table that pin, geo and user share; the first of them makes it."""
-    with made_once(spark, path):
+    with create_once(spark, path):
         append(spark.createDataFrame([row], schema).coalesce(1), path, PARTITIONED)
 
 
-def at_once[Item, Result](spark: SparkSession, items: Iterable[Item], work: Callable[[Item], Result]) -> list[Result]:
+def run_in_threads[Item, Result](
+    spark: SparkSession, items: Iterable[Item], work: Callable[[Item], Result]
+) -> list[Result]:
     """Do ``work`` for every item in threads and return the results in order; the first error is raised.
 
     A Delta commit or a streaming micro-batch is mostly waiting (0.3-0.5 s each), so that independent ones overlap even

@@ -1,7 +1,8 @@
 """Every schema of the batch path, in one place: nothing is ever inferred.
 
 Wire: what the source sends, one JSON object a row (data contract, section 1). Dates stay text here, because only a
-value that is text can be told apart from one that is no date. Silver: data contract, section 2. Gold: section 3.
+value that is text can be told apart from one that is no date. Silver: data contract, section 2.
+The answers' schemas follow from ``include/sql/answers``.
 """
 
 from pyspark.sql.types import (
@@ -72,16 +73,3 @@ SILVER_BATCHES = struct(
     defects=MapType(TEXT, LONG), written_at=TIME,
 )  # fmt: skip
 REPROCESSING = struct(table_name=TEXT, window_start=TIME, window_end=TIME, began_at=TIME)
-
-GOLD = {
-    "popular_category_by_country": struct(country=TEXT, category=TEXT, category_count=LONG),
-    "popular_category_by_year": struct(post_year=INT, category=TEXT, category_count=LONG),
-    "category_count_by_year": struct(post_year=INT, category=TEXT, category_count=LONG),
-    "top_user_by_country": struct(country=TEXT, poster_name=TEXT, follower_count=LONG),
-    "top_country": struct(country=TEXT, follower_count=LONG),
-    "popular_category_by_age_group": struct(age_group=TEXT, category=TEXT, category_count=LONG),
-    "median_followers_by_age_group": struct(age_group=TEXT, median_follower_count=DOUBLE),
-    "users_joined_by_year": struct(join_year=INT, number_users_joined=LONG),
-    "median_followers_by_join_year": struct(join_year=INT, median_follower_count=DOUBLE),
-    "median_followers_by_join_year_and_age_group": struct(age_group=TEXT, join_year=INT, median_follower_count=DOUBLE),
-}

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import psycopg
 
-from pinterest_spark.postgres import again, connect
+from pinterest_spark.postgres import connect, retry
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class Control:
     def __init__(self, url: str) -> None:
         self.url = url
         self.connection: psycopg.Connection | None = None
-        self.began: datetime = again(self._now)
+        self.began: datetime = retry(self._now)
 
     def _now(self) -> datetime:
         with connect(self.url) as connection:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from psycopg import Cursor, sql
 
-from pinterest_spark.postgres import again, connect
+from pinterest_spark.postgres import connect, retry
 from pinterest_spark.stream.statements import copied_table, names
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def copier(
         target = copied_table(table)
         key = (checkpoint_id, batch_id, part)
         clear = sql.SQL("DELETE FROM {} WHERE checkpoint_id = %s AND batch_id = %s AND part = %s").format(target)
-        with again(lambda: connect(url), what=f"stream.copied_{table}") as connection, connection.cursor() as cursor:
+        with retry(lambda: connect(url), what=f"stream.copied_{table}") as connection, connection.cursor() as cursor:
             cursor.execute(PART_LOCK, key)
             cursor.execute(clear, key)
             rows = copy_rows(cursor, target, (keyed(batch, *key) for batch in batches))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from pinterest_spark.errors import StageError
-from pinterest_spark.postgres import again, connect
+from pinterest_spark.postgres import connect, retry
 from pinterest_spark.rows.schemas import TABLES
 from pinterest_spark.stream import statements
 from pinterest_spark.stream.row_copy import copier, copy_rows
@@ -80,7 +80,7 @@ class StreamSink:
         :raises StageError: when the copied rows are not all there: unlogged, they are gone after a crash of the server.
         """
         key = {"checkpoint_id": checkpoint_id, "batch_id": batch_id}
-        again(lambda: self._do(self.statements.clear, key), attempts=self.attempts, what=f"stream.copied_{self.table}")
+        retry(lambda: self._do(self.statements.clear, key), attempts=self.attempts, what=f"stream.copied_{self.table}")
         part = copier(self.url, self.table, checkpoint_id, batch_id)
         copied = sum(row.row_count for row in records.mapInArrow(part, "row_count bigint").collect())
 
@@ -119,7 +119,7 @@ class StreamSink:
                 self.close()
                 raise
 
-        done = again(attempt, attempts=self.attempts, what=f"stream.{self.table}")
+        done = retry(attempt, attempts=self.attempts, what=f"stream.{self.table}")
         milliseconds = (time.monotonic() - started) * 1000
         log.info("%s, micro-batch %s: %s in %.0f ms", self.query, batch_id, done, milliseconds)
         return done
@@ -169,7 +169,7 @@ def check_tables(url: str) -> None:
             ).fetchall()
         return set(found)
 
-    known = again(look)
+    known = retry(look)
     missing = [
         f"stream.{table}.{column}" if any(table == one for one, _ in known) else f"stream.{table}"
         for table, columns in NEEDED.items()

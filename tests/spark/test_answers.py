@@ -1,12 +1,16 @@
-"""The ten answers on hand-made rows: ties, medians, age groups, what is unknown, and which tables a question reads."""
+"""The ten answers on hand-made rows: ties, medians, age groups, what is unknown, and which tables an answer reads."""
 
 import datetime as dt
 
 import pytest
 
-from pinterest_spark.lakehouse import answers as questions
-from pinterest_spark.lakehouse.gold import answer
-from pinterest_spark.rows.schemas import GOLD, silver_table
+from pinterest_pipeline.warehouse import answers as declarations
+from pinterest_spark.errors import StageError
+from pinterest_spark.lakehouse.answers import answers_folder, facts, parse, read_answers, registered
+from pinterest_spark.lakehouse.gold import compute
+from pinterest_spark.rows.schemas import silver_table
+
+ANSWERS = {answer.name: answer for answer in read_answers(answers_folder())}
 
 PIN = {"category": "art", "poster_name": None, "follower_count": None}
 GEO = {"country": None, "timestamp": None}
@@ -19,23 +23,81 @@ def year(number: int) -> dt.datetime:
 
 @pytest.fixture(scope="module")
 def ask(spark):
-    """Return a function that answers a question from rows given as ``{id: {column: value}}`` a table."""
+    """Return a function that computes an answer from rows given as ``{id: {column: value}}`` a table."""
 
-    def run(question, pin=None, geo=None, user=None):
+    def run(answer, pin=None, geo=None, user=None):
         frames = []
         for table, rows, usual in (("pin", pin, PIN), ("geo", geo, GEO), ("user", user, USER)):
             schema = silver_table(table)
             records = [{**dict.fromkeys(schema.names), **usual, "ind": ind, **row} for ind, row in (rows or {}).items()]
             values = [tuple(record[name] for name in schema.names) for record in records]
             frames.append(spark.createDataFrame(values, schema))
-        return sorted(tuple(row) for row in answer(questions.facts(*frames), question))
+        with registered(facts(*frames)):
+            return sorted(tuple(row) for row in compute(spark, ANSWERS[answer]))
 
     return run
 
 
-def test_there_are_ten_questions_and_each_has_its_schema():
-    assert list(questions.QUESTIONS) == list(GOLD)
-    assert len(GOLD) == 10
+def test_both_sides_read_the_same_declarations():
+    """Airflow's reader and Spark's are two modules, since neither machine has the other's package."""
+    declared = declarations.read_answers(answers_folder())
+
+    assert len(declared) >= 10
+    assert [(answer.name, answer.sql, answer.key, answer.columns, answer.version) for answer in ANSWERS.values()] == [
+        (each.name, each.text, tuple(each.key), tuple(each.columns.items()), each.version) for each in declared
+    ]
+    assert [answer.schema.names for answer in ANSWERS.values()] == [list(each.columns) for each in declared]
+
+
+DECLARED = '/*\n[key]\ncountry = "text"\n[value]\nposts = "bigint"\n*/\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("SELECT 1", "declaration of mine.sql.*KeyError: 'key'", id="no declaration"),
+        pytest.param(DECLARED.replace('"text"', "text"), "declaration of mine.sql.*TOMLDecodeError", id="no TOML"),
+        pytest.param(DECLARED.replace("bigint", "money"), "declaration of mine.sql.*'money'", id="unknown type"),
+        pytest.param(DECLARED.replace("[key]", "key = 1"), "declaration of mine.sql.*", id="no table"),
+    ],
+)
+def test_an_unreadable_declaration_is_refused_by_name(text, message):
+    with pytest.raises(StageError, match=message):
+        parse("mine", text)
+
+
+@pytest.mark.parametrize("select", ["SELECT country FROM pin_geo", "SELECT * FROM pins", "SELECT"])
+def test_a_select_that_does_not_fit_is_refused_by_file(spark, select):
+    nothing = (spark.createDataFrame([], silver_table(table)) for table in ("pin", "geo", "user"))
+
+    with registered(facts(*nothing)), pytest.raises(StageError, match=r"include/sql/answers/mine\.sql does not fit"):
+        compute(spark, parse("mine", DECLARED + select))
+
+
+def test_the_views_end_with_the_block(spark):
+    nothing = (spark.createDataFrame([], silver_table(table)) for table in ("pin", "geo", "user"))
+
+    with registered(facts(*nothing)):
+        during = {table.name for table in spark.catalog.listTables()}
+
+    assert during == {"pin_geo", "pin_user", "users", "followed_users"}
+    assert not spark.catalog.listTables()
+
+
+def test_the_folder_lies_beside_the_package_or_in_the_project_and_else_both_places_are_named(tmp_path):
+    package = tmp_path / "root" / "spark" / "pinterest_spark"
+    with pytest.raises(StageError, match=r"root/spark/answers nor in .*root/sql/answers: copy include/sql/answers"):
+        answers_folder(package)
+
+    (tmp_path / "root" / "sql" / "answers").mkdir(parents=True)
+    assert answers_folder(package) == tmp_path / "root" / "sql" / "answers"
+    (tmp_path / "root" / "spark" / "answers").mkdir(parents=True)
+    assert answers_folder(package) == tmp_path / "root" / "spark" / "answers"
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(StageError, match="no SQL file"):
+        read_answers(tmp_path)
 
 
 def test_popular_category_by_country_keeps_ties_and_leaves_out_what_is_unknown(ask):
@@ -151,4 +213,4 @@ def test_the_median_of_an_even_number_is_the_mean_of_the_middle_two(ask):
 
 
 def test_without_rows_there_are_no_answers(ask):
-    assert {question: ask(question) for question in GOLD} == {question: [] for question in GOLD}
+    assert {answer: ask(answer) for answer in ANSWERS} == {answer: [] for answer in ANSWERS}

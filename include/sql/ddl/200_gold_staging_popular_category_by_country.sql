@@ -1,6 +1,0 @@
--- Purpose: the answer gold.popular_category_by_country as the gold notebook last computed it.
--- Grain and key: those of the gold table, so that a doubled row fails the load and not the readers.
--- Idempotent: IF NOT EXISTS; the notebook replaces all rows of the schema in one transaction.
-CREATE TABLE IF NOT EXISTS gold_staging.popular_category_by_country (
-    LIKE gold.popular_category_by_country INCLUDING ALL
-);
