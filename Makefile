@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` runs the whole pipeline, `make test` proves it. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status env report seed test integrity lint format bench mwaa deploy docs
+.PHONY: help setup demo up down status env report seed test integrity mutants lint format bench mwaa deploy docs
 
 SANDBOX := .venv/sandbox/bin/python -m sandbox
 DEPLOY := .venv/sandbox/bin/python -m deploy
@@ -38,6 +38,9 @@ test: setup lint ## Lint, then all tests in two lanes, on a sandbox of their own
 
 integrity: setup ## Hold the DAGs to the policy of tests/dags, on MWAA's newest Airflow 3 and its oldest
 	@.venv/sandbox/bin/python tests/run.py tests/dags
+
+mutants: setup   ## Change product code line by line, print which mutations no test notices: [ONLY="name …"]
+	@.venv/sandbox/bin/python tests/mutants/run.py $(ONLY)
 
 lint: setup      ## ruff, the imports between folders, and mypy strict on plugins/ and include/spark/
 	@$(RUFF) check . && $(RUFF) format --check .

@@ -9,6 +9,7 @@ MAKE_RUN_BY = {
     "lint": "make test",
     "format": "by hand: it changes files",
     "bench": "by hand: it takes minutes",
+    "mutants": "by hand: it takes minutes; its list in tests/sandbox/test_mutants.py",
     "up": "every group with stand-ins, tests/conftest.py",
     "env": "every group with stand-ins, tests/conftest.py",
     "down": "tests/run.py, at its end",

@@ -47,7 +47,7 @@ FOLLOWERS = [
     ("985k", 985_000), ("15M", 15_000_000), ("217", 217), ("0", 0), ("12K", 12_000), ("3B", 3_000_000_000),
     ("2b", 2_000_000_000), ("1.2M", 1_200_000), ("1,234", 1234), ("1,234.5k", 1_234_500), ("1.2345k", 1235),
     ("1.2344k", 1234), ("0.5", 1), (".5k", 500), ("1.0005k", 1001), (" 7 ", 7), ("7 k", 7000), (5, 5),
-    ("User Info Error", None), ("", None), (None, None),
+    ("7".rjust(64, "0"), 7), ("User Info Error", None), ("", None), (None, None),
 ]  # fmt: skip
 NO_FOLLOWERS = [
     "12 thousand", "-5", "1.2.3k", "5kk", "k", ".", ",", "1e3", "٣", "1.k", "99999999999999999999B", "9" * 65,
@@ -121,20 +121,21 @@ def test_silver_has_the_contracts_columns_in_order(spark):
 
 def test_a_geo_row_has_its_coordinates_and_its_instant(refined, payload_of):
     geo = payload_of["geo"]
-    whole, fraction, no_latitude, nothing = refined(
+    whole, fraction, no_latitude, no_longitude, nothing = refined(
         "geo",
         [
             geo(1, country=" Cote  d'Ivoire "),
             geo(2, timestamp="2020-05-06T07:08:09.25"),
             geo(3, latitude=None),
-            '{"ind": 4}',
+            geo(4, longitude=None),
+            '{"ind": 5}',
         ],
     )
 
     assert (whole["ind"], whole["country"], whole["coordinates"]) == (1, "Cote d'Ivoire", [1.5, -2.5])
     assert whole["timestamp"] == dt.datetime(2020, 5, 6, 7, 8, 9)  # noqa: DTZ001 - Spark returns naive UTC
     assert fraction["timestamp"].microsecond == 250_000
-    assert no_latitude["coordinates"] is None
+    assert no_latitude["coordinates"] is no_longitude["coordinates"] is None
     assert (nothing["country"], nothing["timestamp"], nothing["_reject_reason"]) == (None, None, None)
 
 

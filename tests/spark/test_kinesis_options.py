@@ -23,6 +23,13 @@ def test_names_come_in_any_case_and_values_with_units() -> None:
     assert (options.initial, options.fail_on_data_loss, options.endpoint_url) == ("LATEST", True, "")
 
 
+@pytest.mark.parametrize("count", [1, 10_000])
+def test_the_limits_of_a_count_are_allowed(count: int) -> None:
+    options = read_options({"streamName": "posts", "maxRecordsPerFetch": str(count)})
+
+    assert options.max_records_per_fetch == count
+
+
 def test_an_arn_names_the_stream_and_its_region() -> None:
     options = read_options({"streamARN": ARN})
 

@@ -111,6 +111,14 @@ def test_the_latest_record_of_a_key_wins_and_an_older_one_that_comes_late_does_n
     assert result["run"] == {"landed": 6, "silver": 3, "duplicates": 3, "quarantined": 0, "lost": 0}
 
 
+def test_a_run_counts_only_the_partitions_and_offsets_that_were_acknowledged(run, land, envelope_of):
+    land(
+        TABLE, *(envelope_of(TABLE, ident, ident, partition=partition) for ident, partition in enumerate((0, 0, 0, 1)))
+    )
+
+    assert run(acknowledged=((1, 2), (3, 3)))["run"]["landed"] == 2
+
+
 def test_running_again_with_nothing_new_changes_nothing(run, contents, land, envelope_of):
     land(TABLE, envelope_of(TABLE, 1, 0), envelope_of(TABLE, 2, 1, age=500))
     first = run()
@@ -127,7 +135,8 @@ STEPS = ["quarantine", "audit", "upsert"]
 def test_a_crash_right_after_a_step_is_healed_by_the_next_run(run, contents, land, envelope_of, monkeypatch, step):
     land(TABLE, envelope_of(TABLE, 1, 0), envelope_of(TABLE, 2, 1, age=500))
     run()
-    land(TABLE, envelope_of(TABLE, 1, 2), envelope_of(TABLE, 3, 3), envelope_of(TABLE, 4, 4, age=500))
+    rejected = (envelope_of(TABLE, 4, 4, age=500), "no envelope")
+    land(TABLE, envelope_of(TABLE, 1, 2), envelope_of(TABLE, 3, 3), *rejected)
     work = getattr(silver, step)
 
     def crash(*args, **kwargs):
@@ -140,9 +149,9 @@ def test_a_crash_right_after_a_step_is_healed_by_the_next_run(run, contents, lan
             run()
     result = run()
 
-    assert result["totals"] == {"bronze": 5, "silver": 2, "duplicates": 1, "quarantined": 2}
+    assert result["totals"] == {"bronze": 6, "silver": 2, "duplicates": 1, "quarantined": 3}
     assert result["run"]["lost"] == 0
-    assert [len(table) for table in contents()] == [2, 2, 2]
+    assert [len(table) for table in contents()] == [2, 3, 2]
 
 
 def test_a_lost_record_is_seen_and_the_totals_are_refused(run, land, envelope_of, spark, lake):

@@ -79,6 +79,14 @@ def test_a_timeline_hands_out_what_waits_in_its_order():
 
 
 @pytest.mark.parametrize(
+    ("rate", "posts"),
+    [pytest.param(1, 3, id="whole"), pytest.param(0.5, 2, id="rounded up"), pytest.param(0.1, 1, id="at least one")],
+)
+def test_a_late_record_waits_no_shorter_than_its_seconds(rate, posts):
+    assert Plan(rate=rate, count=1, late=1, late_seconds=3).delay(0, "pin", "row") == (posts, True)
+
+
+@pytest.mark.parametrize(
     ("given", "complaint"),
     [
         pytest.param({"rate": 0}, "rate is 0, expected more than 0", id="rate 0"),

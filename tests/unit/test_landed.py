@@ -54,7 +54,7 @@ def test_targets_survive_json():
     assert target_from_json(json.loads(json.dumps(target_to_json(target)))) == target
 
 
-def test_newest_object_is_found_across_days_and_names():
+def test_newest_object_is_found_across_days_and_names_in_the_order_in_which_s3_lists_them():
     keys = [
         key(0, 900, day="2026-11-25", suffix=".json"),
         key(0, 9),
@@ -64,7 +64,7 @@ def test_newest_object_is_found_across_days_and_names():
         key(0, 99999, topic="pinterest.pinned"),
     ]
 
-    assert newest_objects(keys, "pinterest.pin") == {0: key(0, 1000), 1: key(1, 5)}
+    assert newest_objects(sorted(keys), "pinterest.pin") == {0: key(0, 1000), 1: key(1, 5)}
 
 
 def test_last_offset_is_that_of_the_last_line():

@@ -57,6 +57,12 @@ def test_missing_unused_and_empty_values_are_listed_together(file):
     )
 
 
+@pytest.mark.parametrize("value", ["", None, "None"])
+def test_a_variable_that_was_rendered_empty_is_no_value(file, value):
+    with pytest.raises(PermanentError, match="an empty value for name"):
+        read_connector_file(file({"connectorName": "${name}"}), {"name": value})
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -100,6 +106,14 @@ def test_what_the_file_leaves_to_the_service_does_not_differ():
     assert not difference(
         connector(capacity={"provisionedCapacity": {"mcuCount": 1, "workerCount": 1, "new": 3}}), WANTED
     ).capacity
+
+
+@pytest.mark.parametrize("subnets", [["a"], ["a", "b", "c"], []], ids=["fewer", "more", "none"])
+def test_lists_of_another_length_differ(subnets):
+    wanted = {**WANTED, "kafkaCluster": {"subnets": ["a", "b"]}}
+
+    assert difference(connector(kafkaCluster={"subnets": subnets}), wanted).fixed == ("kafkaCluster",)
+    assert not difference(connector(kafkaCluster={"subnets": ["a", "b"]}), wanted).fixed
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,12 @@ def test_counts_that_match_have_no_discrepancy():
         pytest.param({"silver": 4}, "1 are missing, 0 of them known as lost", id="not processed"),
         pytest.param({"silver": 6}, "-1 are missing", id="processed twice"),
         pytest.param({"silver": 4, "lost": 1}, "1 are missing, 1 of them known as lost", id="known as lost"),
+        pytest.param({"lost": 1}, "0 are missing, 1 of them known as lost", id="known as lost, hidden by one too many"),
+        pytest.param({"offsets": 5, "landed": 5, "silver": 2}, "8 records at 5 offsets, but bronze has 5",
+                     id="fewer landed than acknowledged"),
         pytest.param({"offsets": 0}, "acknowledged 8 records at 0 offsets", id="offsets not returned"),
     ],
-)
+)  # fmt: skip
 def test_every_missing_row_is_named_with_the_table_the_numbers_and_the_place(change, message):
     (sentence,) = discrepancies(replace(GOOD, **change))
 
