@@ -22,8 +22,9 @@ from tests.support.groups import LANES, PATHS  # noqa: E402 - the path is set ab
 
 LINKED = (".venv", ".jars", ".node")
 NOT_COPIED = (".git", "__pycache__", ".*_cache", ".sandbox*", "dist", *LINKED)
-TIMEOUT_SECONDS = 300
+TIMEOUT_SECONDS = 600
 PYTEST_PASSED, PYTEST_FAILED, PYTEST_INTERRUPTED = 0, 1, 2  # interrupted: the module cannot even be imported
+TIMED_OUT = -1
 
 
 class MutationError(Exception):
@@ -32,7 +33,7 @@ class MutationError(Exception):
 
 @dataclass(frozen=True)
 class Mutation:
-    """One change of one file, and the test files that must notice it."""
+    """One change of one file, and the test files (or ``file::test``) that must notice it."""
 
     name: str
     file: str
@@ -108,11 +109,11 @@ def survives(tree: Path, mutation: Mutation) -> bool:
         codes = [run_tests(tree, name, files)[0] for name, files in in_environments(mutation.tests)]
     finally:
         file.write_text(source, encoding="utf-8")
-    if unexpected := set(codes) - {PYTEST_PASSED, PYTEST_FAILED, PYTEST_INTERRUPTED}:
+    if unexpected := set(codes) - {PYTEST_PASSED, PYTEST_FAILED, PYTEST_INTERRUPTED, TIMED_OUT}:
         raise MutationError(f"{mutation.name}: pytest ended with {unexpected}")
-    is_survivor = not any(codes)
-    print(f"{'SURVIVED' if is_survivor else 'killed':9}{time.monotonic() - began:6.1f} s  {mutation.name}", flush=True)
-    return is_survivor
+    outcome = "timed out" if TIMED_OUT in codes else "killed" if any(codes) else "SURVIVED"
+    print(f"{outcome:9} {time.monotonic() - began:5.1f} s  {mutation.name}", flush=True)
+    return not any(codes)
 
 
 def in_environments(files: Iterable[str]) -> list[tuple[str, list[str]]]:
@@ -132,7 +133,7 @@ def environment_of(file: str) -> str:
 def run_tests(
     tree: Path, environment: str, files: Sequence[str], timeout_seconds: float = TIMEOUT_SECONDS
 ) -> tuple[int, str]:
-    """Run test files in the tree; a run that does not end in time has failed."""
+    """Run test files in the tree; return pytest's exit code, or ``TIMED_OUT``, and its output."""
     variables = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(str(tree / path) for path in PATHS[environment]),
@@ -147,7 +148,7 @@ def run_tests(
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return PYTEST_FAILED, f"no end within {timeout_seconds:.0f} s"
+        return TIMED_OUT, f"no end within {timeout_seconds:.0f} s"
     return ended.returncode, ended.stdout
 
 

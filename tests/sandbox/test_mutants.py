@@ -33,8 +33,9 @@ def test_a_mutation_changes_one_line_of_product_code_and_names_tests_that_exist(
     assert mutation.file.startswith(("plugins/", "include/", "dags/"))
     ast.parse(mutated)
     assert mutation.tests
-    for file in mutation.tests:
-        assert (PROJECT / file).is_file(), f"{file} does not exist"
+    for test in mutation.tests:
+        file, _, name = test.partition("::")
+        assert f"def {name}" in (PROJECT / file).read_text(encoding="utf-8"), f"there is no {test}"
         assert environment_of(file)
 
 

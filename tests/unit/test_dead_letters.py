@@ -63,3 +63,18 @@ def test_large_dead_letters_are_written_before_they_fill_the_memory(store, box):
     add(box, 2, payload="x" * (MAX_BUFFERED_CHARACTERS // 2))
 
     assert [keys for _, keys in store.written] == [["0", "1"]]
+
+
+def test_after_an_object_was_written_the_bound_in_characters_counts_from_the_start(store, box):
+    add(box, 2, payload="x" * (MAX_BUFFERED_CHARACTERS // 2))
+    add(box, 2, payload="x" * (MAX_BUFFERED_CHARACTERS // 4))
+    box.flush()
+
+    assert [len(keys) for _, keys in store.written] == [2, 2]
+
+
+def test_the_first_reason_is_reported(box):
+    box.add(DeadLetter("1", "{}", "the root cause"))
+    box.add(DeadLetter("2", "{}", "what followed"))
+
+    assert box.first_reason == "the root cause"

@@ -11,6 +11,7 @@ from pinterest_pipeline.kinesis.model import StreamDescription
 from pinterest_pipeline.kinesis.plan import (
     Await,
     StreamSpec,
+    is_same_key,
     next_step,
     read_streams_file,
     require_stream_name,
@@ -82,6 +83,19 @@ def test_encryption_that_is_not_declared_is_turned_off_with_the_key_that_is_ther
 
     assert step.operation == "stop_stream_encryption"
     assert step.arguments == {"StreamName": "s", "EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"}
+
+
+@pytest.mark.parametrize(
+    ("reported", "is_same"),
+    [
+        pytest.param("arn:aws:kms:r:1:key/1234-ab", True, id="by its ARN"),
+        pytest.param("1234-ab", True, id="by its id"),
+        pytest.param("arn:aws:kms:r:1:key/991234-ab", False, id="another id with the same end"),
+        pytest.param(None, False, id="none"),
+    ],
+)
+def test_a_key_is_the_same_by_its_id_or_its_arn(reported, is_same):
+    assert is_same_key(reported, "1234-ab") is is_same
 
 
 def test_shards_are_left_alone_where_the_count_is_for_creation_only():

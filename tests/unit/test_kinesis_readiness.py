@@ -98,9 +98,12 @@ def test_the_age_is_that_of_the_oldest_unread_record():
 
 
 def test_cloudwatchs_newest_value_counts_whatever_its_order():
-    result = {"Timestamps": [NOON, NOON + timedelta(minutes=1)], "Values": [5.0, 7.0]}
+    later = NOON + timedelta(minutes=1)
+    ascending = {"Timestamps": [NOON, later], "Values": [9.0, 7.0]}
+    descending = {"Timestamps": [later, NOON], "Values": [7.0, 9.0]}  # how GetMetricData answers unless asked otherwise
 
-    assert newest_value({"MetricDataResults": [result]}) == 7
+    assert newest_value({"MetricDataResults": [ascending]}) == 7
+    assert newest_value({"MetricDataResults": [descending]}) == 7
     assert newest_value({"MetricDataResults": [{"Timestamps": [], "Values": []}]}) is None
 
 

@@ -23,6 +23,11 @@ def test_running_with_tasks_and_little_lag_is_healthy():
     assert str(found) == "RUNNING, 2 tasks running, none failed, lag: geo 0, pin 10"
 
 
+@pytest.mark.parametrize(("fewest", "is_healthy"), [(1, True), (2, True), (3, False)])
+def test_as_many_tasks_as_expected_are_enough(fewest, is_healthy):
+    assert (assess(taken(), min_running_tasks=fewest).health is Health.HEALTHY) is is_healthy
+
+
 @pytest.mark.parametrize(
     ("snapshot", "said"),
     [
