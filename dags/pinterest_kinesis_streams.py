@@ -37,8 +37,8 @@ from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.kinesis_streams import PARAMS, streams_to_delete, streams_to_ensure, streams_to_scale
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, setting
+from pinterest_pipeline.kinesis.delete_stream import KinesisDeleteStreamOperator
 from pinterest_pipeline.kinesis.operators import (
-    KinesisDeleteStreamOperator,
     KinesisEnsureStreamOperator,
     KinesisScaleStreamOperator,
 )

@@ -93,7 +93,6 @@ def test_the_plugins_have_the_package_at_the_top_and_nothing_that_python_left(bu
     assert {
         ".airflowignore",
         "pinterest_pipeline/__init__.py",
-        "pinterest_pipeline/msk_connect/waiters/kafkaconnect.json",
     } <= written
     assert set(names) == written | {"constraints-3.3.1-python3.12.txt"}
 

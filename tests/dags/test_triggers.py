@@ -16,6 +16,7 @@ import pytest
 from airflow.triggers.base import BaseTrigger
 
 import pinterest_pipeline
+from pinterest_pipeline.common.polling import PollingTrigger
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAMPLES = {
@@ -45,6 +46,7 @@ def trigger_classes():
 
 def test_the_package_has_triggers():
     assert len(trigger_classes()) >= 5
+    assert all(issubclass(found, PollingTrigger) for found in trigger_classes())
 
 
 @pytest.mark.parametrize("trigger_class", trigger_classes(), ids=lambda found: found.__name__)
@@ -75,8 +77,9 @@ def test_every_trigger_is_importable_with_nothing_but_the_plugin_folder():
 
 def arguments_of(trigger_class):
     """A value of the annotated kind for every required argument."""
-    required = [p for p in inspect.signature(trigger_class).parameters.values() if p.default is p.empty]
-    return {p.name: sample(p.annotation) for p in required if p.kind is not p.VAR_KEYWORD}
+    classes = [found for found in trigger_class.__mro__ if issubclass(found, PollingTrigger)]
+    parameters = [p for found in classes for p in inspect.signature(found.__init__).parameters.values()]
+    return {p.name: sample(p.annotation) for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty}
 
 
 def sample(annotation):

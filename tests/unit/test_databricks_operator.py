@@ -126,7 +126,7 @@ def test_deferred_it_waits_for_the_other_run_without_owning_it(databricks):
     assert (arguments["run_id"], arguments["task_key"], arguments["cancel_on_kill"]) == (1, None, False)
     assert arguments["deadline"] > time.time()
     resume = getattr(waiting, deferred.value.method_name)
-    assert resume({"ti": TaskInstance()}, event={"status": "ended"}, **deferred.value.kwargs) == 2
+    assert resume({"ti": TaskInstance()}, event={"status": "ready", "result": {}}, **deferred.value.kwargs) == 2
 
 
 def test_its_own_run_that_is_being_cancelled_is_waited_out(databricks):

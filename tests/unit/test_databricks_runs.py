@@ -9,7 +9,7 @@ from pinterest_pipeline.databricks.runs import (
     State,
     Watch,
     after_submit,
-    is_settled,
+    has_ended,
     run_from,
     stage_step,
     why_it_failed,
@@ -109,12 +109,12 @@ def test_the_next_step_of_a_stages_watcher(seen, watch, step):
 
 
 def test_a_deferred_watcher_wakes_when_its_stage_or_the_whole_run_has_ended():
-    assert not is_settled(silver(), "silver", 0)
-    assert is_settled(silver("TERMINATED", "SUCCESS"), "silver", 0)
-    assert is_settled(silver("BLOCKED", "", "INTERNAL_ERROR"), "silver", 0)
-    assert not is_settled(FAILED, "silver", 100)
-    assert not is_settled(silver("TERMINATED", "FAILED"), None, 0)
-    assert is_settled(FAILED, None, 0)
+    assert not has_ended(silver(), "silver", 0)
+    assert has_ended(silver("TERMINATED", "SUCCESS"), "silver", 0)
+    assert has_ended(silver("BLOCKED", "", "INTERNAL_ERROR"), "silver", 0)
+    assert not has_ended(FAILED, "silver", 100)
+    assert not has_ended(silver("TERMINATED", "FAILED"), None, 0)
+    assert has_ended(FAILED, None, 0)
 
 
 def test_a_stage_that_never_ran_blames_the_first_that_failed():

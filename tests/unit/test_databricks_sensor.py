@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
+from pinterest_pipeline.common import polling
 from pinterest_pipeline.common.compat import AirflowSensorTimeout
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.databricks import triggers
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
 from tests.unit.scripted_databricks import task
@@ -18,7 +18,7 @@ from tests.unit.scripted_databricks import task
 
 @pytest.fixture
 def databricks(databricks, monkeypatch):
-    monkeypatch.setattr(triggers, "FIRST_POLL_SECONDS", 0)
+    monkeypatch.setattr(polling, "FIRST_POLL_SECONDS", 0)
     databricks.add_run("batch", task("bronze", "TERMINATED", "SUCCESS"), task("silver", run_id=200))
     databricks.outputs[200] = {"notebook_output": {"result": json.dumps({"stage": "silver"})}}
     return databricks
@@ -108,7 +108,7 @@ def test_a_later_try_repairs_once_from_the_failed_stage_and_then_follows_it(data
 
     databricks.runs[1]["tasks"].append(task("silver", "TERMINATED", "FAILED", run_id=201, attempt_number=1))
     with pytest.raises(TransientError, match="stage silver ended"):
-        repairing.resume({"ti": TaskInstance(2)}, event={"status": "ended"}, **deferred.value.kwargs)
+        repairing.resume({"ti": TaskInstance(2)}, event={"status": "ready", "result": {}}, **deferred.value.kwargs)
     assert len(databricks.calls("jobs/runs/repair")) == 1
 
 
@@ -128,7 +128,7 @@ def test_a_run_that_is_being_cancelled_is_repaired_when_it_has_ended(databricks)
 
     end_silver(databricks, "CANCELED", "CANCELED")
     with pytest.raises(TaskDeferred):
-        clearing.resume({"ti": TaskInstance(2)}, event={"status": "ended"}, **first.value.kwargs)
+        clearing.resume({"ti": TaskInstance(2)}, event={"status": "ready", "result": {}}, **first.value.kwargs)
 
     assert databricks.calls("jobs/runs/repair")[0]["rerun_tasks"] == ["silver"]
 
@@ -186,11 +186,14 @@ def test_the_trigger_fires_once_the_stage_has_ended_over_a_broken_answer(databri
         end_silver(databricks, "FAILED")
         return await firing
 
-    assert asyncio.run(both()) == [{"status": "ended"}]
+    assert [event["status"] for event in asyncio.run(both())] == ["ready"]
 
 
 def test_the_trigger_gives_up_at_its_deadline(databricks):
-    assert asyncio.run(fire(trigger(deadline=time.time() + 0.05))) == [{"status": "timed_out"}]
+    [event] = asyncio.run(fire(trigger(deadline=time.time() + 0.05)))
+
+    assert event["status"] == "timed_out"
+    assert "stage silver of run 1" in event["message"]
 
 
 @pytest.mark.parametrize(("owns_it", "cancelled"), [(True, 1), (False, 0)])

@@ -13,10 +13,10 @@ from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.dag import approval
 from pinterest_pipeline.dag.approval import ApproveOperator
 from pinterest_pipeline.dag.kinesis_streams import choose
-from pinterest_pipeline.kinesis import operators_base as kinesis_base
+from pinterest_pipeline.kinesis import operators as kinesis_base
+from pinterest_pipeline.kinesis.delete_stream import KinesisDeleteStreamOperator
 from pinterest_pipeline.kinesis.model import UnreadShard
 from pinterest_pipeline.kinesis.operators import (
-    KinesisDeleteStreamOperator,
     KinesisEnsureStreamOperator,
     KinesisScaleStreamOperator,
 )

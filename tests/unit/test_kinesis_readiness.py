@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.common import polling_trigger as polling
+from pinterest_pipeline.common import polling
 from pinterest_pipeline.common.compat import AirflowSensorTimeout
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.kinesis import backlog as kinesis_reading
@@ -135,9 +135,7 @@ def sensor(monkeypatch):
     def build(hook, **arguments):
         monkeypatch.setattr("pinterest_pipeline.kinesis.hook.KinesisStreamHook", lambda **_: hook)
         defaults = {"task_id": "w", "stream_name": "s", "poke_interval": 0.01, "timeout": 30, "deferrable": False}
-        built = KinesisStreamSensor(**{**defaults, **arguments})
-        built.hook = hook
-        return built
+        return KinesisStreamSensor(**{**defaults, **arguments})
 
     return build
 

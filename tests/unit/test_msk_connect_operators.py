@@ -41,17 +41,16 @@ def service(monkeypatch):
 
 
 @pytest.fixture
-def operator(service, tmp_path):
+def operator(service, tmp_path, monkeypatch):
     """Return a function that builds an operator on the stubbed service."""
+    monkeypatch.setattr("pinterest_pipeline.msk_connect.hook.MskConnectHook", lambda **_: service.hook)
     file = tmp_path / "sink.json"
     file.write_text(json.dumps(REQUEST))
 
     def build(kind, **arguments):
         ensures = kind is MskConnectEnsureConnectorOperator
         own = {"connector_file": file, "connector_values": {"size": 5000}} if ensures else {"connector_name": "sink"}
-        built = kind(task_id="t", **{"deferrable": False, **own, **arguments})
-        built.hook = service.hook
-        return built
+        return kind(task_id="t", **{"deferrable": False, **own, **arguments})
 
     return build
 
@@ -143,10 +142,12 @@ def test_deferred_it_hands_over_and_looks_again_afterwards(service, operator):
         built.execute({})
     service.has()
 
-    result = getattr(built, deferred.value.method_name)({}, event={"status": "reached"}, **deferred.value.kwargs)
+    result = getattr(built, deferred.value.method_name)(
+        {}, event={"status": "ready", "result": {"state": "RUNNING"}}, **deferred.value.kwargs
+    )
 
     assert result["state"] == "RUNNING"
-    assert deferred.value.trigger.serialize()[1]["waiter_name"] == "connector_running"
+    assert deferred.value.trigger.serialize()[1]["until"] == "RUNNING"
 
 
 def test_a_restart_happens_only_where_a_task_failed(service, operator):
@@ -187,7 +188,7 @@ def test_the_sensor_waits_while_a_task_is_failed_and_ends_when_none_is(service, 
     service.has()
     service.measures(errored=0)
 
-    assert operator(MskConnectHealthSensor, poke_interval=0).execute({}) is None
+    assert operator(MskConnectHealthSensor, poke_interval=0).execute({})["connector"] == "sink"
 
 
 def test_the_sensor_fails_at_once_on_a_missing_and_on_a_failed_connector(service, operator):
@@ -208,11 +209,11 @@ def test_the_deferred_sensor_ends_as_its_trigger_says(service, operator):
     with pytest.raises(TaskDeferred):
         sensor.execute({})
 
-    sensor.execute_complete({}, {"status": "healthy", "message": "m"})
-    with pytest.raises(AirflowSensorTimeout, match=r"sink did not become healthy within .*: no metrics"):
-        sensor.execute_complete({}, {"status": "timed_out", "message": "no metrics"})
+    assert sensor.resume({}, {"status": "ready", "result": {"connector": "sink"}}) == {"connector": "sink"}
+    with pytest.raises(AirflowSensorTimeout, match=r"after .* s still waiting for connector sink .*: no metrics"):
+        sensor.resume({}, {"status": "timed_out", "message": "connector sink to become healthy: no metrics"})
     with pytest.raises(PermanentError, match="will not become so by waiting: gone wrong"):
-        sensor.execute_complete({}, {"status": "failed", "message": "gone wrong"})
+        sensor.resume({}, {"status": "failed", "message": "will not become so by waiting: gone wrong"})
 
 
 @pytest.mark.parametrize(

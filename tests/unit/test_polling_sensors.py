@@ -7,7 +7,7 @@ import time
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.common import polling_trigger as polling
+from pinterest_pipeline.common import polling
 from pinterest_pipeline.common.compat import AirflowSensorTimeout
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor

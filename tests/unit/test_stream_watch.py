@@ -12,11 +12,11 @@ import psycopg2
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.common import polling_trigger as polling
+from pinterest_pipeline.common import polling
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.dag import alerts
-from pinterest_pipeline.stream import sensors, triggers
-from pinterest_pipeline.stream.monitor import Watched
+from pinterest_pipeline.stream import triggers
+from pinterest_pipeline.stream.monitor import StreamMonitor, Watched
 from pinterest_pipeline.stream.policy import StreamEndedError
 from pinterest_pipeline.stream.sensors import DatabricksStreamSensor
 from pinterest_pipeline.stream.triggers import DatabricksJobTrigger, DatabricksStreamTrigger
@@ -106,7 +106,7 @@ def test_a_watch_over_a_healthy_stream_waits_and_then_succeeds(world, monkeypatc
 def test_kinesis_is_not_asked_while_the_queries_commit(world):
     world.kinesis.ages = {"streaming-pin": 999_000}
 
-    sensors.StreamWatch(sensor().watched).check(watch_until=time.time() + 60)
+    StreamMonitor(sensor().watched, sensor().hook).check(watch_until=time.time() + 60)
 
     assert not world.kinesis.asked
 
@@ -256,7 +256,7 @@ def test_the_job_trigger_fires_when_something_can_be_done(world, life, idle, exp
         deadline=time.time() + 60, poll_seconds=1,
     )  # fmt: skip
 
-    seen = asyncio.run(trigger.check())
+    seen = trigger.check()
 
     assert seen.result == (expected and {"step": expected})
 

@@ -7,12 +7,11 @@ returns 100 tasks a page, ``runs/list`` 25 runs a page and runs of the last 60 d
 
 import json
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import requests
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
 
@@ -46,7 +45,6 @@ STATUS_CODE = re.compile(r"Status Code: (\d{3})")
 ANSWER = re.compile(r"Response: (\{.*\}), Status Code", re.DOTALL)
 
 Endpoint = tuple[str, str]
-Pages = Generator[tuple[Endpoint, dict[str, Any]], Mapping[str, Any], list[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,6 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
     """Submit, follow, repair and cancel runs.
 
     Every method raises :class:`TransientError` when the same call may succeed later, :class:`PermanentError` when not.
-    The asynchronous ones need ``async with hook:`` around them.
     """
 
     required_fields = {  # noqa: RUF012 - the base declares it as the class's
@@ -83,22 +80,14 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
         return True, f"Databricks at {self.host} answers"
 
     def run(self, run_id: int) -> Run:
-        pages = read_run(run_id)
-        try:
-            endpoint, parameters = next(pages)
-            while True:
-                endpoint, parameters = pages.send(self._call(f"reading run {run_id}", endpoint, parameters))
-        except StopIteration as answer:
-            return run_from(answer.value)
-
-    async def async_run(self, run_id: int) -> Run:
-        pages = read_run(run_id)
-        try:
-            endpoint, parameters = next(pages)
-            while True:
-                endpoint, parameters = pages.send(await self._acall(f"reading run {run_id}", endpoint, parameters))
-        except StopIteration as answer:
-            return run_from(answer.value)
+        parameters: dict[str, Any] = {"run_id": run_id, "include_history": "true"}
+        pages: list[Mapping[str, Any]] = []
+        while True:
+            page = self._call(f"reading run {run_id}", GET_RUN, parameters)
+            pages.append(page)
+            if not page.get("next_page_token"):
+                return run_from(pages)
+            parameters = {**parameters, "page_token": page["next_page_token"]}
 
     def list_runs(self, *, job_id: int | None = None, active_only: bool = False) -> Iterator[Run]:
         """Yield runs, newest first, a page at a time: stop reading and no further page is asked for.
@@ -131,10 +120,6 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
     def cancel(self, run_id: int) -> None:
         """Ask for the end of a run; harmless when it has ended."""
         self._call(f"cancelling run {run_id}", CANCEL, {"run_id": run_id})
-        self.log.info("Asked Databricks to cancel run %s", run_id)
-
-    async def async_cancel(self, run_id: int) -> None:
-        await self._acall(f"cancelling run {run_id}", CANCEL, {"run_id": run_id})
         self.log.info("Asked Databricks to cancel run %s", run_id)
 
     def repair(self, run: Run, task_key: str) -> int:
@@ -185,11 +170,6 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
             answer: Mapping[str, Any] = self._do_api_call(endpoint, parameters)
         return answer
 
-    async def _acall(self, doing: str, endpoint: Endpoint, parameters: dict[str, Any]) -> Mapping[str, Any]:
-        with calling(doing, self.databricks_conn_id):
-            answer: Mapping[str, Any] = await self._a_do_api_call(endpoint, parameters)
-        return answer
-
     @classmethod
     def get_connection(cls, conn_id: str) -> "Connection":
         """Return a complete connection; refuse a URL without TLS, of which the provider would drop scheme and port."""
@@ -226,18 +206,6 @@ class RefusedError(PermanentError):
     """401 or 403."""
 
 
-def read_run(run_id: int) -> Pages:
-    """Yield the requests that read a run whole, are sent the answers, and return its pages."""
-    parameters: dict[str, Any] = {"run_id": run_id, "include_history": "true"}
-    pages: list[Mapping[str, Any]] = []
-    while True:
-        page = yield GET_RUN, parameters
-        pages.append(page)
-        if not page.get("next_page_token"):
-            return pages
-        parameters = {**parameters, "page_token": page["next_page_token"]}
-
-
 @contextmanager
 def calling(doing: str, connection_id: str) -> Iterator[None]:
     """Translate the provider's errors, which name a status only in their text, into ours."""
@@ -247,7 +215,7 @@ def calling(doing: str, connection_id: str) -> Iterator[None]:
         raise
     except AirflowException as error:
         raise api_error(doing, connection_id, str(error)) from error
-    except (requests.RequestException, aiohttp.ClientError, TimeoutError) as error:
+    except requests.RequestException as error:
         raise TransientError(f"Databricks, {doing}: no answer: {error!r}") from error
 
 

@@ -6,11 +6,12 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, override
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 
 from pinterest_pipeline.common.compat import conf
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.links import PAGE_URL_KEY, DatabricksRunLink
+from pinterest_pipeline.common.polling import PollEvent, require_no_failure, wait_or_defer
 from pinterest_pipeline.databricks.runs import AfterSubmit, Run, after_submit
 from pinterest_pipeline.databricks.submission import (
     idempotency_token,
@@ -82,12 +83,12 @@ class DatabricksBatchRunOperator(BaseOperator):
         return DatabricksRunHook(self.databricks_conn_id, caller=type(self).__name__)
 
     @override
-    def execute(self, context: Any) -> int:
+    def execute(self, context: Context) -> int:
         return self._submit(context, time.time() + self.wait_for_others.total_seconds())
 
-    def resume(self, context: Any, event: Mapping[str, str], deadline: float) -> int:
-        """Check again after a deferral."""
-        self.log.info("Waiting for the other run has %s", event["status"])
+    def resume(self, context: Context, event: PollEvent, deadline: float) -> int:
+        """Go on after a deferral."""
+        require_no_failure(event)
         return self._submit(context, deadline)
 
     @override
@@ -95,9 +96,9 @@ class DatabricksBatchRunOperator(BaseOperator):
         if self.submitted_run_id is not None:
             self.hook.cancel(self.submitted_run_id)
 
-    def _submit(self, context: Any, deadline: float) -> int:
+    def _submit(self, context: Context, deadline: float) -> int:
         ti = context["ti"]
-        name = own_name(self.run_name, ti.run_id, ti.map_index)
+        name = own_name(self.run_name, ti.run_id, -1 if ti.map_index is None else ti.map_index)
         body = submission_body(name, self.tasks, self.settings or {})
         for path in dict.fromkeys(notebook_paths(body)):
             self.hook.check_notebook(path)
@@ -122,25 +123,23 @@ class DatabricksBatchRunOperator(BaseOperator):
         return self.hook.run(self.submitted_run_id)
 
     def _wait_for(self, run: Run, deadline: float) -> None:
-        """Wait a poll here, or defer until the run has ended and come back in ``resume``."""
+        """Wait for the run's end here, or defer and come back in :meth:`resume`."""
         if time.time() > deadline:
             raise TransientError(
                 f"Databricks run {run.run_id} ({run.name}) is {run.state.life_cycle} still after "
                 f"{self.wait_for_others}: cancel it there, or let this task try again."
             )
         self.log.info("Waiting for run %s (%s), which is %s", run.run_id, run.name, run.state.life_cycle)
-        if self.deferrable:
-            trigger = DatabricksRunTrigger(
-                databricks_conn_id=self.databricks_conn_id,
-                run_id=run.run_id,
-                task_key=None,
-                replaced=0,
-                deadline=deadline,
-                poll_seconds=self.poll_seconds,
-                cancel_on_kill=False,
-            )
-            self.defer(trigger=trigger, method_name="resume", kwargs={"deadline": deadline})
-        time.sleep(self.poll_seconds)
+        trigger = DatabricksRunTrigger(
+            databricks_conn_id=self.databricks_conn_id,
+            run_id=run.run_id,
+            task_key=None,
+            replaced=0,
+            deadline=deadline,
+            poll_seconds=self.poll_seconds,
+            cancel_on_kill=False,
+        )
+        wait_or_defer(self, trigger, deadline=deadline)
 
     def _finish(self, ti: Any, run: Run, attempt: int) -> int:
         ti.xcom_push(key=PAGE_URL_KEY, value=run.page_url)

@@ -192,8 +192,11 @@ def stage_step(run: Run, key: str, watch: Watch) -> StageStep:
     return StageStep.FAIL if over else StageStep.WAIT
 
 
-def is_settled(run: Run, key: str | None, replaced: int) -> bool:
-    """Whether a deferred watcher must check again: its task (without a key, the run) has ended."""
+def has_ended(run: Run, key: str | None, replaced: int) -> bool:
+    """Tell whether a task (without a key, the whole run) has ended, well or not.
+
+    :param replaced: A run of the task that a repair has replaced: its end does not count.
+    """
     if key is None:
         return run.state.is_over
     task = run.task(key)

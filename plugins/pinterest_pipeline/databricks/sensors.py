@@ -8,11 +8,12 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, override
 
-from airflow.sdk import BaseSensorOperator
+from airflow.sdk import BaseSensorOperator, Context
 
 from pinterest_pipeline.common.compat import AirflowSensorTimeout, conf
 from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError
 from pinterest_pipeline.common.links import PAGE_URL_KEY, DatabricksRunLink
+from pinterest_pipeline.common.polling import PollEvent, Status, require_no_failure, wait_or_defer
 from pinterest_pipeline.databricks.runs import Run, StageStep, TaskRun, Watch, stage_step, why_it_failed
 from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
 
@@ -68,7 +69,7 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
         return DatabricksRunHook(self.databricks_conn_id, caller=type(self).__name__)
 
     @override
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         self._databricks_run_id()
         began = time.time()
         limit = self.execution_timeout.total_seconds() if self.execution_timeout else self.timeout
@@ -76,10 +77,11 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
         return self._follow(context, watch, began, began + min(self.timeout, limit))
 
     def resume(
-        self, context: Any, event: Mapping[str, str], watch: Mapping[str, Any], began: float, deadline: float
+        self, context: Context, event: PollEvent, watch: Mapping[str, Any], began: float, deadline: float
     ) -> dict[str, Any]:
         """Go on after a deferral."""
-        if event["status"] == "timed_out":
+        require_no_failure(event)
+        if event["status"] == Status.TIMED_OUT:
             self._time_out()
         return self._follow(context, Watch(**watch), began, deadline)
 
@@ -87,7 +89,7 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
     def on_kill(self) -> None:
         self.hook.cancel(self._databricks_run_id())
 
-    def _follow(self, context: Any, watch: Watch, began: float, deadline: float) -> dict[str, Any]:
+    def _follow(self, context: Context, watch: Watch, began: float, deadline: float) -> dict[str, Any]:
         while True:
             run = self.hook.run(self._databricks_run_id())
             task = run.task(self.task_key)
@@ -108,21 +110,18 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
     def _wait(self, watch: Watch, began: float, deadline: float) -> None:
         if time.time() > deadline:
             self._time_out()
-        if self.deferrable:
-            self.defer(
-                trigger=DatabricksRunTrigger(
-                    databricks_conn_id=self.databricks_conn_id,
-                    run_id=self._databricks_run_id(),
-                    task_key=None if watch.must_repair else self.task_key,
-                    replaced=watch.replaced,
-                    deadline=deadline,
-                    poll_seconds=self.poke_interval,
-                    cancel_on_kill=True,
-                ),
-                method_name="resume",
-                kwargs={"watch": asdict(watch), "began": began, "deadline": deadline},
-            )
-        time.sleep(self.poke_interval)
+        trigger = DatabricksRunTrigger(
+            databricks_conn_id=self.databricks_conn_id,
+            run_id=self._databricks_run_id(),
+            task_key=None if watch.must_repair else self.task_key,
+            replaced=watch.replaced,
+            deadline=deadline,
+            poll_seconds=self.poke_interval,
+            cancel_on_kill=True,
+        )
+        event = wait_or_defer(self, trigger, watch=asdict(watch), began=began, deadline=deadline)
+        if event["status"] == Status.TIMED_OUT:
+            self._time_out()
 
     def _time_out(self) -> None:
         self.on_kill()

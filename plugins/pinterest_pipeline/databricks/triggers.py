@@ -1,26 +1,19 @@
-"""Follow a Databricks run without holding a worker.
+"""Wait, without a worker, for the end of a Databricks run or of one of its tasks."""
 
-The deadline is absolute (epoch seconds): a restarted triggerer goes on with what is left of it. The first poll comes
-after a second, lest the event overtake the scheduler's record of the deferral.
-"""
+from functools import cached_property
+from typing import TYPE_CHECKING, override
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
-from typing import Any
+from asgiref.sync import sync_to_async
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from pinterest_pipeline.common.polling import PollingTrigger, PollResult
+from pinterest_pipeline.databricks.runs import has_ended
 
-from pinterest_pipeline.common.errors import TransientError
-from pinterest_pipeline.databricks.runs import is_settled
-
-FIRST_POLL_SECONDS = 1
+if TYPE_CHECKING:
+    from pinterest_pipeline.databricks.hook import DatabricksRunHook
 
 
-class DatabricksRunTrigger(BaseTrigger):
-    """Wait until one task of a run, or the run, has ended, well or not; fires ``{"status": ended | timed_out}``.
-
-    One request a poll; a poll that gets no answer is logged and repeated until the deadline.
+class DatabricksRunTrigger(PollingTrigger):
+    """Ready once one task of a run, or the run, has ended, well or not; one request a poll.
 
     :param task_key: Task to wait for; None for the whole run.
     :param replaced: A run of that task which a repair has replaced, so that its end says nothing; 0 without one.
@@ -39,51 +32,30 @@ class DatabricksRunTrigger(BaseTrigger):
         poll_seconds: float,
         cancel_on_kill: bool,
     ) -> None:
-        super().__init__()
+        super().__init__(deadline=deadline, poll_seconds=poll_seconds)
         self.databricks_conn_id = databricks_conn_id
         self.run_id = run_id
         self.task_key = task_key
         self.replaced = replaced
-        self.deadline = deadline
-        self.poll_seconds = poll_seconds
         self.cancel_on_kill = cancel_on_kill
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return f"{__name__}.{type(self).__qualname__}", {
-            "databricks_conn_id": self.databricks_conn_id,
-            "run_id": self.run_id,
-            "task_key": self.task_key,
-            "replaced": self.replaced,
-            "deadline": self.deadline,
-            "poll_seconds": self.poll_seconds,
-            "cancel_on_kill": self.cancel_on_kill,
-        }
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    @cached_property
+    def hook(self) -> "DatabricksRunHook":
         from pinterest_pipeline.databricks.hook import DatabricksRunHook  # noqa: PLC0415 - requests slows DAG parsing
 
-        await asyncio.sleep(FIRST_POLL_SECONDS)
-        async with DatabricksRunHook(self.databricks_conn_id, caller=type(self).__name__) as hook:
-            while True:
-                try:
-                    run = await hook.async_run(self.run_id)
-                except TransientError as error:
-                    self.log.warning("Databricks run %s: %s", self.run_id, error)
-                else:
-                    if is_settled(run, self.task_key, self.replaced):
-                        yield TriggerEvent({"status": "ended"})
-                        return
-                    watched = run.task(self.task_key).state if self.task_key else run.state
-                    self.log.info("Databricks run %s, %s: %s", self.run_id, self.task_key or "whole", watched)
-                if time.time() + self.poll_seconds > self.deadline:
-                    yield TriggerEvent({"status": "timed_out"})
-                    return
-                await asyncio.sleep(self.poll_seconds)
+        return DatabricksRunHook(self.databricks_conn_id, caller=type(self).__name__)
 
+    @override
+    def check(self) -> PollResult:
+        run = self.hook.run(self.run_id)
+        state = run.task(self.task_key).state if self.task_key else run.state
+        if has_ended(run, self.task_key, self.replaced):
+            return PollResult({"run_id": self.run_id, "state": str(state)})
+        what = f"stage {self.task_key} of run {self.run_id}" if self.task_key else f"run {self.run_id}"
+        return PollResult(waiting_for=f"the end of {what}, which is {state}")
+
+    @override
     async def on_kill(self) -> None:
         """Cancel the run: a user ended the task that waits for it."""
-        from pinterest_pipeline.databricks.hook import DatabricksRunHook  # noqa: PLC0415 - requests slows DAG parsing
-
         if self.cancel_on_kill:
-            async with DatabricksRunHook(self.databricks_conn_id, caller=type(self).__name__) as hook:
-                await hook.async_cancel(self.run_id)
+            await sync_to_async(lambda: self.hook.cancel(self.run_id), thread_sensitive=False)()

@@ -14,7 +14,7 @@ import tenacity
 
 from pinterest_pipeline.common.backoff import pause_seconds
 from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError, is_retryable_status
-from pinterest_pipeline.common.poll import PollResult
+from pinterest_pipeline.common.polling import PollResult
 
 METADATA = "application/vnd.kafka.v2+json"
 LONGEST_RETRY_AFTER_SECONDS = 60  # a usage plan's quota may ask for a day: better fail, and let Airflow retry

@@ -1,16 +1,10 @@
 """Wait until topics exist."""
 
 from collections.abc import Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, override
+from typing import Any, override
 
-from pinterest_pipeline.common.poll import PollResult
-from pinterest_pipeline.common.polling_sensor import PollingSensor
-from pinterest_pipeline.kafka_rest.endpoint import check_topics
+from pinterest_pipeline.common.polling import PollingSensor
 from pinterest_pipeline.kafka_rest.triggers import KafkaRestTopicTrigger
-
-if TYPE_CHECKING:
-    from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
 
 
 class KafkaRestTopicSensor(PollingSensor):
@@ -38,16 +32,6 @@ class KafkaRestTopicSensor(PollingSensor):
     @property
     def topic_names(self) -> list[str]:
         return [self.topics] if isinstance(self.topics, str) else list(self.topics)
-
-    @cached_property
-    def _hook(self) -> "KafkaRestHook":
-        from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: PLC0415 - requests slows DAG parsing
-
-        return KafkaRestHook(self.kafka_rest_conn_id)
-
-    @override
-    def check(self) -> PollResult:
-        return check_topics(self.topic_names, self._hook.topics())
 
     @override
     def trigger(self, *, deadline: float, poll_seconds: float) -> KafkaRestTopicTrigger:

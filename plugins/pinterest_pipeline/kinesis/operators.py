@@ -1,12 +1,19 @@
-"""Bring Kinesis streams to what is declared, give them more or fewer shards, and delete them."""
+"""Bring Kinesis streams to what is declared, and give them more or fewer shards."""
 
+import time
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, override
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, override
 
-from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.kinesis.model import Mode, StreamDescription, UnreadShard
-from pinterest_pipeline.kinesis.operators_base import KinesisStreamOperator
+from airflow.sdk import BaseOperator, Context
+
+from pinterest_pipeline.common.compat import conf
+from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.common.links import KinesisStreamLink
+from pinterest_pipeline.common.polling import PollEvent, require_no_failure, wait_or_defer
+from pinterest_pipeline.kinesis.model import Mode, StreamDescription
 from pinterest_pipeline.kinesis.plan import (
     Await,
     Change,
@@ -14,10 +21,134 @@ from pinterest_pipeline.kinesis.plan import (
     is_shard_count,
     missing_stream,
     next_step,
+    require_stream_name,
     scaling,
     still_busy,
 )
-from pinterest_pipeline.kinesis.readiness import read_up_to
+from pinterest_pipeline.kinesis.triggers import KinesisStreamTrigger
+
+if TYPE_CHECKING:
+    from pinterest_pipeline.kinesis.hook import KinesisStreamHook
+
+SHORT_WAIT_SECONDS = 1  # many a change is made by then, and a deferral costs about three
+VISIBLE_WITHIN_SECONDS = 60  # until then a change that does not show yet may still come
+
+
+class KinesisStreamOperator(BaseOperator):
+    """Base of the operators of streams; one step at a time until nothing is left to do.
+
+    So a task that was killed between two steps goes on where it was, and one that runs again does nothing. Waits for
+    the service between two changes, on the worker or deferred.
+
+    :param stream_name: Name of the stream. (templated)
+    :param timeout: For all changes together; a change of the shard count takes the service minutes.
+    :param poll_seconds: Seconds between two polls while waiting.
+    """
+
+    template_fields: Sequence[str] = ("stream_name", "aws_conn_id", "region_name")
+    operator_extra_links = (KinesisStreamLink(),)
+    ui_color = "#d5e8f5"
+
+    def __init__(
+        self,
+        *,
+        stream_name: str,
+        timeout: timedelta = timedelta(minutes=30),
+        poll_seconds: float = 5,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if poll_seconds <= 0:
+            raise ValueError(f"poll_seconds is {poll_seconds}, expected more than 0.")
+        self.stream_name = stream_name
+        self.timeout = timeout
+        self.poll_seconds = poll_seconds
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self.deferrable = deferrable
+
+    @cached_property
+    def hook(self) -> "KinesisStreamHook":
+        from pinterest_pipeline.kinesis.hook import KinesisStreamHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+        return KinesisStreamHook(
+            aws_conn_id=self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
+        )
+
+    @abstractmethod
+    def next_step(self, stream: StreamDescription | None) -> Change | Await | None:
+        """Choose the next step; None when nothing is left to do."""
+
+    @abstractmethod
+    def finish(self, context: Context, stream: StreamDescription | None, actions: list[str]) -> dict[str, Any]:
+        """Do what is to be done once nothing is left to change; return the task's XCom."""
+
+    @override
+    def execute(self, context: Context) -> dict[str, Any]:
+        require_stream_name(self.stream_name)
+        return self._converge(context, time.time() + self.timeout.total_seconds(), [], 0.0)
+
+    def resume(
+        self, context: Context, event: PollEvent, deadline: float, actions: list[str], changed_at: float
+    ) -> dict[str, Any]:
+        """Go on after a deferral."""
+        require_no_failure(event)
+        self._require_time_left(deadline)
+        return self._converge(context, deadline, actions, changed_at)
+
+    def _converge(self, context: Context, deadline: float, actions: list[str], changed_at: float) -> dict[str, Any]:
+        is_first_check = True
+        while True:
+            stream = self.hook.find(self.stream_name)
+            step = self.next_step(stream)
+            if step is None:
+                done = "; ".join(actions) or "nothing, it is as it is to be"
+                self.log.info("Stream %s; done: %s", self.stream_name, done)
+                return self.finish(context, stream, actions)
+            if isinstance(step, Change) and step.says in actions:
+                if time.time() > changed_at + VISIBLE_WITHIN_SECONDS:
+                    raise PermanentError(
+                        f"Stream {self.stream_name}: Kinesis undid or ignored this: {step.says}. Does something else "
+                        "manage this stream? Stop one of the two."
+                    )
+                step = Await.ACTIVE
+            if isinstance(step, Await):
+                if is_first_check:
+                    time.sleep(min(SHORT_WAIT_SECONDS, self.poll_seconds))
+                else:
+                    self._wait(step, deadline, actions, changed_at)
+                is_first_check = False
+                continue
+            self.hook.change(step.operation, self.stream_name, **step.arguments)
+            actions.append(step.says)
+            changed_at, is_first_check = time.time(), True
+
+    def _wait(self, until: Await, deadline: float, actions: list[str], changed_at: float) -> None:
+        self._require_time_left(deadline)
+        trigger = KinesisStreamTrigger(
+            stream_name=self.stream_name,
+            until=until.value,
+            deadline=deadline,
+            poll_seconds=self.poll_seconds,
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            botocore_config=self.botocore_config,
+        )
+        wait_or_defer(self, trigger, deadline=deadline, actions=actions, changed_at=changed_at)
+
+    def _require_time_left(self, deadline: float) -> None:
+        if time.time() >= deadline:
+            raise TransientError(
+                f"Stream {self.stream_name}: Kinesis did not finish within {self.timeout}; another try goes on waiting."
+            )
 
 
 class KinesisEnsureStreamOperator(KinesisStreamOperator):
@@ -67,7 +198,7 @@ class KinesisEnsureStreamOperator(KinesisStreamOperator):
         return next_step(stream, self._spec(), converge_shard_count=self.converge_shard_count)
 
     @override
-    def finish(self, context: Any, stream: StreamDescription | None, actions: list[str]) -> dict[str, Any]:
+    def finish(self, context: Context, stream: StreamDescription | None, actions: list[str]) -> dict[str, Any]:
         if stream is None:
             raise RuntimeError("ensured a stream that is not there")
         if self.shard_count not in {None, stream.open_shard_count}:
@@ -123,83 +254,5 @@ class KinesisScaleStreamOperator(KinesisStreamOperator):
         return scaling(stream, target)
 
     @override
-    def finish(self, context: Any, stream: StreamDescription | None, actions: list[str]) -> dict[str, Any]:
+    def finish(self, context: Context, stream: StreamDescription | None, actions: list[str]) -> dict[str, Any]:
         return {"stream": self.stream_name, "open_shards": stream and stream.open_shard_count, "actions": actions}
-
-
-class KinesisDeleteStreamOperator(KinesisStreamOperator):
-    """Delete a stream, once all its records are read; with ``force`` at once. One that is not there counts as deleted.
-
-    Read is what ``sql`` says readers have read, see :func:`pinterest_pipeline.kinesis.readiness.read_up_to`; without
-    ``sql`` nothing counts as read, so that only a stream without records is deleted. Stop the producers first: a record
-    that comes between the check and the deletion is lost. Registered consumers (enhanced fan-out) count as readers that
-    still want the stream. Returns ``{"stream", "deleted", "actions"}``; ``deleted`` is
-    false where there was no stream, and the action says in how many shards ``force`` gave up unread records.
-
-    :param sql: Query, or ``.sql`` file, run by ``warehouse_conn_id`` with ``parameters``. (templated)
-    :param force: Delete the stream with what is unread in it. (templated)
-    """
-
-    template_fields: Sequence[str] = ("sql", "parameters", "force", *KinesisStreamOperator.template_fields)
-    template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers = {"sql": "sql", "parameters": "json"}  # noqa: RUF012 - declared so by the base class
-
-    def __init__(
-        self,
-        *,
-        sql: str | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        warehouse_conn_id: str = "pinterest_warehouse",
-        force: bool | str = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.sql = sql
-        self.parameters = parameters
-        self.warehouse_conn_id = warehouse_conn_id
-        self.force = force
-
-    @override
-    def next_step(self, stream: StreamDescription | None) -> Change | Await | None:
-        if stream is None:
-            return None
-        if busy := still_busy(stream):
-            return busy
-        forced = str(self.force).strip().lower() == "true"
-        unread = self._unread()
-        if not forced:
-            require_unwanted(stream, unread)
-        arguments = {"StreamName": stream.name, "EnforceConsumerDeletion": forced}
-        given_up = f", giving up unread records in {len(unread)} shards" if unread else ""
-        return Change("delete_stream", arguments, f"delete{given_up}")
-
-    def _unread(self) -> tuple[UnreadShard, ...]:
-        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
-
-        positions: Mapping[str, str] = {}
-        arrived_after: datetime | None = None
-        if self.sql is not None:
-            positions, arrived_after = read_up_to(
-                PipelinePostgresHook(self.warehouse_conn_id), self.sql, self.parameters
-            )
-        return self.hook.unread(self.stream_name, positions, arrived_after=arrived_after)
-
-    @override
-    def finish(self, context: Any, stream: StreamDescription | None, actions: list[str]) -> dict[str, Any]:
-        return {"stream": self.stream_name, "deleted": bool(actions), "actions": actions}
-
-
-def require_unwanted(stream: StreamDescription, unread: Sequence[UnreadShard]) -> None:
-    """Raise where somebody still wants the stream."""
-    if unread:
-        oldest = min(unread, key=lambda shard: shard.arrived_at)
-        raise PermanentError(
-            f"Stream {stream.name} has unread records in {len(unread)} shards, the oldest of "
-            f"{oldest.arrived_at.isoformat(timespec='seconds')} in {oldest.shard_id} ({oldest.sequence_number}): let "
-            "the readers finish (DAG pinterest_stream_supervisor), or delete it with force and lose them."
-        )
-    if stream.consumer_count:
-        raise PermanentError(
-            f"Stream {stream.name} has {stream.consumer_count} registered consumers: deregister them, or delete it "
-            "with force."
-        )

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, override
 
+from airflow.sdk import Context
+
 from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT, require_between
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.common.records import DeadLetter, Record, UnsupportedColumnError, row_encoder
 from pinterest_pipeline.kinesis.model import FailedRecord, PutResult, StreamDescription, StreamRecord
-from pinterest_pipeline.kinesis.operators_base import KinesisStreamOperator
+from pinterest_pipeline.kinesis.operators import KinesisStreamOperator
 from pinterest_pipeline.kinesis.plan import Await, Change, missing_stream, still_busy
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
 from pinterest_pipeline.warehouse.queries import open_query
@@ -72,7 +74,7 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
         self.concurrency = concurrency
 
     @override
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         if not self.sql.strip():
             raise PermanentError(
                 f"task {self.task_id}: the query for stream {self.stream_name} is empty: give it as `sql`"
@@ -91,7 +93,7 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
         return None if stream.status == "UPDATING" else still_busy(stream)  # which takes records all the while
 
     @override
-    def finish(self, context: Any, stream: StreamDescription | None, actions: list[str]) -> dict[str, Any]:
+    def finish(self, context: Context, stream: StreamDescription | None, actions: list[str]) -> dict[str, Any]:
         from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
         started_at = datetime.now(UTC)
@@ -140,7 +142,7 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
         except (ValueError, UnsupportedColumnError) as error:
             raise PermanentError(f"the query for stream {self.stream_name}: {error}") from error
 
-    def _dead_letter_box(self, context: Any, started_at: datetime) -> DeadLetterBox:
+    def _dead_letter_box(self, context: Context, started_at: datetime) -> DeadLetterBox:
         from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
 
         lake = LakeHook(self.dead_letter_bucket, self.aws_conn_id)

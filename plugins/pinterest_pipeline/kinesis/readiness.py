@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.poll import PollResult
+from pinterest_pipeline.common.polling import PollResult
 from pinterest_pipeline.kinesis.backlog import IteratorAge, ReadUpTo
 from pinterest_pipeline.kinesis.model import StreamDescription, StreamStatus
 from pinterest_pipeline.kinesis.plan import Await, missing_stream

@@ -2,18 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, override
+from typing import Any, override
 
 from pinterest_pipeline.common.links import KinesisStreamLink
-from pinterest_pipeline.common.poll import PollResult
-from pinterest_pipeline.common.polling_sensor import PollingSensor
-from pinterest_pipeline.kinesis.plan import Await, require_stream_name
-from pinterest_pipeline.kinesis.readiness import check_stream
+from pinterest_pipeline.common.polling import PollingSensor
+from pinterest_pipeline.kinesis.plan import Await
 from pinterest_pipeline.kinesis.triggers import KinesisStreamTrigger
-
-if TYPE_CHECKING:
-    from pinterest_pipeline.kinesis.hook import KinesisStreamHook
 
 
 class KinesisStreamSensor(PollingSensor):
@@ -68,40 +62,20 @@ class KinesisStreamSensor(PollingSensor):
         self.verify = verify
         self.botocore_config = botocore_config
 
-    @cached_property
-    def hook(self) -> "KinesisStreamHook":
-        from pinterest_pipeline.kinesis.hook import KinesisStreamHook  # noqa: PLC0415 - boto3 slows DAG parsing
-
-        return KinesisStreamHook(
-            aws_conn_id=self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
-        )
-
-    @override
-    def check(self) -> PollResult:
-        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
-
-        database = PipelinePostgresHook(self.warehouse_conn_id) if self.sql is not None else None
-        return check_stream(self.hook, require_stream_name(self.stream_name), database=database, **self._arguments())
-
     @override
     def trigger(self, *, deadline: float, poll_seconds: float) -> KinesisStreamTrigger:
+        age = self.max_iterator_age
         return KinesisStreamTrigger(
             stream_name=self.stream_name,
-            warehouse_conn_id=self.warehouse_conn_id if self.sql is not None else None,
+            until=Await.ACTIVE.value,
             deadline=deadline,
             poll_seconds=poll_seconds,
+            max_age_seconds=None if age is None else age.total_seconds(),
+            warehouse_conn_id=None if self.sql is None else self.warehouse_conn_id,
+            sql=self.sql,
+            parameters=None if self.parameters is None else dict(self.parameters),
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
             verify=self.verify,
             botocore_config=self.botocore_config,
-            **self._arguments(),
         )
-
-    def _arguments(self) -> dict[str, Any]:
-        age = self.max_iterator_age
-        return {
-            "until": Await.ACTIVE.value,
-            "max_age_seconds": None if age is None else age.total_seconds(),
-            "sql": self.sql,
-            "parameters": None if self.parameters is None else dict(self.parameters),
-        }

@@ -3,10 +3,8 @@
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, override
 
-from asgiref.sync import sync_to_async
-
-from pinterest_pipeline.common.poll import PollResult
-from pinterest_pipeline.common.polling_trigger import PollingTrigger
+from pinterest_pipeline.common.polling import PollingTrigger, PollResult
+from pinterest_pipeline.kinesis.plan import require_stream_name
 from pinterest_pipeline.kinesis.readiness import check_stream
 
 if TYPE_CHECKING:
@@ -16,8 +14,7 @@ if TYPE_CHECKING:
 class KinesisStreamTrigger(PollingTrigger):
     """Ready when the stream is ``until`` (``ACTIVE`` or ``DELETED``) and, if asked, its readers keep up.
 
-    The service is asked in a thread, by the same code as on a worker: two requests a poll, and one to CloudWatch and
-    about two a shard for the iterator age.
+    Two requests a poll, and one to CloudWatch and about two a shard for the iterator age.
 
     :param max_age_seconds: Greatest iterator age; None = whatever it is.
     :param warehouse_conn_id: With ``sql`` and ``parameters`` as ``KinesisStreamSensor`` takes them.
@@ -41,42 +38,34 @@ class KinesisStreamTrigger(PollingTrigger):
     ) -> None:
         super().__init__(deadline=deadline, poll_seconds=poll_seconds)
         self.stream_name = stream_name
+        self.until = until
+        self.max_age_seconds = max_age_seconds
         self.warehouse_conn_id = warehouse_conn_id
-        self.check_arguments: dict[str, Any] = {
-            "until": until,
-            "max_age_seconds": max_age_seconds,
-            "sql": sql,
-            "parameters": parameters,
-        }
-        self.connection: dict[str, Any] = {
-            "aws_conn_id": aws_conn_id,
-            "region_name": region_name,
-            "verify": verify,
-            "botocore_config": botocore_config,
-        }
-
-    @override
-    def arguments(self) -> dict[str, Any]:
-        own = {"stream_name": self.stream_name, "warehouse_conn_id": self.warehouse_conn_id}
-        return {**own, **self.check_arguments, **self.connection}
+        self.sql = sql
+        self.parameters = parameters
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
 
     @cached_property
-    def _hook(self) -> "KinesisStreamHook":
+    def hook(self) -> "KinesisStreamHook":
         from pinterest_pipeline.kinesis.hook import KinesisStreamHook  # noqa: PLC0415 - boto3 slows DAG parsing
 
-        return KinesisStreamHook(**hook_arguments(self.connection))
+        return KinesisStreamHook(
+            aws_conn_id=self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
+        )
 
     @override
-    async def check(self) -> PollResult:
-        return await sync_to_async(self._check, thread_sensitive=False)()
-
-    def _check(self) -> PollResult:
+    def check(self) -> PollResult:
         from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
-        database = PipelinePostgresHook(self.warehouse_conn_id) if self.warehouse_conn_id else None
-        return check_stream(self._hook, self.stream_name, database=database, **self.check_arguments)
-
-
-def hook_arguments(connection: dict[str, Any]) -> dict[str, Any]:
-    """Return the hook's arguments: what operators call ``botocore_config`` is its ``config``."""
-    return {"config" if name == "botocore_config" else name: value for name, value in connection.items()}
+        return check_stream(
+            self.hook,
+            require_stream_name(self.stream_name),
+            until=self.until,
+            max_age_seconds=self.max_age_seconds,
+            database=PipelinePostgresHook(self.warehouse_conn_id) if self.warehouse_conn_id else None,
+            sql=self.sql,
+            parameters=self.parameters,
+        )

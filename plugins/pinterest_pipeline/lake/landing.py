@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from pinterest_pipeline.common.poll import PollResult
+from pinterest_pipeline.common.polling import PollResult
 from pinterest_pipeline.common.times import parse_utc
 
 OBJECT_NAME = re.compile(r"/(?P<topic>[^/]+)\+(?P<partition>\d+)\+(?P<start>\d+)\.json(\.gz)?$")
@@ -99,7 +99,7 @@ def behind(targets: Sequence[Target], landed: Mapping[str, Mapping[int, int]]) -
 
 
 def check_landed(targets: Sequence[Target], landed: Mapping[str, Mapping[int, int]]) -> PollResult:
-    """Tell what one check of the lake amounts to."""
+    """Return the last offsets in the lake, once all targets have landed."""
     if late := behind(targets, landed):
         return PollResult(waiting_for="; ".join(late))
     topics = {

@@ -1,17 +1,12 @@
 """Wait until what was sent to Kafka is in the lake."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, override
+from typing import Any, override
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.poll import PollResult
-from pinterest_pipeline.common.polling_sensor import PollingSensor
-from pinterest_pipeline.lake.landing import Target, check_landed, target_to_json, targets_of
+from pinterest_pipeline.common.polling import PollingSensor
+from pinterest_pipeline.lake.landing import Target, target_to_json, targets_of
 from pinterest_pipeline.lake.triggers import KafkaOffsetsLandedTrigger
-
-if TYPE_CHECKING:
-    from pinterest_pipeline.lake.hook import LakeHook
 
 
 class KafkaOffsetsLandedSensor(PollingSensor):
@@ -57,17 +52,6 @@ class KafkaOffsetsLandedSensor(PollingSensor):
             raise PermanentError(
                 f"task {self.task_id}: `produced` must be results of KafkaRestProduceOperator ({error!r})"
             ) from error
-
-    @cached_property
-    def _hook(self) -> "LakeHook":
-        from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
-
-        return LakeHook(self.bucket, self.aws_conn_id)
-
-    @override
-    def check(self) -> PollResult:
-        targets = self.targets
-        return check_landed(targets, self._hook.landed_offsets(self.topics_dir, targets) if targets else {})
 
     @override
     def trigger(self, *, deadline: float, poll_seconds: float) -> KafkaOffsetsLandedTrigger:

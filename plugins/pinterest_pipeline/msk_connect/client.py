@@ -1,14 +1,12 @@
-"""The calls that answer a question about a connector, without the I/O: `MskConnectHook` runs them, sync or async.
+"""The requests that answer a question about a connector, with paging and parsing; the hook sends them.
 
-Each function is a generator: it yields a :class:`Call`, is sent the response, and returns its answer. So paging and
-parsing are written, and tested, once.
+Each function takes ``call``, which sends one request by boto3's names and returns the response.
 """
 
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Protocol
 
 from pinterest_pipeline.msk_connect.health import Snapshot, TaskCounts
 
@@ -17,26 +15,13 @@ METRIC_PERIOD_SECONDS = 60  # both services publish once a minute
 METRIC_MAX_AGE = timedelta(minutes=5)  # older values say nothing about now
 
 
-@dataclass(frozen=True)
-class Call:
-    """One request to an AWS service, by boto3's names."""
-
-    service: str
-    operation: str
-    arguments: Mapping[str, Any]
-
-
-class Waited(StrEnum):
-    """How waiting for a state ended."""
-
-    REACHED = "reached"
-    FAILED = "failed"  # the connector is in a state that does not lead there
-    TIMED_OUT = "timed_out"
-
-
 Response = Mapping[str, Any]
-T = TypeVar("T")
-Conversation = Generator[Call, Response, T]
+
+
+class Call(Protocol):
+    """Sends one request to a service, ``kafkaconnect`` or ``cloudwatch``."""
+
+    def __call__(self, service: str, operation: str, **arguments: Any) -> Response: ...
 
 
 @dataclass(frozen=True)
@@ -78,29 +63,29 @@ def connector_from(response: Response) -> Connector:
     )
 
 
-def describe_connector(arn: str) -> Conversation[Connector]:
-    return connector_from((yield Call("kafkaconnect", "describe_connector", {"connectorArn": arn})))
+def describe_connector(call: Call, arn: str) -> Connector:
+    return connector_from(call("kafkaconnect", "describe_connector", connectorArn=arn))
 
 
-def find_connector(name: str) -> Conversation[Connector | None]:
+def find_connector(call: Call, name: str) -> Connector | None:
     """The service has no lookup by name: list by prefix, then describe the exact match."""
     arguments: dict[str, Any] = {"connectorNamePrefix": name}
     while True:
-        page = yield Call("kafkaconnect", "list_connectors", arguments)
+        page = call("kafkaconnect", "list_connectors", **arguments)
         for summary in page.get("connectors", []):
             if summary["connectorName"] == name:
-                return (yield from describe_connector(summary["connectorArn"]))
+                return describe_connector(call, summary["connectorArn"])
         if not page.get("nextToken"):
             return None
         arguments = {**arguments, "nextToken": page["nextToken"]}
 
 
-def list_operations(arn: str, since: datetime) -> Conversation[list[Operation]]:
+def list_operations(call: Call, arn: str, since: datetime) -> list[Operation]:
     """The connector's operations that began at or after ``since``."""
     arguments: dict[str, Any] = {"connectorArn": arn}
     operations: list[Operation] = []
     while True:
-        page = yield Call("kafkaconnect", "list_connector_operations", arguments)
+        page = call("kafkaconnect", "list_connector_operations", **arguments)
         operations.extend(
             Operation(entry["connectorOperationType"], entry["connectorOperationState"], entry["creationTime"])
             for entry in page.get("connectorOperations", [])
@@ -111,21 +96,21 @@ def list_operations(arn: str, since: datetime) -> Conversation[list[Operation]]:
 
 
 def take_snapshot(
-    name: str, topics: Collection[str], cluster_name: str | None, now: datetime
-) -> Conversation[Snapshot | None]:
+    call: Call, name: str, topics: Collection[str], cluster_name: str | None, now: datetime
+) -> Snapshot | None:
     """State, tasks and lag; None where there is no such connector. Three to five requests.
 
     CloudWatch finds a metric only by its exact dimensions. Without ``cluster_name`` they are looked up with
     ListMetrics, which knows a new metric up to 15 minutes after its first value.
     """
-    connector = yield from find_connector(name)
+    connector = find_connector(call, name)
     if connector is None:
         return None
     group = f"connect-{name}"
     lag_metrics = (
         [_lag_metric(group, topic, cluster_name) for topic in topics]
         if cluster_name and topics
-        else (yield from _discover_lag_metrics(group, topics, cluster_name))
+        else _discover_lag_metrics(call, group, topics, cluster_name)
     )
     task_metrics = [
         ("running", _metric(CONNECT_NAMESPACE, "RunningTaskCount", {"ConnectorName": name}), "Minimum"),
@@ -133,7 +118,7 @@ def take_snapshot(
         ("workers", _metric(CONNECT_NAMESPACE, "WorkerCount", {"ConnectorName": name}), "Minimum"),
     ]
     queries = [*task_metrics, *((f"lag{n}", metric, "Maximum") for n, metric in enumerate(lag_metrics))]
-    newest = newest_values((yield _metric_data_call(queries, now)))
+    newest = newest_values(call("cloudwatch", "get_metric_data", **_metric_data(queries, now)))
     return Snapshot(
         name=name,
         state=connector.state,
@@ -157,8 +142,8 @@ def newest_values(response: Response) -> dict[str, int]:
 
 
 def _discover_lag_metrics(
-    group: str, topics: Collection[str], cluster_name: str | None
-) -> Conversation[Sequence[Mapping[str, Any]]]:
+    call: Call, group: str, topics: Collection[str], cluster_name: str | None
+) -> Sequence[Mapping[str, Any]]:
     dimensions = [{"Name": "Consumer Group", "Value": group}]
     if cluster_name:
         dimensions.append({"Name": "Cluster Name", "Value": cluster_name})
@@ -169,7 +154,7 @@ def _discover_lag_metrics(
     }
     found: list[Mapping[str, Any]] = []
     while True:
-        page = yield Call("cloudwatch", "list_metrics", arguments)
+        page = call("cloudwatch", "list_metrics", **arguments)
         found.extend(
             {key: metric[key] for key in ("Namespace", "MetricName", "Dimensions")}
             for metric in page.get("Metrics", [])
@@ -180,19 +165,15 @@ def _discover_lag_metrics(
         arguments = {**arguments, "NextToken": page["NextToken"]}
 
 
-def _metric_data_call(queries: Sequence[tuple[str, Mapping[str, Any], str]], now: datetime) -> Call:
-    return Call(
-        "cloudwatch",
-        "get_metric_data",
-        {
-            "StartTime": now - METRIC_MAX_AGE,
-            "EndTime": now + timedelta(seconds=METRIC_PERIOD_SECONDS),
-            "MetricDataQueries": [
-                {"Id": name, "MetricStat": {"Metric": metric, "Period": METRIC_PERIOD_SECONDS, "Stat": statistic}}
-                for name, metric, statistic in queries
-            ],
-        },
-    )
+def _metric_data(queries: Sequence[tuple[str, Mapping[str, Any], str]], now: datetime) -> dict[str, Any]:
+    return {
+        "StartTime": now - METRIC_MAX_AGE,
+        "EndTime": now + timedelta(seconds=METRIC_PERIOD_SECONDS),
+        "MetricDataQueries": [
+            {"Id": name, "MetricStat": {"Metric": metric, "Period": METRIC_PERIOD_SECONDS, "Stat": statistic}}
+            for name, metric, statistic in queries
+        ],
+    }
 
 
 def _lag_metric(group: str, topic: str, cluster_name: str) -> Mapping[str, Any]:

@@ -7,6 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.common.polling import PollResult
+
 
 class Health(StrEnum):
     """What a check of the connector says."""
@@ -67,6 +70,33 @@ def health(snapshot: Snapshot, *, topics: Collection[str], max_lag: int, min_run
     if reasons:
         return HealthCheck(Health.NOT_YET, reasons)
     return HealthCheck(Health.HEALTHY, (_summary(snapshot),))
+
+
+def check_health(
+    name: str, snapshot: Snapshot | None, *, topics: Collection[str], max_lag: int, min_running_tasks: int
+) -> PollResult:
+    """Return the health of a connector once it is healthy: ``{"connector", "state", "health"}``.
+
+    :raises PermanentError: the connector does not exist, or waiting does not make it healthy.
+    """
+    if snapshot is None:
+        raise missing_connector(name)
+    found = health(snapshot, topics=topics, max_lag=max_lag, min_running_tasks=min_running_tasks)
+    if found.health is Health.FAILED:
+        raise PermanentError(
+            f"Connector {name} is not healthy and will not become so by waiting: {found}. "
+            "Correct the cause and run the DAG pinterest_sink_connector."
+        )
+    if found.health is Health.NOT_YET:
+        return PollResult(
+            waiting_for=f"connector {name} to become healthy: {found} (see its worker log and the DAG "
+            "pinterest_sink_connector)"
+        )
+    return PollResult({"connector": name, "state": snapshot.state, "health": str(found)})
+
+
+def missing_connector(name: str) -> PermanentError:
+    return PermanentError(f"Connector {name} does not exist in MSK Connect: run the DAG pinterest_sink_connector.")
 
 
 def has_failed_tasks(snapshot: Snapshot) -> bool:

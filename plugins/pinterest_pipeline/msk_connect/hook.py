@@ -6,23 +6,19 @@ service, by the mechanism that botocore itself uses for additions of the SDK.
 """
 
 import json
-import math
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import botocore
-from botocore.exceptions import WaiterError
 
-from pinterest_pipeline.common.aws_errors import AwsService, may_pass
+from pinterest_pipeline.common.aws_errors import AwsService
 from pinterest_pipeline.common.aws_hook import BoundedAwsHook
-from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError
-from pinterest_pipeline.msk_connect import client as connector_api
-from pinterest_pipeline.msk_connect.client import Call, Connector, Conversation, Operation, Response, T, Waited
-from pinterest_pipeline.msk_connect.health import Snapshot
+from pinterest_pipeline.common.errors import PermanentError, PipelineError
+from pinterest_pipeline.msk_connect import client
+from pinterest_pipeline.msk_connect.client import Connector, Operation, Response
+from pinterest_pipeline.msk_connect.health import Snapshot, missing_connector
 
 PACKAGE = Path(__file__).resolve().parent
 MSK_CONNECT = AwsService(
@@ -48,12 +44,8 @@ class MskConnectHook(BoundedAwsHook):
         kwargs["client_type"] = "kafkaconnect"
         super().__init__(*args, **kwargs)
 
-    @property
-    def waiter_path(self) -> Path:
-        return PACKAGE / "waiters" / "kafkaconnect.json"
-
     def get_session(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a session (boto3's, or aiobotocore's) that also knows the operations of ``botocore_extras/``."""
+        """Return a session that also knows the operations of ``botocore_extras/``."""
         session = super().get_session(*args, **kwargs)
         core = getattr(session, "_session", session)
         core.get_component("data_loader").search_paths.append(str(PACKAGE / "botocore_extras"))
@@ -70,21 +62,30 @@ class MskConnectHook(BoundedAwsHook):
 
     def find(self, name: str) -> Connector | None:
         """Return the connector of exactly this name, or None."""
-        return self._converse(connector_api.find_connector(name))
+        return client.find_connector(self._call, name)
 
     def get(self, name: str) -> Connector:
         """Return the connector of exactly this name, or raise :class:`PermanentError`."""
         if (connector := self.find(name)) is None:
-            raise missing(name)
+            raise missing_connector(name)
         return connector
+
+    def describe(self, arn: str) -> Connector | None:
+        """Return the connector of this ARN, or None once it is deleted; one request."""
+        with calling("describe_connector"):
+            try:
+                response = self.conn.describe_connector(connectorArn=arn)
+            except self.conn.exceptions.NotFoundException:
+                return None
+        return client.connector_from(response)
 
     def snapshot(self, name: str, topics: list[str], cluster_name: str | None) -> Snapshot | None:
         """Return what a health check needs (3 to 5 requests), or None where there is no such connector."""
-        return self._converse(connector_api.take_snapshot(name, topics, cluster_name, datetime.now(UTC)))
+        return client.take_snapshot(self._call, name, topics, cluster_name, datetime.now(UTC))
 
     def operations(self, connector: Connector, since: datetime) -> list[Operation]:
         """Return what was done to the connector since then: updates, restarts, pauses."""
-        return self._converse(connector_api.list_operations(connector.arn, since))
+        return client.list_operations(self._call, connector.arn, since)
 
     def typed_request(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Give the values of a CreateConnector request, which are texts after filling, the types that the API wants."""
@@ -126,52 +127,11 @@ class MskConnectHook(BoundedAwsHook):
     def resume(self, connector: Connector) -> None:
         self._change_state("resume_connector", connector)
 
-    def wait(self, waiter_name: str, arn: str, *, deadline: float, poll_seconds: int) -> Waited:
-        """Block until a waiter of ``waiters/kafkaconnect.json`` ends; ``deadline`` in epoch seconds."""
-        waiter = self.get_waiter(waiter_name)
-        try:
-            waiter.wait(connectorArn=arn, WaiterConfig=waiter_config(deadline, poll_seconds))
-        except WaiterError as error:
-            return how_it_ended(error)
-        return Waited.REACHED
-
-    async def async_wait(self, waiter_name: str, arn: str, *, deadline: float, poll_seconds: int) -> Waited:
-        """Do the same without blocking the event loop."""
-        async with await self.get_async_conn() as client:
-            waiter = self.get_waiter(waiter_name, deferrable=True, client=client)
-            try:
-                await waiter.wait(connectorArn=arn, WaiterConfig=waiter_config(deadline, poll_seconds))
-            except WaiterError as error:
-                return how_it_ended(error)
-        return Waited.REACHED
-
-    @asynccontextmanager
-    async def async_snapshots(
-        self, name: str, topics: list[str], cluster_name: str | None
-    ) -> AsyncIterator[Callable[[], Awaitable[Snapshot | None]]]:
-        """Give a function that takes a snapshot, with clients that stay open between the polls."""
-        async with AsyncExitStack() as stack:
-            clients = {
-                "kafkaconnect": await stack.enter_async_context(await self.get_async_conn()),
-                "cloudwatch": await stack.enter_async_context(await self._cloudwatch.get_async_conn()),
-            }
-
-            async def take() -> Snapshot | None:
-                conversation = connector_api.take_snapshot(name, topics, cluster_name, datetime.now(UTC))
-                return await aconverse(conversation, clients)
-
-            yield take
-
-    def _converse(self, conversation: Conversation[T]) -> T:
-        clients = {"kafkaconnect": lambda: self.conn, "cloudwatch": lambda: self._cloudwatch.conn}
-        try:
-            call = next(conversation)
-            while True:
-                with calling(call.operation):
-                    response = getattr(clients[call.service](), call.operation)(**call.arguments)
-                call = conversation.send(response)
-        except StopIteration as answer:
-            return answer.value  # type: ignore[no-any-return]  # StopIteration is not generic
+    def _call(self, service: str, operation: str, **arguments: Any) -> Response:
+        client = self.conn if service == "kafkaconnect" else self._cloudwatch.conn
+        with calling(operation):
+            response: Response = getattr(client, operation)(**arguments)
+        return response
 
     def _change_state(self, operation: str, connector: Connector, **arguments: Any) -> None:
         if not hasattr(self.conn, operation):
@@ -182,37 +142,6 @@ class MskConnectHook(BoundedAwsHook):
         with calling(f"{operation} of {connector.name}"):
             getattr(self.conn, operation)(connectorArn=connector.arn, **arguments)
         self.log.info("%s of %s began", operation, connector.arn)
-
-
-async def aconverse(conversation: Conversation[T], clients: Mapping[str, Any]) -> T:
-    """Run a conversation on asynchronous clients."""
-    try:
-        call: Call = next(conversation)
-        while True:
-            with calling(call.operation):
-                response: Response = await getattr(clients[call.service], call.operation)(**call.arguments)
-            call = conversation.send(response)
-    except StopIteration as answer:
-        return answer.value  # type: ignore[no-any-return]  # StopIteration is not generic
-
-
-def missing(name: str) -> PermanentError:
-    return PermanentError(f"Connector {name} does not exist in MSK Connect: run the DAG pinterest_sink_connector.")
-
-
-def waiter_config(deadline: float, poll_seconds: int) -> dict[str, int]:
-    """Turn an absolute deadline (epoch seconds) into the attempts that a botocore waiter counts."""
-    return {"Delay": poll_seconds, "MaxAttempts": max(1, math.ceil((deadline - time.time()) / poll_seconds))}
-
-
-def how_it_ended(error: WaiterError) -> Waited:
-    """Tell a failure state from attempts that ran out; another error of the service is raised as ours."""
-    if "Max attempts exceeded" in str(error):
-        return Waited.TIMED_OUT
-    if code := error.last_response.get("Error", {}).get("Code"):
-        kind = TransientError if may_pass(error.last_response) else PermanentError
-        raise kind(f"MSK Connect, waiting for the connector: {code}: {error}") from error
-    return Waited.FAILED
 
 
 def typed(value: Any, shape: Any) -> Any:

@@ -7,14 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, override
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 
 from pinterest_pipeline.common.compat import conf
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.links import MskConnectLink
-from pinterest_pipeline.msk_connect.client import Connector, Waited
+from pinterest_pipeline.common.polling import PollEvent, Status, require_no_failure, wait_or_defer
+from pinterest_pipeline.msk_connect.client import Connector
 from pinterest_pipeline.msk_connect.health import has_failed_tasks
-from pinterest_pipeline.msk_connect.plan import Step, difference, next_step, read_connector_file
+from pinterest_pipeline.msk_connect.plan import Await, Step, difference, next_step, read_connector_file
 from pinterest_pipeline.msk_connect.triggers import MskConnectStateTrigger
 
 if TYPE_CHECKING:
@@ -65,37 +66,35 @@ class MskConnectOperator(BaseOperator):
             aws_conn_id=self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
         )
 
-    def _wait(self, waiter_name: str, connector: Connector, deadline: float, *, resume: dict[str, Any]) -> None:
-        """Wait here, or defer and come back in ``resume``."""
-        if self.deferrable:
-            self.defer(
-                trigger=MskConnectStateTrigger(
-                    waiter_name=waiter_name,
-                    connector_arn=connector.arn,
-                    deadline=deadline,
-                    poll_seconds=self.poll_seconds,
-                    aws_conn_id=self.aws_conn_id,
-                    region_name=self.region_name,
-                    verify=self.verify,
-                    botocore_config=self.botocore_config,
-                ),
-                method_name="resume",
-                kwargs=resume,
-            )
-        waited = self.hook.wait(waiter_name, connector.arn, deadline=deadline, poll_seconds=self.poll_seconds)
-        self._check(waited)
+    def _wait(self, until: Await, connector: Connector, until_time: float, **resume: Any) -> str:
+        """Wait here and return the state, or defer and come back in ``resume``."""
+        trigger = MskConnectStateTrigger(
+            connector_arn=connector.arn,
+            until=until.value,
+            deadline=until_time,
+            poll_seconds=self.poll_seconds,
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            botocore_config=self.botocore_config,
+        )
+        return self._state(wait_or_defer(self, trigger, **resume))
 
-    def _check(self, status: str) -> None:
-        if status == Waited.TIMED_OUT:
+    def _state(self, event: PollEvent) -> str:
+        """Return the state in which the wait ended."""
+        require_no_failure(event)
+        if event["status"] == Status.TIMED_OUT:
             raise TransientError(
                 f"{self.task_id}: MSK Connect did not finish within {self.timeout}; another try goes on waiting."
             )
+        state: str = event["result"]["state"]
+        return state
 
 
 class MskConnectEnsureConnectorOperator(MskConnectOperator):
     """Create the connector, or update it where its file says something else; do nothing when both are equal.
 
-    Looks, takes one step, polls again, until nothing is left to do: so a task that was killed between two steps goes
+    Checks, takes one step, checks again, until nothing is left to do: so a task that was killed between two steps goes
     on where it was. Configuration and capacity are updated one after the other (the service refuses both at once). What
     cannot be updated (plugin, cluster, role, worker configuration) is named in an error. Returns
     ``{"connector", "arn", "state", "actions"}``; actions name keys, never values.
@@ -124,12 +123,12 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
         self.recreate_failed = recreate_failed
 
     @override
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         return self._converge(time.time() + self.timeout.total_seconds(), [])
 
-    def resume(self, _context: Any, event: Mapping[str, str], deadline: float, actions: list[str]) -> dict[str, Any]:
-        """Go on after a deferral: whether the state was reached or not, the next check decides."""
-        self._check(event["status"])
+    def resume(self, _context: Context, event: PollEvent, deadline: float, actions: list[str]) -> dict[str, Any]:
+        """Go on after a deferral: whichever state it is, the next check decides."""
+        self._state(event)
         return self._converge(deadline, actions)
 
     def _converge(self, deadline: float, actions: list[str]) -> dict[str, Any]:
@@ -141,10 +140,10 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
             step = next_step(connector, wanted, recreate_failed=self.recreate_failed)
             if connector and (step is Step.NOTHING or (actions and not self.wait)):
                 return self._summary(connector, actions)
-            if connector and step in WAITERS:
+            if connector and step in AWAITED:
                 if step is Step.WAIT_RUNNING and not self.wait:
                     return self._summary(connector, actions)
-                self._wait(WAITERS[step], connector, deadline, resume={"deadline": deadline, "actions": actions})
+                self._wait(AWAITED[step], connector, deadline, deadline=deadline, actions=actions)
                 continue
             action = self._describe(step, connector, wanted)
             if action in actions:
@@ -177,7 +176,7 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
         return {"connector": connector.name, "arn": connector.arn, "state": connector.state, "actions": actions}
 
 
-WAITERS = {Step.WAIT_RUNNING: "connector_running", Step.WAIT_DELETED: "connector_deleted"}
+AWAITED = {Step.WAIT_RUNNING: Await.RUNNING, Step.WAIT_DELETED: Await.DELETED}
 
 
 class MskConnectRestartOperator(MskConnectOperator):
@@ -187,7 +186,7 @@ class MskConnectRestartOperator(MskConnectOperator):
     connector, and its restarts within ``window`` are counted. At the bound the task fails for good, which is the alert.
     Where no task has failed it does nothing. Returns ``{"connector", "restarted", "restarts_in_window"}``.
 
-    Needs no newer boto3 than MWAA's: ``hooks/msk_connect.py`` says how. The metrics follow a restart by a minute or
+    Needs no newer boto3 than MWAA's: ``msk_connect/hook.py`` says how. The metrics follow a restart by a minute or
     two; put a ``MskConnectHealthSensor`` behind this task to know that it helped.
 
     :param connector_name: Name of the connector. (templated)
@@ -218,7 +217,7 @@ class MskConnectRestartOperator(MskConnectOperator):
         self.window = window
 
     @override
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         connector = self.hook.get(self.connector_name)
         if connector.state not in {"RUNNING", "FAILED"}:
             raise TransientError(
@@ -236,18 +235,17 @@ class MskConnectRestartOperator(MskConnectOperator):
         self.hook.restart(connector, only_failed_tasks=self.only_failed_tasks)
         if self.wait:
             deadline = time.time() + self.timeout.total_seconds()
-            self._wait("connector_running", connector, deadline, resume={"restarts": earlier + 1})
+            self._require_running(self._wait(Await.RUNNING, connector, deadline, restarts=earlier + 1))
         return self._restarted(earlier + 1)
 
-    def resume(self, _context: Any, event: Mapping[str, str], restarts: int) -> dict[str, Any]:
+    def resume(self, _context: Context, event: PollEvent, restarts: int) -> dict[str, Any]:
         """End after a deferral."""
-        self._check(event["status"])
+        self._require_running(self._state(event))
         return self._restarted(restarts)
 
-    def _check(self, status: str) -> None:
-        super()._check(status)
-        if status == Waited.FAILED:
-            raise TransientError(f"Connector {self.connector_name} did not come back to RUNNING after its restart.")
+    def _require_running(self, state: str) -> None:
+        if state != Await.RUNNING:
+            raise TransientError(f"Connector {self.connector_name} is {state} after its restart, expected RUNNING.")
 
     def _restarts(self, connector: Connector) -> int:
         since = datetime.now(UTC) - self.window

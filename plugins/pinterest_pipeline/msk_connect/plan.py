@@ -8,6 +8,7 @@ from typing import Any
 
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.common.json_templates import fill, read_json
+from pinterest_pipeline.common.polling import PollResult
 from pinterest_pipeline.msk_connect.client import Connector
 
 NOT_DESCRIBED = frozenset({"tags"})  # DescribeConnector does not return them
@@ -102,3 +103,28 @@ def next_step(connector: Connector | None, wanted: Mapping[str, Any], *, recreat
     if differs.configuration:
         return Step.UPDATE_CONFIGURATION
     return Step.UPDATE_CAPACITY if differs.capacity else Step.NOTHING
+
+
+class Await(StrEnum):
+    """What an operator waits for between two steps."""
+
+    RUNNING = "RUNNING"
+    DELETED = "DELETED"
+
+
+LASTING_STATES = frozenset({"RUNNING", "FAILED", "PAUSED", "DELETING"})  # of those, none leads to RUNNING by waiting
+
+
+def check_state(arn: str, connector: Connector | None, until: str) -> PollResult:
+    """Return ``{"state"}`` once waiting changes it no more, which may be another than was waited for.
+
+    :param until: An :class:`Await`.
+    :raises PermanentError: waiting for RUNNING, where the connector does not exist.
+    """
+    if until == Await.DELETED:
+        return PollResult(waiting_for=f"connector {arn} to be deleted") if connector else PollResult({"state": until})
+    if connector is None:
+        raise PermanentError(f"Connector {arn} was deleted meanwhile: run the DAG pinterest_sink_connector.")
+    if connector.state in LASTING_STATES:
+        return PollResult({"state": connector.state})
+    return PollResult(waiting_for=f"connector {connector.name} to be RUNNING, it is {connector.state}")

@@ -1,73 +1,59 @@
-"""Wait for MSK Connect without holding a worker.
+"""Wait for MSK Connect without holding a worker."""
 
-Deadlines are absolute (epoch seconds), so that a restart of the triggerer does not grant the wait a second life. The
-first poll comes after a second: a trigger that fires at once can overtake the scheduler's record of the deferral.
-"""
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, override
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
-from typing import Any
+from pinterest_pipeline.common.polling import PollingTrigger, PollResult
+from pinterest_pipeline.msk_connect.health import check_health
+from pinterest_pipeline.msk_connect.plan import check_state
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-
-from pinterest_pipeline.common.errors import TransientError
-from pinterest_pipeline.msk_connect.health import Health, health
-
-FIRST_POLL_SECONDS = 1
+if TYPE_CHECKING:
+    from pinterest_pipeline.msk_connect.hook import MskConnectHook
 
 
-class MskConnectStateTrigger(BaseTrigger):
-    """Wait for a waiter of ``waiters/kafkaconnect.json``; fires ``{"status": reached | failed | timed_out}``."""
+class MskConnectTrigger(PollingTrigger):
+    """What the triggers of this module share: the connection."""
 
     def __init__(
         self,
         *,
-        waiter_name: str,
-        connector_arn: str,
         deadline: float,
-        poll_seconds: int,
+        poll_seconds: float,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__()
-        self.arguments: dict[str, Any] = {
-            "waiter_name": waiter_name,
-            "connector_arn": connector_arn,
-            "deadline": deadline,
-            "poll_seconds": poll_seconds,
-        }
-        self.connection: dict[str, Any] = {
-            "aws_conn_id": aws_conn_id,
-            "region_name": region_name,
-            "verify": verify,
-            "botocore_config": botocore_config,
-        }
+        super().__init__(deadline=deadline, poll_seconds=poll_seconds)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return f"{__name__}.{type(self).__qualname__}", {**self.arguments, **self.connection}
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    @cached_property
+    def hook(self) -> "MskConnectHook":
         from pinterest_pipeline.msk_connect.hook import MskConnectHook  # noqa: PLC0415 - boto3 slows DAG parsing
 
-        await asyncio.sleep(FIRST_POLL_SECONDS)
-        waited = await MskConnectHook(**hook_arguments(self.connection)).async_wait(
-            self.arguments["waiter_name"],
-            self.arguments["connector_arn"],
-            deadline=self.arguments["deadline"],
-            poll_seconds=self.arguments["poll_seconds"],
+        return MskConnectHook(
+            aws_conn_id=self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
         )
-        yield TriggerEvent({"status": waited.value})
 
 
-class MskConnectHealthTrigger(BaseTrigger):
-    """Poll a connector's health until it is healthy, failed, missing, or the deadline is past.
+class MskConnectStateTrigger(MskConnectTrigger):
+    """Ready when the connector is ``until`` (``RUNNING`` or ``DELETED``), or will not be; one request a poll."""
 
-    Fires ``{"status": healthy | failed | missing | timed_out, "message": why}``. A throttled or unanswered poll is
-    logged and repeated.
-    """
+    def __init__(self, *, connector_arn: str, until: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.connector_arn = connector_arn
+        self.until = until
+
+    @override
+    def check(self) -> PollResult:
+        return check_state(self.connector_arn, self.hook.describe(self.connector_arn), self.until)
+
+
+class MskConnectHealthTrigger(MskConnectTrigger):
+    """Ready when the connector is healthy, as ``MskConnectHealthSensor`` says; three to five requests a poll."""
 
     def __init__(
         self,
@@ -77,65 +63,21 @@ class MskConnectHealthTrigger(BaseTrigger):
         max_lag: int,
         min_running_tasks: int,
         cluster_name: str | None,
-        deadline: float,
-        poll_seconds: float,
-        aws_conn_id: str | None = "aws_default",
-        region_name: str | None = None,
-        verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**kwargs)
         self.connector_name = connector_name
         self.topics = topics
+        self.max_lag = max_lag
+        self.min_running_tasks = min_running_tasks
         self.cluster_name = cluster_name
-        self.limits: dict[str, Any] = {"max_lag": max_lag, "min_running_tasks": min_running_tasks}
-        self.deadline = deadline
-        self.poll_seconds = poll_seconds
-        self.connection: dict[str, Any] = {
-            "aws_conn_id": aws_conn_id,
-            "region_name": region_name,
-            "verify": verify,
-            "botocore_config": botocore_config,
-        }
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        own = {
-            "connector_name": self.connector_name,
-            "topics": self.topics,
-            "cluster_name": self.cluster_name,
-            "deadline": self.deadline,
-            "poll_seconds": self.poll_seconds,
-        }
-        return f"{__name__}.{type(self).__qualname__}", {**own, **self.limits, **self.connection}
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        from pinterest_pipeline.msk_connect.hook import MskConnectHook  # noqa: PLC0415 - boto3 slows DAG parsing
-
-        hook = MskConnectHook(**hook_arguments(self.connection))
-        message = "no poll was answered"
-        await asyncio.sleep(FIRST_POLL_SECONDS)
-        async with hook.async_snapshots(self.connector_name, self.topics, self.cluster_name) as take:
-            while True:
-                try:
-                    snapshot = await take()
-                except TransientError as error:
-                    message = str(error)
-                else:
-                    if snapshot is None:
-                        yield TriggerEvent({"status": "missing", "message": self.connector_name})
-                        return
-                    found = health(snapshot, topics=self.topics, **self.limits)
-                    message = str(found)
-                    if found.health is not Health.NOT_YET:
-                        yield TriggerEvent({"status": found.health.value, "message": message})
-                        return
-                self.log.info("Connector %s: %s", self.connector_name, message)
-                if time.time() + self.poll_seconds > self.deadline:
-                    yield TriggerEvent({"status": "timed_out", "message": message})
-                    return
-                await asyncio.sleep(self.poll_seconds)
-
-
-def hook_arguments(connection: dict[str, Any]) -> dict[str, Any]:
-    """Return the hook's arguments: what operators call ``botocore_config`` is its ``config``."""
-    return {"config" if name == "botocore_config" else name: value for name, value in connection.items()}
+    @override
+    def check(self) -> PollResult:
+        return check_health(
+            self.connector_name,
+            self.hook.snapshot(self.connector_name, self.topics, self.cluster_name),
+            topics=self.topics,
+            max_lag=self.max_lag,
+            min_running_tasks=self.min_running_tasks,
+        )

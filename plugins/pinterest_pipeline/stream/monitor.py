@@ -79,22 +79,17 @@ class Report:
         }
 
 
-class StreamWatch:
-    """Looks at one run of a stream.
+class StreamMonitor:
+    """Checks one run of a stream.
 
     A check costs one request to Databricks and two short queries; Kinesis is asked only about queries that have
     committed nothing for ``stale_after_seconds``, and once more when the watch ends. Raises :class:`TransientError`
     where one of the three gives no answer.
     """
 
-    def __init__(self, watched: Watched) -> None:
+    def __init__(self, watched: Watched, databricks: "DatabricksRunHook") -> None:
         self.watched = watched
-
-    @cached_property
-    def databricks(self) -> "DatabricksRunHook":
-        from pinterest_pipeline.databricks.hook import DatabricksRunHook  # noqa: PLC0415 - requests slows DAG parsing
-
-        return DatabricksRunHook(self.watched.databricks_conn_id, caller="DatabricksStreamSensor")
+        self.databricks = databricks
 
     @cached_property
     def warehouse(self) -> "PostgresHook":

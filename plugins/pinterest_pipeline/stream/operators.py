@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, override
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 
 from pinterest_pipeline.common.compat import AirflowSkipException, conf
 from pinterest_pipeline.common.errors import TransientError
 from pinterest_pipeline.common.links import PAGE_URL_KEY, DatabricksRunLink
-from pinterest_pipeline.common.poll import Status
+from pinterest_pipeline.common.polling import PollEvent, require_no_failure, wait_or_defer
 from pinterest_pipeline.databricks.jobs import Job, read_job_file
 from pinterest_pipeline.databricks.runs import Run
 from pinterest_pipeline.stream.policy import LaunchStep, Request, next_launch
@@ -54,35 +54,29 @@ class DatabricksJobWait(BaseOperator):
         return DatabricksJobHook(self.databricks_conn_id, caller=type(self).__name__)
 
     @abstractmethod
-    def proceed(self, context: Any, job_id: int, unpaused_at: float, deadline: float) -> Any:
+    def proceed(self, context: Context, job_id: int, unpaused_at: float, deadline: float) -> Any:
         """Take the steps that can be taken now."""
 
     def resume(
-        self, context: Any, event: Mapping[str, Any], job_id: int, unpaused_at: float, deadline: float
+        self, context: Context, event: PollEvent, job_id: int, unpaused_at: float, deadline: float
     ) -> dict[str, Any]:
         """Go on after a deferral."""
-        if event["status"] != Status.READY:
-            self.log.info("Job %s: waited for %s", job_id, event["message"])
+        require_no_failure(event)
         result: dict[str, Any] = self.proceed(context, job_id, unpaused_at, deadline)
         return result
 
     def wait(self, job_id: int, unpaused_at: float, deadline: float) -> None:
-        """Wait a poll here, or defer and come back in ``resume``."""
-        if self.deferrable:
-            self.defer(
-                trigger=DatabricksJobTrigger(
-                    databricks_conn_id=self.databricks_conn_id,
-                    job_id=job_id,
-                    unpaused_at=unpaused_at,
-                    platform_grace=self.platform_grace.total_seconds(),
-                    until_idle=self.until_idle,
-                    deadline=deadline,
-                    poll_seconds=self.poll_seconds,
-                ),
-                method_name="resume",
-                kwargs={"job_id": job_id, "unpaused_at": unpaused_at, "deadline": deadline},
-            )
-        time.sleep(self.poll_seconds)
+        """Wait here until there is something to do, or defer and come back in :meth:`resume`."""
+        trigger = DatabricksJobTrigger(
+            databricks_conn_id=self.databricks_conn_id,
+            job_id=job_id,
+            unpaused_at=unpaused_at,
+            platform_grace=self.platform_grace.total_seconds(),
+            until_idle=self.until_idle,
+            deadline=deadline,
+            poll_seconds=self.poll_seconds,
+        )
+        wait_or_defer(self, trigger, job_id=job_id, unpaused_at=unpaused_at, deadline=deadline)
 
 
 class DatabricksLaunchStreamOperator(DatabricksJobWait):
@@ -134,7 +128,7 @@ class DatabricksLaunchStreamOperator(DatabricksJobWait):
         self.launch_within = launch_within
 
     @override
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         if self.unwanted:
             raise AirflowSkipException(f"The stream is not launched: {self.unwanted}.")
         wanted = read_job_file(Path(self.job_file), self.job_values, self.may_be_empty)
@@ -144,7 +138,7 @@ class DatabricksLaunchStreamOperator(DatabricksJobWait):
         return self.proceed(context, job.job_id, now, now + self.launch_within.total_seconds())
 
     @override
-    def proceed(self, context: Any, job_id: int, unpaused_at: float, deadline: float) -> dict[str, Any]:
+    def proceed(self, context: Context, job_id: int, unpaused_at: float, deadline: float) -> dict[str, Any]:
         while True:
             job, runs = self.hook.read_job(job_id), self.hook.newest_runs(job_id)
             launch = next_launch(
@@ -172,7 +166,7 @@ class DatabricksLaunchStreamOperator(DatabricksJobWait):
                 )
             self.wait(job_id, unpaused_at, deadline)
 
-    def _finish(self, context: Any, job: Job, run: Run, *, attached: bool) -> dict[str, Any]:
+    def _finish(self, context: Context, job: Job, run: Run, *, attached: bool) -> dict[str, Any]:
         context["ti"].xcom_push(key=PAGE_URL_KEY, value=run.page_url)
         done = "Attached to" if attached else "Started"
         self.log.info("%s run %s of job %s, %s: %s", done, run.run_id, job.name, run.state, run.page_url)
@@ -205,7 +199,7 @@ class DatabricksStopStreamOperator(DatabricksJobWait):
         self.patience = patience
 
     @override
-    def execute(self, context: Any) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         if self.request not in {Request.PAUSE, Request.STOP, Request.RESTART}:
             raise AirflowSkipException("Nobody asked for a pause, a stop or a restart.")
         job = self.hook.find_job(self.job_name)
@@ -218,7 +212,7 @@ class DatabricksStopStreamOperator(DatabricksJobWait):
         return self.proceed(context, job.job_id, 0, time.time() + self.patience.total_seconds())
 
     @override
-    def proceed(self, context: Any, job_id: int, unpaused_at: float, deadline: float) -> dict[str, Any]:
+    def proceed(self, context: Context, job_id: int, unpaused_at: float, deadline: float) -> dict[str, Any]:
         cancelled: list[int] = []
         while active := [run for run in self.hook.newest_runs(job_id) if not run.state.is_over]:
             if time.time() > deadline + self.CANCEL_WITHIN.total_seconds():

@@ -6,15 +6,15 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, override
 
-from airflow.sdk import BaseSensorOperator
+from airflow.sdk import BaseSensorOperator, Context
 
 from pinterest_pipeline.common.compat import conf
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.links import DatabricksRunLink
-from pinterest_pipeline.common.poll import Status
-from pinterest_pipeline.stream.monitor import StreamWatch, Watched
+from pinterest_pipeline.common.polling import PollEvent, Status, require_no_failure, wait_or_defer
+from pinterest_pipeline.stream.monitor import Watched
 from pinterest_pipeline.stream.policy import StreamEndedError, StreamState
-from pinterest_pipeline.stream.triggers import EVENT_GRACE_SECONDS, DatabricksStreamTrigger, a_run_is_queued
+from pinterest_pipeline.stream.triggers import EVENT_GRACE_SECONDS, DatabricksStreamTrigger
 
 if TYPE_CHECKING:
     from pinterest_pipeline.databricks.hook import DatabricksRunHook
@@ -103,42 +103,25 @@ class DatabricksStreamSensor(BaseSensorOperator):
         )
 
     @override
-    def execute(self, context: Any) -> dict[str, Any]:
-        watched, dag_id, watch_until = self.watched, context["ti"].dag_id, time.time() + self.timeout
+    def execute(self, context: Context) -> dict[str, Any]:
+        watched, watch_until = self.watched, time.time() + self.timeout
         self.log.info("Watching run %s of %s for %.0f s", watched.run_id, watched.job_name, self.timeout)
-        if self.deferrable:
-            deadline = watch_until + EVENT_GRACE_SECONDS
-            self.defer(
-                trigger=DatabricksStreamTrigger(
-                    watched=watched.as_json(),
-                    dag_id=dag_id,
-                    watch_until=watch_until,
-                    deadline=deadline,
-                    poll_seconds=self.poke_interval,
-                ),
-                method_name="resume",
-                timeout=timedelta(seconds=self.timeout + 2 * EVENT_GRACE_SECONDS),
-            )
-        watch = StreamWatch(watched)
-        while True:
-            try:
-                report = watch.check(watch_until=watch_until, handover=a_run_is_queued(dag_id))
-            except TransientError as error:
-                self.log.warning("Not seen: %s", error)
-            else:
-                if report.health.state is not StreamState.HEALTHY:
-                    return self._finish(report.as_json())
-            if time.time() > watch_until + EVENT_GRACE_SECONDS:
-                raise TransientError(f"The end of the watch over {self.job_name} could not be seen.")
-            time.sleep(self.poke_interval)
+        trigger = DatabricksStreamTrigger(
+            watched=watched.as_json(),
+            dag_id=context["ti"].dag_id,
+            watch_until=watch_until,
+            deadline=watch_until + EVENT_GRACE_SECONDS,
+            poll_seconds=self.poke_interval,
+        )
+        timeout = timedelta(seconds=self.timeout + 2 * EVENT_GRACE_SECONDS)
+        return self.resume(context, wait_or_defer(self, trigger, timeout=timeout))
 
-    def resume(self, _context: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+    def resume(self, _context: Context, event: PollEvent) -> dict[str, Any]:
         """End as the trigger's report says."""
-        if event["status"] == Status.READY:
-            return self._finish(event["result"])
+        require_no_failure(event)
         if event["status"] == Status.TIMED_OUT:
             raise TransientError(f"The watch over {self.job_name} saw nothing at its end: {event['message']}.")
-        raise PermanentError(event["message"])
+        return self._finish(event["result"])
 
     def _finish(self, report: dict[str, Any]) -> dict[str, Any]:
         state = report["state"]

@@ -1,23 +1,17 @@
-"""Watch a stream, or wait for its job, without holding a worker.
-
-Deadlines are absolute (epoch seconds). The services are asked in a thread, a few short requests a poll, by the code
-that the operators use as well.
-"""
+"""Watch a stream, or wait for its job, without holding a worker."""
 
 import logging
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, override
 
-from asgiref.sync import sync_to_async
-
 from pinterest_pipeline.common.compat import count_dag_runs
-from pinterest_pipeline.common.poll import PollResult
-from pinterest_pipeline.common.polling_trigger import PollingTrigger
-from pinterest_pipeline.stream.monitor import Report, StreamWatch, Watched
+from pinterest_pipeline.common.polling import PollingTrigger, PollResult
+from pinterest_pipeline.stream.monitor import StreamMonitor, Watched
 from pinterest_pipeline.stream.policy import LaunchStep, StreamState, next_launch
 
 if TYPE_CHECKING:
+    from pinterest_pipeline.databricks.hook import DatabricksRunHook
     from pinterest_pipeline.databricks.jobs_hook import DatabricksJobHook
 
 log = logging.getLogger(__name__)
@@ -41,23 +35,22 @@ class DatabricksStreamTrigger(PollingTrigger):
         self.dag_id = dag_id
         self.watch_until = watch_until
 
-    @override
-    def arguments(self) -> dict[str, Any]:
-        return {"watched": self.watched, "dag_id": self.dag_id, "watch_until": self.watch_until}
+    @cached_property
+    def hook(self) -> "DatabricksRunHook":
+        from pinterest_pipeline.databricks.hook import DatabricksRunHook  # noqa: PLC0415 - requests slows DAG parsing
+
+        return DatabricksRunHook(self.watched["databricks_conn_id"], caller=type(self).__name__)
 
     @cached_property
-    def _watch(self) -> StreamWatch:
-        return StreamWatch(Watched(**self.watched))
+    def _monitor(self) -> StreamMonitor:
+        return StreamMonitor(Watched(**self.watched), self.hook)
 
     @override
-    async def check(self) -> PollResult:
-        report = await sync_to_async(self._check, thread_sensitive=False)()
+    def check(self) -> PollResult:
+        report = self._monitor.check(watch_until=self.watch_until, handover=a_run_is_queued(self.dag_id))
         if report.health.state is StreamState.HEALTHY:
             return PollResult(waiting_for=f"the end of the watch: {report.health.reason}")
         return PollResult(report.as_json())
-
-    def _check(self) -> Report:
-        return self._watch.check(watch_until=self.watch_until, handover=a_run_is_queued(self.dag_id))
 
 
 class DatabricksJobTrigger(PollingTrigger):
@@ -85,33 +78,20 @@ class DatabricksJobTrigger(PollingTrigger):
         self.platform_grace = platform_grace
         self.until_idle = until_idle
 
-    @override
-    def arguments(self) -> dict[str, Any]:
-        return {
-            "databricks_conn_id": self.databricks_conn_id,
-            "job_id": self.job_id,
-            "unpaused_at": self.unpaused_at,
-            "platform_grace": self.platform_grace,
-            "until_idle": self.until_idle,
-        }
-
     @cached_property
-    def _hook(self) -> "DatabricksJobHook":
+    def hook(self) -> "DatabricksJobHook":
         from pinterest_pipeline.databricks.jobs_hook import DatabricksJobHook  # noqa: PLC0415 - requests slows DAG parsing
 
         return DatabricksJobHook(self.databricks_conn_id, caller=type(self).__name__)
 
     @override
-    async def check(self) -> PollResult:
-        return await sync_to_async(self._check, thread_sensitive=False)()
-
-    def _check(self) -> PollResult:
+    def check(self) -> PollResult:
         if self.until_idle:
-            active = [run for run in self._hook.newest_runs(self.job_id) if not run.state.is_over]
+            active = [run for run in self.hook.newest_runs(self.job_id) if not run.state.is_over]
             return PollResult(waiting_for=f"the end of run {active[0].run_id}") if active else PollResult({"active": 0})
-        job = self._hook.read_job(self.job_id)
+        job = self.hook.read_job(self.job_id)
         launch = next_launch(
-            self._hook.newest_runs(self.job_id),
+            self.hook.newest_runs(self.job_id),
             is_continuous=job.is_continuous,
             is_paused=job.is_paused,
             unpaused_at=self.unpaused_at,

@@ -11,12 +11,12 @@ import pytest
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.common import polling_trigger as polling
+from pinterest_pipeline.common import polling
 from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.kinesis.delete_stream import KinesisDeleteStreamOperator
 from pinterest_pipeline.kinesis.hook import KinesisStreamHook
 from pinterest_pipeline.kinesis.model import StreamRecord
 from pinterest_pipeline.kinesis.operators import (
-    KinesisDeleteStreamOperator,
     KinesisEnsureStreamOperator,
     KinesisScaleStreamOperator,
 )

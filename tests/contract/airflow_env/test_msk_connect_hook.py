@@ -10,8 +10,6 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.dag.paths import include_folder
-from pinterest_pipeline.msk_connect.client import Waited
-from pinterest_pipeline.msk_connect.health import Health
 from pinterest_pipeline.msk_connect.hook import MskConnectHook
 from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
@@ -47,10 +45,14 @@ def name(hook):
     name = f"hook-test-{uuid.uuid4().hex[:8]}"
     yield name
     if connector := hook.find(name):
-        deadline = time.time() + 60
-        hook.wait("connector_running", connector.arn, deadline=deadline, poll_seconds=1)
+        state_after_wait(connector.arn, "RUNNING")
         hook.delete(hook.get(name))
-        assert hook.wait("connector_deleted", connector.arn, deadline=deadline, poll_seconds=1) is Waited.REACHED
+        assert state_after_wait(connector.arn, "DELETED") == "DELETED"
+
+
+def state_after_wait(arn, until):
+    trigger = MskConnectStateTrigger(connector_arn=arn, until=until, deadline=time.time() + 60, poll_seconds=1)
+    return trigger.wait()["result"]["state"]
 
 
 @pytest.fixture
@@ -114,8 +116,8 @@ def test_the_sensor_and_the_trigger_agree_that_it_is_healthy(ensure, name, topic
         **arguments, max_lag=10, min_running_tasks=2, deadline=time.time() + 30, poll_seconds=1
     )
     event = asyncio.run(first_event(trigger))
-    assert event["status"] == Health.HEALTHY, event
-    assert event["message"] == f"RUNNING, 2 tasks running, none failed, lag: {topic} 0"
+    assert event["status"] == "ready", event
+    assert event["result"]["health"] == f"RUNNING, 2 tasks running, none failed, lag: {topic} 0"
     assert hook.snapshot(name, [], None).lag == {topic: 0}  # found by ListMetrics
 
 
@@ -123,13 +125,13 @@ def test_the_state_trigger_reaches_and_times_out(ensure, hook, name):
     ensure()
     arn = hook.get(name).arn
 
-    def status(waiter_name, seconds):
+    def event(until, seconds):
         deadline = time.time() + seconds
-        trigger = MskConnectStateTrigger(waiter_name=waiter_name, connector_arn=arn, deadline=deadline, poll_seconds=1)
-        return asyncio.run(first_event(trigger))["status"]
+        trigger = MskConnectStateTrigger(connector_arn=arn, until=until, deadline=deadline, poll_seconds=1)
+        return asyncio.run(first_event(trigger))
 
-    assert status("connector_running", 30) == Waited.REACHED
-    assert status("connector_deleted", 1) == Waited.TIMED_OUT
+    assert event("RUNNING", 30)["result"] == {"state": "RUNNING"}
+    assert event("DELETED", 1)["status"] == "timed_out"
 
 
 def test_restarts_are_counted_by_the_service_and_bounded(ensure, name):
@@ -163,13 +165,12 @@ def test_failed_tasks_of_a_running_connector_are_seen_and_restarted_up_to_the_bo
 
 def test_a_pause_shows_and_is_undone_by_a_resume(ensure, hook, name):
     ensure()
-    deadline = time.time() + 60
 
     hook.pause(hook.get(name))
-    assert hook.wait("connector_running", hook.get(name).arn, deadline=deadline, poll_seconds=1) is Waited.FAILED
+    assert state_after_wait(hook.get(name).arn, "RUNNING") == "PAUSED"
     hook.resume(hook.get(name))
 
-    assert hook.wait("connector_running", hook.get(name).arn, deadline=deadline, poll_seconds=1) is Waited.REACHED
+    assert state_after_wait(hook.get(name).arn, "RUNNING") == "RUNNING"
 
 
 def test_a_missing_connector_is_named_at_once_waiting_or_deferred(hook):

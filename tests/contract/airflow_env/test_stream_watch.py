@@ -16,7 +16,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from pinterest_pipeline.common.errors import TransientError
 from pinterest_pipeline.databricks.runs import Run, State
 from pinterest_pipeline.stream import tables as stream_tables
-from pinterest_pipeline.stream.monitor import StreamWatch, Watched
+from pinterest_pipeline.stream.monitor import StreamMonitor, Watched
 from pinterest_pipeline.stream.policy import Request, StreamState
 from tests.support.postgres import create_tables
 
@@ -58,7 +58,7 @@ class World:
 
     def check(self, stale_after=1.0):
         watched = Watched(1, "job", {self.name: self.name}, stale_after, 10, "d", "pinterest_warehouse", None, None)
-        return StreamWatch(watched).check(watch_until=time.time() + 60)
+        return StreamMonitor(watched, SimpleNamespace(run=self.run)).check(watch_until=time.time() + 60)
 
 
 @pytest.fixture
@@ -75,9 +75,6 @@ def world(stand_ins, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_WAREHOUSE", json.dumps(connection))
     found = World(variables)
     create_tables(found.url)
-    monkeypatch.setattr(
-        "pinterest_pipeline.databricks.hook.DatabricksRunHook", lambda *_, **__: SimpleNamespace(run=found.run)
-    )
     yield found
     with suppress(found.kinesis.exceptions.ResourceNotFoundException):
         found.kinesis.delete_stream(StreamName=found.name)
