@@ -1,6 +1,7 @@
 """``python -m sandbox``: the cloud on a laptop, up and down."""
 
 import argparse
+import fcntl
 import shlex
 import sys
 import time
@@ -53,6 +54,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def up(options: argparse.Namespace) -> int:
+    home = default_home()
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second `up` waits: two would choose ports and start servers twice
+        return start_servers(options)
+
+
+def start_servers(options: argparse.Namespace) -> int:
     settings = with_own_ports(Settings.load_or_create(default_home()))
     known = every_server(settings)
     chosen = wanted(known, [name for name in options.only.split(",") if name])

@@ -29,7 +29,7 @@ def triggers():
 
     names = []
     for module in pkgutil.walk_packages(pinterest_pipeline.__path__, "pinterest_pipeline."):
-        if not module.name.endswith("trigger") and not module.name.endswith("triggers"):
+        if not module.name.endswith((".triggers", ".polling")):
             continue
         loaded = importlib.import_module(module.name)
         for name, member in vars(loaded).items():

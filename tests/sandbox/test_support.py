@@ -8,7 +8,10 @@ import pytest
 from tests.conftest import PROJECT
 from tests.support.waiting import read_until, wait_until
 
-ALONE = {"stream_driver", "measured"}  # run as a program
+ALONE = {
+    *("stream_driver", "measured"),  # run as a program
+    "properties",  # needs hypothesis, which the environments of Airflow and Spark have
+}
 IMPORT_ALL = """
 import sys
 import pytest

@@ -30,6 +30,7 @@ from pinterest_pipeline.kafka_rest.producer import Producer
 from pinterest_pipeline.kafka_rest.summary import ProduceResult
 
 JSON_RECORDS = "application/vnd.kafka.json.v2+json"
+READ_TIMEOUT_SECONDS = 27  # API Gateway gives up after 29 s
 
 
 class KafkaRestHook(CheckedConnectionHook):
@@ -59,7 +60,7 @@ class KafkaRestHook(CheckedConnectionHook):
         kafka_rest_conn_id: str = default_conn_name,
         *,
         connect_timeout_seconds: float = 5,
-        read_timeout_seconds: float = 27,
+        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
         max_attempts: int = 8,
         first_wait_seconds: float = 0.25,
         max_wait_seconds: float = 15,
