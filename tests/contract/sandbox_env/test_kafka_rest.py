@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from sandbox.run.settings import Settings
 from sandbox.servers.kafka_rest import MAX_REQUEST_BYTES
 from sandbox.servers.kafka_rest.app import create_app
+from tests.support.waiting import wait_until
 
 TEST_HOME = Path(__file__).resolve().parents[3] / ".sandbox-test"
 JSON = {"content-type": "application/vnd.kafka.json.v2+json"}
@@ -35,10 +36,12 @@ def proxy(settings):
 
 
 @pytest.fixture
-def topic(settings):
+def topic(settings, proxy):
     admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
     name = f"rest-test-{uuid.uuid4().hex[:8]}"
     admin.create_topics([NewTopic(name, PARTITIONS)])[name].result(30)
+    # The controller answers before the broker's own metadata has the topic
+    wait_until(lambda: name in proxy.get("/topics").json(), 30, f"the broker knows topic {name}")
     yield name
     admin.delete_topics([name])[name].result(30)
 
