@@ -100,15 +100,18 @@ def test_the_latest_record_of_a_key_wins_and_an_older_one_that_comes_late_does_n
         envelope_of(TABLE, 2, 7, later_ms=-1, first_name="same time, later offset"),
         envelope_of(TABLE, 3, 9, first_name="second"),
         envelope_of(TABLE, 3, 8, first_name="first"),
+        envelope_of(TABLE, 4, 5, partition=1, later_ms=90, first_name="later, lower offset"),
+        envelope_of(TABLE, 4, 20, first_name="earlier"),
     )
 
     result = run()
 
     assert {ident: row.user_name for ident, row in rows().items()} == {
         1: "new Byron", 2: "same time, later offset Byron", 3: "second Byron",
+        4: "later, lower offset Byron",
     }  # fmt: skip
-    assert result["totals"] == {"bronze": 6, "silver": 3, "duplicates": 3, "quarantined": 0}
-    assert result["run"] == {"landed": 6, "silver": 3, "duplicates": 3, "quarantined": 0, "lost": 0}
+    assert result["totals"] == {"bronze": 8, "silver": 4, "duplicates": 4, "quarantined": 0}
+    assert result["run"] == {"landed": 7, "silver": 3, "duplicates": 4, "quarantined": 0, "lost": 0}
 
 
 def test_a_run_counts_only_the_partitions_and_offsets_that_were_acknowledged(run, land, envelope_of):
