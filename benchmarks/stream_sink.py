@@ -21,7 +21,7 @@ from pyspark.sql import functions as sf
 from benchmarks.own_sandbox import start
 from benchmarks.stream_warehouse import fresh_warehouse
 from pinterest_spark.session import build_session
-from pinterest_spark.stream.queries import DRIVER_ROWS, judge
+from pinterest_spark.stream.queries import DRIVER_ROWS, validate
 from pinterest_spark.stream.sink import StreamSink
 
 ROWS = (10_000, 100_000)
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def measure(spark: SparkSession, url: str, rows: int) -> int:
-    batch = judge(records(spark, rows), "pin").cache()
+    batch = validate(records(spark, rows), "pin").cache()
     appended = batch.drop("stream", "shard_id", "payload", "reject_reason", "defects")
     appended = appended.withColumn("stream_sequence", sf.col("stream_sequence").cast("decimal(38,0)"))
     appended = appended.withColumn("committed_at", sf.current_timestamp()).cache()

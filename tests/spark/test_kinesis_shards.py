@@ -15,7 +15,7 @@ from pinterest_spark.kinesis.shards import (
     awaits_children,
     begin_shards,
     check_stream,
-    created_anew,
+    created_again,
     drop_expired,
     from_json,
     losses,
@@ -177,11 +177,11 @@ def test_a_checkpoint_of_another_stream_or_of_an_earlier_one_of_the_name_is_refu
         check_stream(offset(), "posts", 2)
 
 
-def test_a_stream_created_anew_is_read_from_its_start() -> None:
-    anew = begin_shards(created_anew(offset(a=read(10)), 2), [Shard("a")], NOW)
-    end = anew.at({"a": read(3)})
+def test_a_stream_created_again_is_read_from_its_start() -> None:
+    again = begin_shards(created_again(offset(a=read(10)), 2), [Shard("a")], NOW)
+    end = again.at({"a": read(3)})
 
-    assert (anew.initial, anew.shards["a"].records) == ("TRIM_HORIZON", 0)
+    assert (again.initial, again.shards["a"].records) == ("TRIM_HORIZON", 0)
     assert [one.record_count for one in plan(offset(a=read(10)), end)] == [3]
 
 

@@ -70,8 +70,8 @@ KEPT = [
 
 
 @pytest.fixture(scope="module")
-def judged(refined):
-    """Every case of this module, judged in one go."""
+def validated(refined):
+    """Every case of this module, validated in one go."""
     found = {}
     for table in ("pin", "geo", "user"):
         payloads = [case.values[1] for case in [*REJECTED, *KEPT] if case.values[0] == table]
@@ -80,16 +80,16 @@ def judged(refined):
 
 
 @pytest.mark.parametrize(("table", "payload", "reason"), REJECTED)
-def test_a_row_that_cannot_be_used_is_rejected_with_its_reason(judged, table, payload, reason):
-    row = judged[table, payload]
+def test_a_row_that_cannot_be_used_is_rejected_with_its_reason(validated, table, payload, reason):
+    row = validated[table, payload]
 
     assert row["_reject_reason"] == reason
     assert row["_defects"] == []
 
 
 @pytest.mark.parametrize(("table", "payload", "defects"), KEPT)
-def test_a_row_that_can_be_used_is_kept_and_its_defects_are_named(judged, table, payload, defects):
-    row = judged[table, payload]
+def test_a_row_that_can_be_used_is_kept_and_its_defects_are_named(validated, table, payload, defects):
+    row = validated[table, payload]
 
     assert row["_reject_reason"] is None
     assert sorted(row["_defects"]) == sorted(defects)

@@ -125,7 +125,7 @@ def test_what_silver_has_not_seen_yet_is_counted_once(landed, redo, rows, land, 
     assert result["totals"][TABLE] == {"bronze": 11, "silver": 6, "duplicates": 2, "quarantined": 3}
 
 
-@pytest.mark.parametrize("step", ["begin", "settle_silver"])
+@pytest.mark.parametrize("step", ["begin", "apply_to_silver"])
 def test_one_that_was_cut_short_stops_the_batch_and_is_finished_by_the_next(
     landed, redo, batch, rows, spark, lake, monkeypatch, step
 ):
@@ -157,7 +157,7 @@ def test_one_that_was_cut_short_stops_the_batch_and_is_finished_by_the_next(
 def test_the_next_finishes_what_was_cut_short_even_with_another_window(landed, redo, rows, rejects, monkeypatch):
     monkeypatch.setattr(quality, "AGES", LOOSER)
     with monkeypatch.context() as cutting:
-        cutting.setattr(reprocess, "settle_silver", cut_short)
+        cutting.setattr(reprocess, "apply_to_silver", cut_short)
         with pytest.raises(RuntimeError, match="killed"):
             redo()
     assert set(rejects()) == {7, None}  # what was freed is nowhere now

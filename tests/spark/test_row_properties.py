@@ -1,7 +1,8 @@
 """Whatever a payload holds: the row of silver is what the contract's section 2 says, here in plain Python.
 
 Only inputs are made whose meaning the contract leaves no doubt about; what is subtle has its examples in
-``test_cleaning.py`` and ``test_quality.py``. Spark judges all payloads of a table at once, since a call costs a second.
+``test_cleaning.py`` and ``test_quality.py``. All payloads of a table are validated together, since a call of Spark
+costs a second.
 """
 
 import datetime as dt
@@ -135,7 +136,7 @@ EXPECTED = {"pin": expected_pin, "geo": expected_geo, "user": expected_user}
 
 
 @pytest.mark.parametrize("table", EXPECTED)
-def test_a_payload_is_cleaned_and_judged_as_the_contract_says(refined: Any, table: str) -> None:
+def test_a_payload_is_cleaned_and_validated_as_the_contract_says(refined: Any, table: str) -> None:
     payloads = many(PAYLOADS[table], 100)
 
     rows = refined(table, [json.dumps(one, ensure_ascii=number % 2 == 0) for number, one in enumerate(payloads)])

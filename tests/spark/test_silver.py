@@ -170,7 +170,7 @@ def test_a_lost_record_is_seen_and_the_totals_are_refused(run, land, envelope_of
         run()
 
 
-def test_a_lost_checkpoint_is_refused_with_the_cure(run, land, envelope_of, lake):
+def test_a_lost_checkpoint_is_refused_with_the_remedy(run, land, envelope_of, lake):
     import shutil
 
     land(TABLE, envelope_of(TABLE, 1, 0))

@@ -1,4 +1,4 @@
-"""The stream judges and cleans as the batch does, and says clearly what it was told wrong."""
+"""The stream validates and cleans as the batch does, and says clearly what it was told wrong."""
 
 import json
 import subprocess
@@ -51,11 +51,11 @@ def through_both(spark, payloads):
             spark.createDataFrame([(line, "f") for line in lines], "value string, source_file string")
         )
         columns = [*SILVER[table].names, "_reject_reason", "_payload", "_defects"]
-        by_batch = silver.judge(landed, table, "t").orderBy("_kafka_offset").select(*columns).collect()
+        by_batch = silver.validate(landed, table, "t").orderBy("_kafka_offset").select(*columns).collect()
         records = [(text.encode("utf-8", "replace"), "s", "shard", str(number)) for number, text in enumerate(texts)]
         kinesis = spark.createDataFrame(records, "data binary, stream string, shardId string, sequenceNumber string")
         kinesis = kinesis.selectExpr("*", f"timestamp'{ARRIVED}' AS approximateArrivalTimestamp")
-        by_stream = stream.judge(kinesis, table).orderBy(kinesis.sequenceNumber.cast("int")).collect()
+        by_stream = stream.validate(kinesis, table).orderBy(kinesis.sequenceNumber.cast("int")).collect()
         return by_batch, by_stream
 
     return run
@@ -83,10 +83,10 @@ def test_the_stream_hands_over_what_the_sink_takes_and_bytes_that_are_no_text_ar
     kinesis = spark.createDataFrame([record], "data binary, stream string, shardId string, sequenceNumber string")
     kinesis = kinesis.selectExpr("*", f"timestamp'{ARRIVED}' AS approximateArrivalTimestamp")
 
-    judged = stream.judge(kinesis, "geo")
+    validated = stream.validate(kinesis, "geo")
 
-    assert tuple(judged.columns) == statements_of("geo").columns
-    [row] = judged.collect()
+    assert tuple(validated.columns) == statements_of("geo").columns
+    [row] = validated.collect()
     assert (row.reject_reason, row.shard_id, row.stream_sequence) == ("unparsable JSON", "shard-1", "49")
     assert row.payload == '{"ind": 1, "country": "\ufffd\ufffd"}\x00'
 

@@ -1,5 +1,5 @@
 # Databricks notebook source
-# Reprocess: records of a window, judged anew by the rules of today, and the proof that no record was lost.
+# Reprocess: records of a window, validated again by the rules of today, and the proof that no record was lost.
 # Widgets: lake_uri, topic_prefix, window_start, window_end (Kafka timestamps, UTC, ISO 8601; empty = no bound).
 import sys
 from pathlib import Path

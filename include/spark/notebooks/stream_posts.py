@@ -1,5 +1,5 @@
 # Databricks notebook source
-# The stream, always on: records of Kinesis, judged and cleaned, to the warehouse's schema stream; ends when asked to.
+# The stream, always on: records of Kinesis, validated and cleaned, to the warehouse's schema stream; ends on request.
 # Widgets: stream_prefix, region, checkpoint_uri, secret_scope, secret_key (of the warehouse's URL); optional:
 # endpoint_url, trigger_seconds, max_records_per_batch, initial_position, tables, lake_uri (see StreamSettings).
 import sys

@@ -1,6 +1,6 @@
 -- Purpose: note what the lake holds of one table.
 -- Grain and key: those of audit.lake_rows: table_name.
--- Idempotent: an upsert; recording the same run again replaces its numbers. Runs may close their books in any order,
+-- Idempotent: an upsert; recording the same run again replaces its numbers. Runs may be reconciled in any order,
 -- and a person may clear an old one: numbers that were counted before those that are here change nothing.
 INSERT INTO audit.lake_rows (
     table_name,

@@ -112,7 +112,7 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
         if box.count and not result.records:
             raise PermanentError(
                 f"stream {self.stream_name}: none of {box.count} records was acknowledged, the first because: "
-                f"{box.first_reason}: mend that, and run the task again; they are kept at {box.uri}*"
+                f"{box.first_reason}: fix that and clear the task; they are kept at {box.uri}*"
             )
         if box.count:
             self.log.warning("Stream %s: %d dead letters at %s*", self.stream_name, box.count, box.uri)

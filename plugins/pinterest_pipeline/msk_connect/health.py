@@ -107,8 +107,8 @@ def has_failed_tasks(snapshot: Snapshot) -> bool:
 def _state_reasons(state: str) -> tuple[str, ...]:
     if state == "RUNNING":
         return ()
-    cure = ": resume it" if state == "PAUSED" else ""
-    return (f"the connector's state is {state}, not RUNNING{cure}",)
+    remedy = ": resume it" if state == "PAUSED" else ""
+    return (f"the connector's state is {state}, not RUNNING{remedy}",)
 
 
 def _task_reasons(tasks: TaskCounts, min_running_tasks: int) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ class DatabricksStreamSensor(BaseSensorOperator):
     ) -> None:
         super().__init__(**kwargs)
         if self.reschedule:
-            raise ValueError("mode='reschedule' would begin the watch anew at each poke: set deferrable=True.")
+            raise ValueError("mode='reschedule' would begin the watch again at each poke: set deferrable=True.")
         self.launched = launched
         self.job_name = job_name
         self.streams = streams

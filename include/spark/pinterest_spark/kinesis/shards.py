@@ -157,7 +157,7 @@ def awaits_children(offset: StreamOffset, listed: Iterable[Shard]) -> bool:
 def plan(start: StreamOffset, end: StreamOffset) -> list[ShardRange]:
     """Return what a micro-batch reads, one range a shard; shards in which nothing is new have none.
 
-    The end's ``initial`` counts (see above), and of a stream that was created anew in between, everything is new.
+    The end's ``initial`` counts (see above), and of a stream that was created again in between, everything is new.
     """
     is_same = start.created_ms == end.created_ms
     ranges = []
@@ -186,7 +186,7 @@ def check_stream(offset: StreamOffset, stream: str, created_ms: int) -> None:
         )
 
 
-def created_anew(offset: StreamOffset, created_ms: int) -> StreamOffset:
+def created_again(offset: StreamOffset, created_ms: int) -> StreamOffset:
     """Return where to begin in a stream that took the place of the offset's one."""
     return StreamOffset(offset.stream, created_ms, "TRIM_HORIZON", {})
 

@@ -16,7 +16,7 @@ from pinterest_spark.kinesis.shards import (
     awaits_children,
     begin_shards,
     check_stream,
-    created_anew,
+    created_again,
     drop_expired,
     losses,
     needs_renewal,
@@ -100,8 +100,8 @@ class KinesisStream:
         except DataLossError:
             if self.options.fail_on_data_loss:
                 raise
-            log.warning("%s was created anew: reading it from its start", self.description.name)
-            return created_anew(offset, self.description.created_ms)
+            log.warning("%s was created again: reading it from its start", self.description.name)
+            return created_again(offset, self.description.created_ms)
         return offset
 
     def without_lost(self, offset: StreamOffset) -> StreamOffset:

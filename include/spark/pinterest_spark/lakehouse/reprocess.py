@@ -1,8 +1,8 @@
-"""Reprocess: records that landed before, judged anew by the rules of today; nothing is sent and bronze stays as it is.
+"""Reprocess: validate records that landed before again, by the rules of today; nothing is sent, bronze is not changed.
 
 A window names records by their Kafka timestamp, the one time that every record has, a broken one too. A rule concerns
 whole keys: what it rejects may uncover an older record of its key, what it accepts may replace another. So all records
-of the keys in the window are judged, and what silver and quarantine hold of them becomes what a first run by these
+of the keys in the window are validated, and what silver and quarantine hold of them becomes what a first run by these
 rules had left. Every write can be repeated. A window is noted before anything is changed and until all is written, so
 that one which was cut short is known, and is finished by the next, whatever window that has.
 """
@@ -67,11 +67,11 @@ def time_of(name: str, given: str) -> datetime | None:
 
 
 def run(spark: SparkSession, lake: Lake, topic_prefix: str, window: Window) -> dict[str, Any]:
-    """Judge again what the window names, then prove that no record was lost; safe to repeat.
+    """Validate again what the window names, then prove that no record was lost; safe to repeat.
 
     Result: ``{"stage", "tables": {table: {"records", "silver", "duplicates", "quarantined"}}, "totals",
-    "quarantine_reasons", "defects", "counted_at", "seconds"}``; of ``tables``, ``records`` were judged, and the others
-    say by how many rows each place grew. ``defects`` stay as the records were first judged.
+    "quarantine_reasons", "defects", "counted_at", "seconds"}``; of ``tables``, ``records`` were validated; the others
+    say by how many rows each place grew. ``defects`` stay as the records were first validated.
 
     :raises StageError: when bronze is not silver + duplicates + quarantined, before or after.
     """
@@ -89,31 +89,31 @@ def run(spark: SparkSession, lake: Lake, topic_prefix: str, window: Window) -> d
 def redo(spark: SparkSession, lake: Lake, table: str, topic: str, window: Window) -> dict[str, int]:
     if not exists(spark, lake.bronze(table)):
         return dict(NOTHING)
-    silver.load_table(spark, lake, table, topic)  # else silver would count what is judged here once more
-    windows, astray = begin(spark, lake, table, window)
+    silver.load_table(spark, lake, table, topic)  # else silver would count what is validated here once more
+    windows, unaccounted = begin(spark, lake, table, window)
     bronze, keys = affected(spark, lake, table, windows)
-    with silver.kept(keys) as keys, silver.kept(silver.judge(bronze, table, topic)) as judged:
-        count = silver.count_batch(judged, table)
+    with silver.kept(keys) as keys, silver.kept(silver.validate(bronze, table, topic)) as validated:
+        count = silver.count_batch(validated, table)
         before_silver = known_rows(spark, lake.silver(table), table).join(keys, "ind", "left_semi").count()
-        before_quarantine = known_rejects(spark, lake, table, topic, judged).count()
+        before_quarantine = known_rejects(spark, lake, table, topic, validated).count()
         before_duplicates = count.records - before_silver - before_quarantine
         change = {
             "records": count.records,
             "silver": count.keys - before_silver,
-            "duplicates": count.accepted - count.keys - before_duplicates + astray,
+            "duplicates": count.accepted - count.keys - before_duplicates + unaccounted,
             "quarantined": count.rejected - before_quarantine,
         }
-        settle_quarantine(judged, lake, table, topic)
-        settle_silver(judged, keys, lake.silver(table), table)
+        apply_to_quarantine(validated, lake, table, topic)
+        apply_to_silver(validated, keys, lake.silver(table), table)
     finish(spark, lake, table, change)
     return change
 
 
 def affected(spark: SparkSession, lake: Lake, table: str, windows: list[Window]) -> tuple[DataFrame, DataFrame]:
-    """Return the bronze rows to judge, and their keys as ``ind``: those of the windows, and all others of their keys.
+    """Return the bronze rows to validate, and their keys as ``ind``: those of the windows, and all others of the keys.
 
-    A line whose envelope is broken is left out: no rule judges it. The key is read by the reader that judges, so that
-    both find the same in a payload that names it twice.
+    A line whose envelope is broken is left out: no rule applies to it. The key is read by the reader that validation
+    uses, so that both find the same in a payload that names it twice.
     """
     key = WIRE_KEY[table]
     only_key = sf.from_json("payload", StructType([StructField(key, LONG)]), STRICT_JSON)
@@ -129,20 +129,20 @@ def known_rows(spark: SparkSession, path: str, table: str) -> DataFrame:
     return read(spark, path, silver_table(table)).select("ind")
 
 
-def known_rejects(spark: SparkSession, lake: Lake, table: str, topic: str, judged: DataFrame) -> DataFrame:
-    """Return the rows that quarantine holds of the judged records."""
+def known_rejects(spark: SparkSession, lake: Lake, table: str, topic: str, validated: DataFrame) -> DataFrame:
+    """Return the rows that quarantine holds of the validated records."""
     of_table = (sf.col("table_name") == table) & (sf.col("topic") == topic)
-    places = judged.select(sf.col("_kafka_partition").alias("partition"), sf.col("_kafka_offset").alias("offset"))
+    places = validated.select(sf.col("_kafka_partition").alias("partition"), sf.col("_kafka_offset").alias("offset"))
     return read(spark, lake.quarantine, QUARANTINE).where(of_table).join(places, ["partition", "offset"], "left_semi")
 
 
-def settle_quarantine(judged: DataFrame, lake: Lake, table: str, topic: str) -> None:
+def apply_to_quarantine(validated: DataFrame, lake: Lake, table: str, topic: str) -> None:
     """Free what is accepted now, put in what is rejected now, and give what stays the reason of today."""
-    spark = judged.sparkSession
+    spark = validated.sparkSession
     if not exists(spark, lake.quarantine):
-        silver.quarantine(judged.where("_reject_reason IS NOT NULL"), lake, table)
+        silver.quarantine(validated.where("_reject_reason IS NOT NULL"), lake, table)
         return
-    rows = silver.quarantine_rows(judged, table).withColumn("topic", sf.lit(topic))
+    rows = silver.quarantine_rows(validated, table).withColumn("topic", sf.lit(topic))
     same = sf.col("known.table_name") == table  # a literal, so that the tables' merges do not conflict
     for name in ("topic", "partition", "offset"):
         same &= sf.col(f"known.{name}") == sf.col(f"new.{name}")
@@ -152,18 +152,20 @@ def settle_quarantine(judged: DataFrame, lake: Lake, table: str, topic: str) -> 
     merge.whenNotMatchedInsertAll("new.reject_reason IS NOT NULL").execute()
 
 
-def settle_silver(judged: DataFrame, keys: DataFrame, path: str, table: str) -> None:
+def apply_to_silver(validated: DataFrame, keys: DataFrame, path: str, table: str) -> None:
     """Give each key the latest of its accepted records, and no row where it has none."""
     fields = silver_table(table).fields
-    accepted = judged.where("_reject_reason IS NULL")
+    accepted = validated.where("_reject_reason IS NULL")
     latest = silver.newest(accepted.select(*(sf.col(field.name).cast(field.dataType) for field in fields)))
-    if not exists(judged.sparkSession, path):
+    if not exists(validated.sparkSession, path):
         append(latest, path)
         return
     wanted = keys.withColumnRenamed("ind", "_key").join(latest, sf.col("_key") == sf.col("ind"), "left")
     new, known = (sf.struct(*(sf.col(f"{side}.{field.name}") for field in fields)) for side in ("new", "known"))
     values: dict[str, str | Column] = {field.name: f"new.{field.name}" for field in fields}
-    merge = DeltaTable.forPath(judged.sparkSession, path).alias("known").merge(wanted.alias("new"), "known.ind = _key")
+    merge = (
+        DeltaTable.forPath(validated.sparkSession, path).alias("known").merge(wanted.alias("new"), "known.ind = _key")
+    )
     merge = merge.whenMatchedDelete("new.ind IS NULL").whenMatchedUpdate(~new.eqNullSafe(known), values)
     merge.whenNotMatchedInsert("new.ind IS NOT NULL", values).execute()
 
@@ -172,9 +174,9 @@ def begin(spark: SparkSession, lake: Lake, table: str, window: Window) -> tuple[
     """Note the window before anything is changed.
 
     Returns it with those of earlier reprocessings that were cut short, and by how many records these have left the
-    table's totals astray.
+    table's totals inconsistent.
 
-    :raises StageError: when the totals are astray and no reprocessing was cut short.
+    :raises StageError: when the totals are inconsistent and no reprocessing was cut short.
     """
     audits = read(spark, lake.silver_batches, SILVER_BATCHES).where(sf.col("table_name") == table)
     duplicates = sum(one.duplicates for one in audits.select("duplicates").collect())
@@ -197,8 +199,8 @@ def in_utc(collected: datetime | None) -> datetime | None:
 def finish(spark: SparkSession, lake: Lake, table: str, change: dict[str, int]) -> None:
     """Write down what has changed, so that the sums over the audit are the lake's again; then forget the windows.
 
-    Where the second is lost, the next reprocessing finds nothing astray and nothing to change. The rows of the audit
-    that are no micro-batch's have negative numbers.
+    Where the second is lost, the next reprocessing finds consistent totals and nothing to change. The rows of the
+    audit that are no micro-batch's have negative numbers.
     """
     known = read(spark, lake.silver_batches, SILVER_BATCHES).where(sf.col("table_name") == table)
     batch_id = min([0, *(one.batch_id for one in known.select("batch_id").collect())]) - 1

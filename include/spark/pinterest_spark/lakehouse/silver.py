@@ -69,14 +69,14 @@ def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> None:
 
 
 def settle(lake: Lake, table: str, topic: str) -> Callable[[DataFrame, int], None]:
-    """Return the ``foreachBatch``: judge each record, then quarantine -> audit -> silver."""
+    """Return the ``foreachBatch``: validate each record, then quarantine -> audit -> silver."""
 
     def write(batch: DataFrame, batch_id: int) -> None:
-        with kept(judge(batch, table, topic)) as judged:
-            count = count_batch(judged, table)
-            accepted = judged.where("_reject_reason IS NULL")
+        with kept(validate(batch, table, topic)) as validated:
+            count = count_batch(validated, table)
+            accepted = validated.where("_reject_reason IS NULL")
             if count.rejected:
-                quarantine(judged.where("_reject_reason IS NOT NULL"), lake, table)
+                quarantine(validated.where("_reject_reason IS NOT NULL"), lake, table)
             if count.records:
                 audit(accepted, count, lake, table, batch_id)
             if count.accepted:
@@ -95,7 +95,7 @@ def kept(rows: DataFrame) -> Iterator[DataFrame]:
         held.unpersist()
 
 
-def judge(bronze: DataFrame, table: str, topic: str) -> DataFrame:
+def validate(bronze: DataFrame, table: str, topic: str) -> DataFrame:
     """Return bronze rows refined, lineage as ``_…`` columns; only a rejected row keeps its payload."""
     records = bronze.select(
         sf.coalesce("topic", sf.lit(topic)).alias("_topic"),
@@ -138,11 +138,11 @@ class BatchCount:
         return self.records - self.rejected
 
 
-def count_batch(judged: DataFrame, table: str) -> BatchCount:
+def count_batch(validated: DataFrame, table: str) -> BatchCount:
     is_rejected = sf.col("_reject_reason").isNotNull()
     columns = SILVER[table].names + WIRE[table].names
     lost = {name: sf.count_if(sf.array_contains("_defects", name)).alias(name) for name in dict.fromkeys(columns)}
-    found = judged.agg(
+    found = validated.agg(
         sf.count("*").alias("_records"),
         sf.count_if(is_rejected).alias("_rejected"),
         sf.count_distinct(sf.when(~is_rejected, sf.col("ind"))).alias("_keys"),
@@ -166,8 +166,8 @@ def quarantine(rejected: DataFrame, lake: Lake, table: str) -> None:
     known.merge(rows.alias("new"), same).whenNotMatchedInsertAll().execute()
 
 
-def quarantine_rows(judged: DataFrame, table: str) -> DataFrame:
-    return judged.select(
+def quarantine_rows(validated: DataFrame, table: str) -> DataFrame:
+    return validated.select(
         sf.lit(table).alias("table_name"),
         sf.col("_topic").alias("topic"),
         sf.col("_kafka_partition").alias("partition"),

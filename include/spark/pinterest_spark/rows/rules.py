@@ -1,6 +1,6 @@
 """Which rows cannot be used, and why: rules as data, in the order in which they are named.
 
-``refine`` is the one door of the batch and of the stream: raw records in, judged and cleaned rows out.
+``refine`` is the one door of the batch and of the stream: raw records in, validated and cleaned rows out.
 """
 
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def is_of_another_table(table: str) -> Column:
 def is_out_of_time(value: Column) -> Column:
     """Say whether a date lies before 2005 or after the day that follows the record's arrival.
 
-    "Tomorrow" is taken from the record, never from the clock: the same record is judged the same in every rerun.
+    "Tomorrow" is taken from the record, never from the clock: the same record is validated the same in every rerun.
     """
     end_of_tomorrow = sf.timestamp_seconds(sf.floor(sf.unix_seconds("_arrived_at") / 86400) * 86400 + 2 * 86400)
     return (value < sf.lit(EARLIEST).cast("timestamp")) | (value >= end_of_tomorrow)
@@ -84,14 +84,14 @@ def reject_reason(table: str) -> Column:
 
 
 def refine(records: DataFrame, table: str) -> DataFrame:
-    """Parse, judge and clean raw records, one row out for each row in.
+    """Parse, validate and clean raw records, one row out for each row in.
 
     In: ``_payload`` string, ``_arrived_at`` timestamp (Kafka's timestamp, Kinesis' arrival), other columns with a
     leading underscore. Out: all of those, ``_reject_reason`` string, the table's silver columns, ``_defects`` array of
     names (empty for a rejected row: its reason says it all).
     """
-    judged = tidy(parse(records, table), table).withColumn("_reject_reason", reject_reason(table))
-    cleaned: DataFrame = CLEANERS[table](judged)
+    validated = tidy(parse(records, table), table).withColumn("_reject_reason", reject_reason(table))
+    cleaned: DataFrame = CLEANERS[table](validated)
     nothing = sf.array().cast("array<string>")
     return cleaned.withColumn(
         "_defects", sf.when(sf.col("_reject_reason").isNull(), sf.col("_defects")).otherwise(nothing)

@@ -1,4 +1,4 @@
-"""The stream: records of Kinesis, judged and cleaned as the batch does it, in PostgreSQL a moment later.
+"""The stream: records of Kinesis, validated and cleaned as the batch does it, in PostgreSQL a moment later.
 
 Three queries, each with a checkpoint and a sink of its own. The whole transformation stands in the streaming plan, so
 that it is analysed once and not for each micro-batch, and a micro-batch is one Spark action.
@@ -24,7 +24,9 @@ from pinterest_spark.stream.sink import Committed, StreamSink, check_tables
 
 log = logging.getLogger(__name__)
 
-DRIVER_ROWS = 100_000  # of judged records, below 1 KB each: what the driver may hold at once for each of three queries
+DRIVER_ROWS = (
+    100_000  # of validated records, below 1 KB each: what the driver may hold at once for each of three queries
+)
 WATCH_SECONDS = 0.5
 START_SECONDS = 120.0  # the id of a checkpoint is known once its query has started
 
@@ -70,7 +72,7 @@ def records(spark: SparkSession, settings: StreamSettings, table: str, *, is_our
     return spark.readStream.format("kinesis").options(**options).load()
 
 
-def judge(kinesis: DataFrame, table: str) -> DataFrame:
+def validate(kinesis: DataFrame, table: str) -> DataFrame:
     """Return records of Kinesis refined, in the columns of the sink; only a rejected record keeps its payload.
 
     In: ``data`` binary, ``stream``, ``shardId``, ``sequenceNumber`` string, ``approximateArrivalTimestamp`` timestamp.
@@ -126,7 +128,7 @@ class Writer:
 
     def start(self, kinesis: DataFrame) -> None:
         self.query = (
-            judge(kinesis, self.table)
+            validate(kinesis, self.table)
             .writeStream.queryName(self.name)
             .option("checkpointLocation", self.settings.checkpoint(self.name))
             .trigger(processingTime=self.settings.trigger)

@@ -1,4 +1,4 @@
-"""COPY of judged records into PostgreSQL, by the driver or, for a batch too big for it, by the executors.
+"""COPY of validated records into PostgreSQL, by the driver or, for a batch too big for it, by the executors.
 
 pgpq turns Arrow's columns into PostgreSQL's binary format, in a fifth of the time of going row by row through Python;
 COPY text escaped by hand corrupted 9 % of the titles. Binary COPY converts nothing: the column of the target must have

@@ -23,7 +23,7 @@ class StreamSettings:
     :param trigger_seconds: least time between the starts of two micro-batches.
     :param max_records_per_batch: of each query, where the source is our own; Databricks' has options of its own.
     :param initial_position: where a new checkpoint begins: ``earliest``, ``latest`` or the source's JSON.
-    :param lake_uri: where every judged record is also appended to ``delta/stream/<table>``; empty for nowhere.
+    :param lake_uri: where every validated record is also appended to ``delta/stream/<table>``; empty for nowhere.
     """
 
     stream_prefix: str

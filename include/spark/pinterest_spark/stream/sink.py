@@ -67,7 +67,7 @@ class StreamSink:
         self.since_fold = 0
 
     def commit(self, checkpoint_id: str, batch_id: int, records: "pa.Table") -> Committed:
-        """Write judged records, in ``statements_of(table).columns``, from the driver's memory."""
+        """Write validated records, in ``statements_of(table).columns``, from the driver's memory."""
 
         def stage(cursor: psycopg.Cursor, _key: dict[str, Any]) -> None:
             copy_rows(cursor, psycopg.sql.Identifier("copied"), records.to_batches())
@@ -75,7 +75,7 @@ class StreamSink:
         return self._settle(checkpoint_id, batch_id, stage)
 
     def commit_by_executors(self, checkpoint_id: str, batch_id: int, records: "DataFrame") -> Committed:
-        """Write judged records without bringing them to the driver.
+        """Write validated records without bringing them to the driver.
 
         :raises StageError: when the copied rows are not all there: unlogged, they are gone after a crash of the server.
         """
@@ -159,7 +159,7 @@ class StreamSink:
 def check_tables(url: str) -> None:
     """Refuse a warehouse without the tables of the stream, naming all that is missing.
 
-    :raises StageError: with the cure.
+    :raises StageError: with the remedy.
     """
 
     def look() -> set[tuple[str, str]]:

@@ -1,8 +1,8 @@
 """The SQL of one stream table: what a micro-batch does between its COPY and its COMMIT.
 
-The judged records of the batch are copied into ``copied``, a temporary table of the connection; the statements read
+The validated records of the batch are copied into ``copied``, a temporary table of the connection; the statements read
 them as ``staged``, with sequence numbers that compare as numbers, and leave in ``touched`` the keys that they wrote.
-Temporary tables are made once a connection and emptied by each commit: made anew for each batch they would fill the
+Temporary tables are made once a connection and emptied by each commit: made again for each batch they would fill the
 catalogue. Keys are written in order, so that two writers cannot deadlock.
 """
 
@@ -17,7 +17,7 @@ LINEAGE = ("stream", "shard_id", "stream_sequence", "ingested_at", "payload", "r
 
 TOUCHED = "CREATE TEMP TABLE IF NOT EXISTS touched (ind bigint, is_new boolean) ON COMMIT DELETE ROWS"
 JOIN_IN_TURN = f"SELECT pg_advisory_xact_lock({JOIN_LOCK})"
-# What the batch holds, shard by shard: a replay holds the same, a batch planned anew by a restored checkpoint does not
+# What the batch holds, shard by shard: a replay holds the same, a batch planned again by a restored checkpoint does not
 CLAIM = """
 INSERT INTO stream.progress (query, checkpoint_id, batch_id, record_count, row_count, duplicate_count,
     quarantined_count, content_key)
@@ -39,7 +39,7 @@ SELECT stream, shard_id, max(stream_sequence), statement_timestamp() FROM staged
 GROUP BY stream, shard_id ORDER BY stream, shard_id
 ON CONFLICT (stream, shard_id) DO UPDATE SET
     sequence_number = greatest(known.sequence_number, excluded.sequence_number), committed_at = excluded.committed_at"""
-# Counts are added up: where a restored checkpoint planned a batch anew, both deliveries were records
+# Counts are added up: where a restored checkpoint planned a batch again, both deliveries were records
 REPORT = """
 UPDATE stream.progress SET
     record_count = record_count + batch.records,
