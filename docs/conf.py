@@ -8,7 +8,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS / "_extensions"))
 
 project = "Pinterest Data Pipeline"
-extensions = ["myst_parser", "autoapi.extension", "navigation", "reference", "repository"]
+extensions = ["myst_parser", "autoapi.extension", "navigation", "reference", "repository", "answers"]
 exclude_patterns = ["_extensions"]
 master_doc = "index"
 

@@ -1,12 +1,17 @@
 """The site builds without a warning, needs nothing but itself, and a link that leads nowhere stops it."""
 
+import html
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import PROJECT
+
+sys.path.append(str(PROJECT / "plugins"))  # whose reader of the answers needs no Airflow
+from pinterest_pipeline.warehouse.answers import read_answers
 
 LOADED = re.compile(r"<(?:link|script|img|iframe|source)[^>]*(?:href|src)=[\"'](?:https?:)?//[^\"']*", re.IGNORECASE)
 LOADED_BY_STYLE = re.compile(r"(?:url\(|@import )[\"']?(?:https?:)?//[^\"')]*")
@@ -55,6 +60,20 @@ def test_reference_has_every_operator_sensor_hook_and_trigger(site: Path) -> Non
 
     assert len(declared) > 20
     assert declared - shown == set()
+
+
+def test_data_contract_lists_every_answer_with_its_question_and_columns(site: Path) -> None:
+    page = (site / "data-contract.html").read_text()
+    answers = read_answers(PROJECT / "include" / "sql" / "answers")
+
+    rows = [
+        [html.unescape(re.sub(r"<[^>]+>", "", cell)).strip() for cell in re.findall(r"<td.*?</td>", row, re.DOTALL)]
+        for row in re.findall(r"<tr.*?</tr>", page, re.DOTALL)
+    ]
+
+    assert len(answers) >= 10
+    for answer in answers:
+        assert [answer.name, answer.question, ", ".join(answer.columns)] in rows
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from pinterest_spark.lakehouse import silver
-from pinterest_spark.lakehouse.answers import answers_folder, read_answers
 from pinterest_spark.rows import cleaning, schemas
 from pinterest_spark.rows import rules as quality
 
@@ -36,12 +35,6 @@ def test_wire_columns() -> None:
 
 def test_silver_columns() -> None:
     assert columns("Silver", "table | columns") == {table: schema.names for table, schema in schemas.SILVER.items()}
-
-
-def test_gold_columns() -> None:
-    told = columns("Gold", "table | question | columns")
-
-    assert told == {answer.name: answer.schema.names for answer in read_answers(answers_folder())}
 
 
 def test_sentinels() -> None:
