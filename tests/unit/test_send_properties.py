@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pinterest_pipeline.common.batching import ENVELOPE_BYTES, RECORD_BYTES, Batch, in_batches, request_body
 from pinterest_pipeline.common.records import DeadLetter, Record, row_encoder
+from pinterest_pipeline.kafka_rest.batches import ENVELOPE_BYTES, RECORD_BYTES, Batch, in_batches, request_body
 from pinterest_pipeline.kinesis.batches import Bounds, Entry, Envelopes
 from pinterest_pipeline.kinesis.model import StreamRecord
 from tests.support.properties import repeatable

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, override
 
 from airflow.sdk import BaseOperator
 
-from pinterest_pipeline.common.batching import in_batches
 from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT, map_in_flight, require_between
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.common.records import DeadLetter, Record, UnsupportedColumnError, row_encoder
+from pinterest_pipeline.kafka_rest.batches import in_batches
 from pinterest_pipeline.kafka_rest.summary import SendCounts, SendSummary
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
 from pinterest_pipeline.warehouse.queries import open_query

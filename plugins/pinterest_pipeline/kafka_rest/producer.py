@@ -7,9 +7,9 @@ from typing import NamedTuple, Protocol
 
 import tenacity
 
-from pinterest_pipeline.common.batching import request_body
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.records import DeadLetter, Record
+from pinterest_pipeline.kafka_rest.batches import request_body
 from pinterest_pipeline.kafka_rest.endpoint import RefusedRecordsError, UnansweredError
 from pinterest_pipeline.kafka_rest.responses import Dialect, Outcome, RecordStatus, read_outcomes
 from pinterest_pipeline.kafka_rest.summary import OffsetRange, ProduceResult, widen

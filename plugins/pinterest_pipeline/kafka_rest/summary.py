@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypedDict
 
-from pinterest_pipeline.common.batching import Batch
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.common.records import DeadLetter, Record
+from pinterest_pipeline.kafka_rest.batches import Batch
 from pinterest_pipeline.kafka_rest.responses import Dialect
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
 

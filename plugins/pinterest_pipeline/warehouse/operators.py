@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, override
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, Context
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.warehouse.answers import AnswerError, read_answers
@@ -62,7 +62,7 @@ class PostgresMigrateOperator(BaseOperator):
         return PipelinePostgresHook(self.conn_id)
 
     @override
-    def execute(self, context: Any) -> list[str]:
+    def execute(self, context: Context) -> list[str]:
         migrations = read_migrations(Path(self.folder))
         applied_by = f"{context['ti'].dag_id} {context['ti'].run_id}"
         with closing(self.hook.get_conn()) as connection:
@@ -103,7 +103,7 @@ class PostgresPublishAnswersOperator(BaseOperator):
         return PipelinePostgresHook(self.conn_id)
 
     @override
-    def execute(self, context: Any) -> dict[str, int]:
+    def execute(self, context: Context) -> dict[str, int]:
         try:
             answers = read_answers(Path(self.folder))
             with closing(self.hook.get_conn()) as connection, transaction(connection) as cursor:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from pinterest_pipeline.common.batching import Batch, in_batches, request_body
 from pinterest_pipeline.common.records import DeadLetter, Record
+from pinterest_pipeline.kafka_rest.batches import Batch, in_batches, request_body
 
 ROOMY = 1_000_000
 
