@@ -16,19 +16,20 @@ from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from benchmarks.ingestion_tables import PARTITIONS, QUERIES
+from tests.support.kafka import client_of
 
 ROWS_PER_FETCH = 2000
 
 
 def create(prefix: str) -> None:
-    admin = AdminClient({"bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"]})
+    admin = AdminClient(client_of(os.environ))
     topics = [NewTopic(f"{prefix}.{table}", num_partitions=PARTITIONS) for table in QUERIES]
     for created in admin.create_topics(topics).values():
         created.result(30)
 
 
 def produce(prefix: str) -> None:
-    settings = {"bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"], "acks": "all", "enable.idempotence": True}
+    settings = {**client_of(os.environ), "acks": "all", "enable.idempotence": True}
     producer = Producer({**settings, "queue.buffering.max.messages": 100_000})
     started = time.monotonic()
     acknowledged = 0

@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def up(options: argparse.Namespace) -> int:
     home = default_home()
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (home / "up.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a second `up` waits: two would choose ports and start servers twice
         return start_servers(options)
@@ -148,8 +148,12 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW_USERNAME": airflow_api.USERNAME,
         "AIRFLOW_PASSWORD": settings.secrets["airflow_password"],
         "KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "KAFKA_SECURITY_PROTOCOL": settings.kafka_client["security.protocol"],
+        "KAFKA_SASL_MECHANISM": settings.kafka_client["sasl.mechanism"],
+        "KAFKA_SASL_USERNAME": settings.kafka_client["sasl.username"],
+        "KAFKA_SASL_PASSWORD": settings.kafka_client["sasl.password"],
         "KAFKA_REST_API_KEY": settings.secrets["kafka_rest_api_key"],
-        "KAFKA_CONNECT_URL": settings.url("kafka_connect"),
+        "KAFKA_CONNECT_URL": settings.kafka_connect_url,
         "PINTEREST_BUCKET": BUCKET,
         "DATABRICKS_HOST": settings.url("databricks"),
         "DATABRICKS_TOKEN": settings.secrets["databricks_token"],

@@ -14,6 +14,7 @@ from pathlib import Path
 def main(spec_file: Path) -> None:
     spec = json.loads(spec_file.read_text())
     Path(spec["pid_file"]).write_text(f"{os.getpid()}\n")
+    os.umask(0o077)  # what a server stores may hold credentials: ministack keeps its secrets as plain JSON
     os.chdir(spec["directory"])
     if spec["user"] and os.geteuid() == 0:
         account = pwd.getpwnam(spec["user"])

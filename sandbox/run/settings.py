@@ -30,10 +30,21 @@ PREFERRED_PORTS = {
 REGION = "us-east-1"
 BUCKET = "pinterest-lake"
 TOPIC_PREFIX = "pinterest"
+DATABASE_PASSWORDS = {  # a role for each database, named as the database
+    "pinterest_source": "pinterest_source_password",
+    "pinterest_warehouse": "pinterest_warehouse_password",
+    "airflow": "airflow_database_password",
+}
+KAFKA_USER = "pinterest"
 SECRETS = (
     "aws_access_key_id",
     "aws_secret_access_key",
     "postgres_password",
+    "pinterest_source_password",
+    "pinterest_warehouse_password",
+    "airflow_database_password",
+    "kafka_password",
+    "kafka_connect_password",
     "kafka_rest_api_key",
     "databricks_token",
     "airflow_password",
@@ -76,7 +87,8 @@ class Settings:
         """Return the stored settings, or choose ports and credentials now and store them."""
         if (existing := cls.load(home)) is not None:
             return existing
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.chmod(0o700)  # an older version's, or one that the caller made
         settings = cls(home=home, ports={}, secrets={}).completed()
         settings.save()
         return settings
@@ -104,14 +116,36 @@ class Settings:
         return f"{scheme}://127.0.0.1:{self.ports[server]}"
 
     def postgres_url(self, database: str) -> str:
-        """Return the URL of ``pinterest_source``, ``pinterest_warehouse`` or ``airflow``."""
-        return (
-            f"postgresql://pinterest:{self.secrets['postgres_password']}@127.0.0.1:{self.ports['postgres']}/{database}"
-        )
+        """Return the URL of ``pinterest_source``, ``pinterest_warehouse`` or ``airflow``, each with its own role."""
+        return self._postgres_url(database, self.secrets[DATABASE_PASSWORDS[database]], database)
+
+    @property
+    def postgres_admin_url(self) -> str:
+        """The superuser's, which only makes the roles and their databases."""
+        return self._postgres_url("pinterest", self.secrets["postgres_password"], "postgres")
+
+    def _postgres_url(self, role: str, password: str, database: str) -> str:
+        return f"postgresql://{role}:{password}@127.0.0.1:{self.ports['postgres']}/{database}"
 
     @property
     def bootstrap_servers(self) -> str:
         return f"127.0.0.1:{self.ports['kafka']}"
+
+    @property
+    def kafka_client(self) -> dict[str, str]:
+        """What a librdkafka client needs to talk to the broker."""
+        return {
+            "bootstrap.servers": self.bootstrap_servers,
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": KAFKA_USER,
+            "sasl.password": self.secrets["kafka_password"],
+        }
+
+    @property
+    def kafka_connect_url(self) -> str:
+        """The worker's REST API, with the credential that it asks for."""
+        return f"http://{KAFKA_USER}:{self.secrets['kafka_connect_password']}@127.0.0.1:{self.ports['kafka_connect']}"
 
     @property
     def aws_environment(self) -> dict[str, str]:

@@ -26,9 +26,9 @@ def databricks_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databri
 @pytest.fixture(scope="session")
 def kinesis_fault_proxy(stand_ins: Callable[..., dict[str, str]]) -> Iterator[KinesisFaults]:
     python = PROJECT / ".venv" / "sandbox" / "bin" / "python"
-    upstream = stand_ins("kinesis")["AWS_ENDPOINT_URL_KINESIS"]
-    command = [str(python), "-m", "sandbox.servers.kinesis.faults", "--upstream", upstream]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    sandbox = stand_ins("kinesis")
+    command = [str(python), "-m", "sandbox.servers.kinesis.faults", "--upstream", sandbox["AWS_ENDPOINT_URL_KINESIS"]]
+    environment = {**os.environ, **sandbox, "PYTHONPATH": str(PROJECT)}
     with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield KinesisFaults(process.stdout.readline().strip())

@@ -43,6 +43,20 @@ def test_without_a_session_there_is_nothing_to_see(pipeline: Any, path: str) -> 
     assert httpx.get(url, timeout=30, headers={"Authorization": "Bearer nonsense"}).status_code in {401, 403}
 
 
+@pytest.mark.parametrize("path", ["api/v2/dags", "api/v2/variables", f"{PATH}api/flow"])
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://page.example"}, {"Host": "page.example"}], ids=["another origin", "DNS rebinding"]
+)
+def test_a_page_elsewhere_reads_nothing_of_airflow(pipeline: Any, path: str, headers: dict[str, str]) -> None:
+    read = httpx.get(f"{pipeline.api.url}/{path}", headers=headers, timeout=30)
+    preflight = httpx.options(
+        f"{pipeline.api.url}/{path}", headers={**headers, "Access-Control-Request-Method": "POST"}, timeout=30
+    )
+
+    assert read.status_code == 401
+    assert not [name for name in (*read.headers, *preflight.headers) if name.startswith("access-control-allow")]
+
+
 def test_the_rows_of_the_newest_run_are_the_reconciled_ones(pipeline: Any, visits: list[dict[str, Any]]) -> None:
     run_id = pipeline.query(
         "pinterest_warehouse", "SELECT run_id FROM audit.run_rows ORDER BY recorded_at DESC LIMIT 1"

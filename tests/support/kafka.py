@@ -1,24 +1,26 @@
 """Kafka for tests that have no Kafka client of their own: the sandbox's Python makes and reads topics for them."""
 
 import json
+import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 SANDBOX_PYTHON = PROJECT / ".venv" / "sandbox" / "bin" / "python"
 CREATE = """
-import sys
+import json, os, sys
 from confluent_kafka.admin import AdminClient, NewTopic
-bootstrap, topic = sys.argv[1:]
-admin = AdminClient({"bootstrap.servers": bootstrap})
+client, topic = json.loads(os.environ["KAFKA_CLIENT"]), sys.argv[1]
+admin = AdminClient(client)
 admin.create_topics([NewTopic(topic, num_partitions=3)])[topic].result(30)
 """
 DELETE = CREATE.replace("create_topics([NewTopic(topic, num_partitions=3)])", "delete_topics([topic])")
 READ = """
-import json, sys
+import json, os, sys
 from confluent_kafka import Consumer, TopicPartition
-bootstrap, topic = sys.argv[1:]
-consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reads", "enable.auto.commit": False})
+client, topic = json.loads(os.environ["KAFKA_CLIENT"]), sys.argv[1]
+consumer = Consumer({**client, "group.id": "reads", "enable.auto.commit": False})
 found = []
 for partition in range(3):
     low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
@@ -31,11 +33,22 @@ print(json.dumps(found))
 """
 
 
+def client_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings of a librdkafka client from what ``sandbox env`` prints."""
+    return {
+        "bootstrap.servers": environment["KAFKA_BOOTSTRAP_SERVERS"],
+        "security.protocol": environment["KAFKA_SECURITY_PROTOCOL"],
+        "sasl.mechanism": environment["KAFKA_SASL_MECHANISM"],
+        "sasl.username": environment["KAFKA_SASL_USERNAME"],
+        "sasl.password": environment["KAFKA_SASL_PASSWORD"],
+    }
+
+
 class KafkaLab:
     """One topic of three partitions, gone after the test."""
 
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
-        self.bootstrap_servers = bootstrap_servers
+    def __init__(self, environment: Mapping[str, str], topic: str) -> None:
+        self.client = client_of(environment)
         self.topic = topic
         self._run(CREATE)
 
@@ -47,5 +60,6 @@ class KafkaLab:
         self._run(DELETE)
 
     def _run(self, script: str) -> str:
-        command = [str(SANDBOX_PYTHON), "-c", script, self.bootstrap_servers, self.topic]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+        command = [str(SANDBOX_PYTHON), "-c", script, self.topic]
+        environment = {**os.environ, "KAFKA_CLIENT": json.dumps(self.client)}
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment).stdout

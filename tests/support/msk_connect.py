@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.support.kafka import client_of
 from tests.support.waiting import wait_until
 
 
@@ -33,7 +34,7 @@ class MskConnectLab:
         )
         self.connect = self.session.client("kafkaconnect", endpoint_url=environment["AWS_ENDPOINT_URL_KAFKACONNECT"])
         self.cloudwatch = self.session.client("cloudwatch", endpoint_url=environment["AWS_ENDPOINT_URL"])
-        self.admin = AdminClient({"bootstrap.servers": environment["KAFKA_BOOTSTRAP_SERVERS"]})
+        self.admin = AdminClient(client_of(environment))
         self.name = f"msk-test-{uuid.uuid4().hex[:8]}"
         self.arns = []
         self.admin.create_topics([NewTopic(self.name, 2)])[self.name].result(30)
@@ -96,7 +97,7 @@ class MskConnectLab:
     def send(self, *values):
         from confluent_kafka import Producer
 
-        producer = Producer({"bootstrap.servers": self.environment["KAFKA_BOOTSTRAP_SERVERS"]})
+        producer = Producer(client_of(self.environment))
         for value in values:
             producer.produce(self.name, value)
         assert producer.flush(30) == 0

@@ -7,6 +7,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from tests.support.kafka import client_of
+
 PROJECT = Path(__file__).resolve().parents[2]
 CONNECTOR_FILE = PROJECT / "include" / "kafka" / "pinterest-s3-sink.json"
 PLUGIN = "pinterest.sandbox.s3sink.S3SinkConnector"
@@ -20,11 +22,11 @@ class SinkLab:
         import httpx
         from confluent_kafka.admin import AdminClient, NewTopic
 
-        self.bootstrap = environment["KAFKA_BOOTSTRAP_SERVERS"]
+        self.client = client_of(environment)
         self.bucket = environment["PINTEREST_BUCKET"]
         self.s3_url = environment["AWS_ENDPOINT_URL"]
         self.connect = httpx.Client(base_url=environment["KAFKA_CONNECT_URL"], timeout=30)
-        self.admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        self.admin = AdminClient(self.client)
         self.s3 = boto3.client(
             "s3",
             endpoint_url=self.s3_url,
@@ -72,7 +74,7 @@ class SinkLab:
     def send(self, *values: str | bytes | None, partition: int = 0, timestamp_ms: int = 0) -> None:
         from confluent_kafka import Producer
 
-        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5})
+        producer = Producer({**self.client, "linger.ms": 5})
         for value in values:
             producer.produce(self.topic, value, key=b"1", partition=partition, timestamp=timestamp_ms)
         assert producer.flush(30) == 0
@@ -107,7 +109,7 @@ class SinkLab:
     def consume(self, count: int) -> list[bytes | None]:
         from confluent_kafka import Consumer, TopicPartition
 
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.topic})
+        consumer = Consumer({**self.client, "group.id": self.topic})
         consumer.assign([TopicPartition(self.topic, 0, 0)])
         values = [message.value() for message in consumer.consume(count, timeout=30)]
         consumer.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.run.settings import BUCKET, PROJECT, REGION, TOPIC_PREFIX, Settings
+from sandbox.run.settings import BUCKET, DATABASE_PASSWORDS, PROJECT, REGION, TOPIC_PREFIX, Settings
 from sandbox.servers import databricks, msk_connect
 from sandbox.servers.ministack import api_gateway
 
@@ -26,8 +26,8 @@ def connections(settings: Settings) -> dict[str, dict[str, Any]]:
             "conn_type": "postgres",
             "host": "127.0.0.1",
             "port": settings.ports["postgres"],
-            "login": "pinterest",
-            "password": settings.secrets["postgres_password"],
+            "login": database,
+            "password": settings.secrets[DATABASE_PASSWORDS[database]],
             "schema": database,
             "extra": {"connect_timeout": 10},
         }

@@ -4,6 +4,7 @@ import logging
 
 import uvicorn
 
+from sandbox.servers.access.pages import RefusePages
 from sandbox.servers.databricks.app import create_app
 from sandbox.servers.databricks.config import Config
 
@@ -11,7 +12,7 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     config = Config.from_environment()
     uvicorn.run(
-        create_app(config),
+        RefusePages(create_app(config)),
         host="127.0.0.1",
         port=config.port,
         log_level="info",

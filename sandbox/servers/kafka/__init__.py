@@ -13,10 +13,12 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from sandbox.run.server import Server
-from sandbox.run.settings import TOPIC_PREFIX, SandboxError, Settings
+from sandbox.run.settings import KAFKA_USER, TOPIC_PREFIX, SandboxError, Settings, write_private
 from sandbox.servers.kafka.java import kafka_command
 
 HEAP_MEGABYTES = 256
+MECHANISM = "PLAIN"
+LOGIN_MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"
 MESSAGE_MAX_BYTES = 1_048_588  # Kafka's own default: 1 MiB and a batch header
 TABLES = ("pin", "geo", "user")
 PARTITIONS = 3
@@ -53,10 +55,15 @@ def properties(settings: Settings, data: Path) -> dict[str, str]:
         "node.id": "1",
         "controller.quorum.voters": f"1@{controller}",
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{broker}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "PLAINTEXT",
+        "listeners": f"BROKER://{broker},CONTROLLER://{controller}",
+        "advertised.listeners": f"BROKER://{broker}",
+        "listener.security.protocol.map": "BROKER:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+        "inter.broker.listener.name": "BROKER",
+        "sasl.enabled.mechanisms": MECHANISM,
+        "sasl.mechanism.inter.broker.protocol": MECHANISM,
+        "sasl.mechanism.controller.protocol": MECHANISM,
+        "listener.name.broker.plain.sasl.jaas.config": login_module(settings, is_server=True),
+        "listener.name.controller.plain.sasl.jaas.config": login_module(settings, is_server=True),
         "log.dirs": str(data),
         "auto.create.topics.enable": "false",
         "num.partitions": str(PARTITIONS),
@@ -74,9 +81,25 @@ def properties(settings: Settings, data: Path) -> dict[str, str]:
     }
 
 
+def login_module(settings: Settings, *, is_server: bool = False) -> str:
+    """Return a JAAS line: what a client logs in with, and whom a server lets in."""
+    user, password = KAFKA_USER, settings.secrets["kafka_password"]
+    known = f' user_{user}="{password}"' if is_server else ""
+    return f'{LOGIN_MODULE} required username="{user}" password="{password}"{known};'
+
+
+def java_client(settings: Settings) -> dict[str, str]:
+    """Return what one of Kafka's own clients needs to log in."""
+    return {
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": MECHANISM,
+        "sasl.jaas.config": login_module(settings),
+    }
+
+
 def write_properties(file: Path, values: Mapping[str, str]) -> None:
     """Write a Java properties file; a backslash in a value would otherwise be read as an escape."""
-    file.write_text("".join(f"{name}={value.replace('\\', '\\\\')}\n" for name, value in values.items()))
+    write_private(file, "".join(f"{name}={value.replace('\\', '\\\\')}\n" for name, value in values.items()))
 
 
 def prepare(settings: Settings) -> None:
@@ -106,7 +129,7 @@ def cluster_id() -> str:
 
 def admin(settings: Settings) -> AdminClient:
     """Return an admin client that is silent while the broker is away (librdkafka prints each refusal)."""
-    return AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
+    return AdminClient({**settings.kafka_client, "log_level": 0})
 
 
 def answers(settings: Settings) -> bool:

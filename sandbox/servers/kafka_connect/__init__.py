@@ -5,12 +5,13 @@ from pathlib import Path
 import httpx
 
 from sandbox.run.server import Server
-from sandbox.run.settings import Settings
-from sandbox.servers.kafka import write_properties
+from sandbox.run.settings import KAFKA_USER, Settings
+from sandbox.servers.kafka import java_client, write_properties
 from sandbox.servers.kafka.java import JARS, jars, kafka_command
 
 HEAP_MEGABYTES = 384
 PLUGINS = JARS / "plugins"
+CLIENTS = ("", "consumer.", "producer.", "admin.")  # the worker's own, and those of its tasks
 STRING_CONVERTER = "org.apache.kafka.connect.storage.StringConverter"
 
 
@@ -27,7 +28,7 @@ def server(settings: Settings) -> Server:
         environment={**settings.aws_environment, "AWS_ENDPOINT_URL_S3": settings.url("ministack")},
         directory=folder,
         needs=("kafka", "ministack"),
-        is_ready=lambda: is_healthy(settings.url("kafka_connect")),
+        is_ready=lambda: is_healthy(settings.kafka_connect_url),
         prepare=lambda: prepare(settings),
         ready_within_seconds=120,
     )
@@ -41,6 +42,9 @@ def properties(settings: Settings) -> dict[str, str]:
     """Return the worker's configuration: a killed worker's tasks run again in seconds, not minutes."""
     return {
         "bootstrap.servers": settings.bootstrap_servers,
+        **{f"{of}{name}": value for of in CLIENTS for name, value in java_client(settings).items()},
+        "rest.extension.classes": "pinterest.sandbox.access.OwnClientsOnly",
+        "sandbox.rest.credential": f"{KAFKA_USER}:{settings.secrets['kafka_connect_password']}",
         "group.id": "pinterest-connect",
         "listeners": settings.url("kafka_connect"),
         "rest.advertised.host.name": "127.0.0.1",

@@ -4,6 +4,7 @@ It follows the produce and metadata half of Confluent's REST API v2 (no consumer
 JSON key is *JSON*: the key ``"17"`` reaches Kafka with its quotation marks, the key ``17`` without.
 """
 
+import json
 import sys
 
 import httpx
@@ -21,19 +22,21 @@ def server(settings: Settings) -> Server:
         command=(sys.executable, "-m", "sandbox.servers.kafka_rest"),
         environment={
             "KAFKA_REST_PORT": str(settings.ports["kafka_rest"]),
-            "KAFKA_REST_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+            "KAFKA_REST_KAFKA_CLIENT": json.dumps(settings.kafka_client),
+            "KAFKA_REST_API_KEY": settings.secrets["kafka_rest_api_key"],
             "KAFKA_REST_MAX_REQUEST_BYTES": str(MAX_REQUEST_BYTES),
         },
         directory=PROJECT,
         needs=("kafka", "ministack"),
-        is_ready=lambda: answers(settings.url("kafka_rest")),
+        is_ready=lambda: answers(settings),
         provision=lambda: api_gateway.provision(settings),
     )
 
 
-def answers(url: str) -> bool:
+def answers(settings: Settings) -> bool:
     """Whether the proxy is up and reaches the broker."""
+    key = {"x-api-key": settings.secrets["kafka_rest_api_key"]}
     try:
-        return httpx.get(f"{url}/topics", timeout=5).is_success
+        return httpx.get(f"{settings.url('kafka_rest')}/topics", headers=key, timeout=5).is_success
     except httpx.TransportError:
         return False

@@ -1,16 +1,20 @@
 """Run the Kafka REST proxy on loopback: ``python -m sandbox.servers.kafka_rest``."""
 
+import json
 import os
 
 import uvicorn
 
+from sandbox.servers.access.keys import RequireKey
+from sandbox.servers.access.pages import RefusePages
 from sandbox.servers.kafka_rest.app import create_app
 
 
 def main() -> None:
-    app = create_app(os.environ["KAFKA_REST_BOOTSTRAP_SERVERS"], int(os.environ["KAFKA_REST_MAX_REQUEST_BYTES"]))
+    client = json.loads(os.environ["KAFKA_REST_KAFKA_CLIENT"])
+    app = create_app(client, int(os.environ["KAFKA_REST_MAX_REQUEST_BYTES"]))
     uvicorn.run(
-        app,
+        RefusePages(RequireKey(app, os.environ["KAFKA_REST_API_KEY"])),
         host="127.0.0.1",
         port=int(os.environ["KAFKA_REST_PORT"]),
         loop="uvloop",

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import orjson
 from confluent_kafka.admin import PartitionMetadata
@@ -26,12 +26,12 @@ from sandbox.servers.kafka_rest.wire import (
 BODY_SECONDS = 30  # Jetty's idle time-out, after which Confluent's proxy answers 408
 
 
-def create_app(bootstrap_servers: str, max_request_bytes: int) -> Starlette:
+def create_app(kafka_client: Mapping[str, str], max_request_bytes: int) -> Starlette:
     """Build the proxy; it connects when it starts and needs no broker to start."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.broker = Broker(bootstrap_servers)
+        app.state.broker = Broker(kafka_client)
         app.state.max_request_bytes = max_request_bytes
         yield
         await app.state.broker.close()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -97,9 +97,9 @@ class Delivery:
 class Broker:
     """What the routes need of Kafka. Every verb that may block runs in a thread."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._client = {"bootstrap.servers": bootstrap_servers, "logger": log}
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers}, logger=log)
+    def __init__(self, kafka_client: Mapping[str, str]) -> None:
+        self._client = {**kafka_client, "logger": log}
+        self._admin = AdminClient(dict(kafka_client), logger=log)
         self._partition_counts: dict[str, int] = {}
         self._is_reachable = True
         self._is_stopping = threading.Event()

@@ -26,6 +26,8 @@ def server(settings: Settings) -> Server:
             "KINESIS_MOCK_PLAIN_PORT": str(settings.ports["kinesis"]),
             "KINESIS_MOCK_TLS_PORT": ANY_PORT,
             "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": settings.secrets["aws_access_key_id"],  # what requests must be signed with
+            "AWS_SECRET_ACCESS_KEY": settings.secrets["aws_secret_access_key"],
             "LOG_LEVEL": "WARN",
             "CREATE_STREAM_DURATION": "100ms",
             "DELETE_STREAM_DURATION": "100ms",

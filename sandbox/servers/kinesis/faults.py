@@ -17,6 +17,7 @@ The first rule that fits a call applies, alone. A call of an upstream that is go
 
 import argparse
 import asyncio
+import os
 import socket
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
@@ -24,17 +25,24 @@ from typing import Any, Literal
 import httpx
 import orjson
 import uvicorn
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from sandbox.servers.access.pages import RefusePages
+from sandbox.servers.access.signatures import RequireSignature
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 KINDS = ("fail_records", "throttle", "error", "expired_iterator", "delay", "cut")
 UPSTREAM_SECONDS = 60
-NOT_FORWARDED = {"host", "connection", "content-length", "transfer-encoding", "keep-alive", "accept-encoding"}
+FORWARDED = {"content-type", "x-amz-target"}  # the rest is of the connection, or signed again for the changed body
+NOT_RETURNED = {"connection", "content-length", "transfer-encoding", "keep-alive"}
 TRANSPORT = "sandbox.transport"
 MESSAGES = {
     "ProvisionedThroughputExceededException": "Rate exceeded for shard shardId-000000000000 in stream.",
@@ -119,7 +127,9 @@ class Cut(Response):
 class Proxy:
     def __init__(self, upstream: str) -> None:
         self.faults = Faults()
-        self.client = httpx.AsyncClient(base_url=upstream, timeout=UPSTREAM_SECONDS)
+        self.upstream = upstream.rstrip("/")
+        self.client = httpx.AsyncClient(timeout=UPSTREAM_SECONDS)
+        self.signer = SigV4Auth(Credentials(*keys()), "kinesis", os.environ["AWS_REGION"])
 
     async def control(self, request: Request) -> Response:
         if request.method == "GET":
@@ -175,9 +185,11 @@ class Proxy:
         return reply(200, {**answered, "FailedRecordCount": failed, "Records": merged})
 
     async def forward(self, request: Request, body: bytes) -> Response:
-        headers = {name: value for name, value in request.headers.items() if name not in NOT_FORWARDED}
-        answer = await self.client.request(request.method, request.url.path, content=body, headers=headers)
-        headers = {name: value for name, value in answer.headers.items() if name not in NOT_FORWARDED}
+        headers = {name: value for name, value in request.headers.items() if name in FORWARDED}
+        signed = AWSRequest(request.method, f"{self.upstream}{request.url.path}", headers, body)
+        self.signer.add_auth(signed)
+        answer = await self.client.request(request.method, signed.url, content=body, headers=dict(signed.headers))
+        headers = {name: value for name, value in answer.headers.items() if name not in NOT_RETURNED}
         return Response(answer.content, answer.status_code, headers)
 
 
@@ -193,10 +205,16 @@ def refusal(status: int, code: str) -> Response:
     return reply(status, {"__type": code, "message": message_of(code)})
 
 
-def create_app(upstream: str) -> Starlette:
+def keys() -> tuple[str, str]:
+    """Return the access key and the secret key that callers sign with, and that the forwarded call is signed with."""
+    return os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+
+
+def create_app(upstream: str) -> ASGIApp:
     proxy = Proxy(upstream)
     control = Route("/_faults", proxy.control, methods=["GET", "POST", "DELETE"])
-    return Starlette(routes=[control, Route("/{path:path}", proxy.call, methods=["GET", "POST"])])
+    app = Starlette(routes=[control, Route("/{path:path}", proxy.call, methods=["GET", "POST"])])
+    return RefusePages(RequireSignature(app, *keys(), open_paths=("/_faults",)))
 
 
 class CuttableProtocol(HttpToolsProtocol):

@@ -26,7 +26,7 @@ def server(settings: Settings) -> Server:
     folder = settings.folder("ministack")
     return Server(
         name="ministack",
-        command=(sys.executable, "-m", "ministack"),
+        command=(sys.executable, "-m", "sandbox.servers.ministack"),
         environment={
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(settings.ports["ministack"]),
@@ -42,9 +42,10 @@ def server(settings: Settings) -> Server:
             "SFTP_ENABLED": "0",
             "HOME": str(folder),
             "XDG_RUNTIME_DIR": str(folder),
+            "AWS_ACCESS_KEY_ID": settings.secrets["aws_access_key_id"],  # what requests must be signed with
+            "AWS_SECRET_ACCESS_KEY": settings.secrets["aws_secret_access_key"],
         },
-        directory=folder,
-        is_ready=lambda: answers(settings.url("ministack")),
+        is_ready=lambda: answers(f"{settings.url('ministack')}/_ministack/health"),
         prepare=lambda: remove_foreign_state(settings.folder("ministack", "state")),
         provision=lambda: create_resources(settings),
     )

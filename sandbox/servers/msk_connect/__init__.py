@@ -1,5 +1,6 @@
 """MSK Connect: the service's control plane (API ``kafkaconnect``) over the sandbox's one Kafka Connect worker."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -20,8 +21,8 @@ def server(settings: Settings) -> Server:
         environment={
             **settings.aws_environment,
             "MSK_CONNECT_PORT": str(settings.ports["msk_connect"]),
-            "MSK_CONNECT_WORKER_URL": settings.url("kafka_connect"),
-            "MSK_CONNECT_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+            "MSK_CONNECT_WORKER_URL": settings.kafka_connect_url,
+            "MSK_CONNECT_KAFKA_CLIENT": json.dumps(settings.kafka_client),
             "MSK_CONNECT_STATE_DIR": str(state_folder(settings)),
         },
         directory=PROJECT,
@@ -37,7 +38,7 @@ def state_folder(settings: Settings) -> Path:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/v1/connectors", timeout=5).is_success
+        return httpx.get(f"{url}/v1/connectors", timeout=5).status_code == httpx.codes.FORBIDDEN  # it is not signed
     except httpx.TransportError:
         return False
 

@@ -1,10 +1,13 @@
 """Run the MSK Connect API on loopback: ``python -m sandbox.servers.msk_connect``."""
 
+import json
 import os
 from pathlib import Path
 
 import uvicorn
 
+from sandbox.servers.access.pages import RefusePages
+from sandbox.servers.access.signatures import RequireSignature
 from sandbox.servers.msk_connect.api import create_app
 
 
@@ -12,10 +15,11 @@ def main() -> None:
     app = create_app(
         Path(os.environ["MSK_CONNECT_STATE_DIR"]),
         os.environ["MSK_CONNECT_WORKER_URL"],
-        os.environ["MSK_CONNECT_BOOTSTRAP_SERVERS"],
+        json.loads(os.environ["MSK_CONNECT_KAFKA_CLIENT"]),
     )
+    keys = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
     uvicorn.run(
-        app,
+        RefusePages(RequireSignature(app, *keys)),
         host="127.0.0.1",
         port=int(os.environ["MSK_CONNECT_PORT"]),
         access_log=False,

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,14 @@ OPERATION_SUMMARY = (
 )
 
 
-def create_app(state_folder: Path, worker_url: str, bootstrap_servers: str) -> Starlette:
+def create_app(state_folder: Path, worker_url: str, kafka_client: Mapping[str, str]) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.store = store = Store(state_folder)
         worker = Worker(worker_url)
         app.state.lifecycle = lifecycle = Lifecycle(store, worker)
         lifecycle.recover()
-        publishing = asyncio.create_task(Publisher(store, worker, bootstrap_servers).run())
+        publishing = asyncio.create_task(Publisher(store, worker, kafka_client).run())
         yield
         publishing.cancel()
         await asyncio.gather(publishing, return_exceptions=True)

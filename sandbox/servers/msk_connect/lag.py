@@ -26,8 +26,8 @@ class TopicLag:
 class LagReader:
     """Reads lags, and remembers end offsets to tell since when a record waits to be read."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    def __init__(self, kafka_client: Mapping[str, str]) -> None:
+        self._admin = AdminClient(dict(kafka_client))
         self._history: dict[Partition, deque[tuple[float, int]]] = defaultdict(lambda: deque(maxlen=REMEMBERED_SAMPLES))
 
     def read(self, group: str, topics: Collection[str]) -> dict[str, TopicLag]:

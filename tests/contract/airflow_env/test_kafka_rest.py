@@ -43,7 +43,7 @@ def connections(environment, monkeypatch):
 
 @pytest.fixture(scope="module")
 def topic(environment):
-    lab = KafkaLab(environment["KAFKA_BOOTSTRAP_SERVERS"], f"rest-test-{uuid.uuid4().hex[:8]}")
+    lab = KafkaLab(environment, f"rest-test-{uuid.uuid4().hex[:8]}")
     yield lab
     lab.delete()
 

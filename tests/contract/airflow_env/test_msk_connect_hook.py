@@ -26,7 +26,7 @@ def environment(stand_ins):
 
 @pytest.fixture(scope="module")
 def topic(environment):
-    lab = KafkaLab(environment["KAFKA_BOOTSTRAP_SERVERS"], f"msk-hook-{uuid.uuid4().hex[:8]}")
+    lab = KafkaLab(environment, f"msk-hook-{uuid.uuid4().hex[:8]}")
     yield lab.topic
     lab.delete()
 

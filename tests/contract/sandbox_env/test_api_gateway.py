@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from sandbox.run.settings import Settings
 from sandbox.servers.ministack import api_gateway, client
+from tests.support.kafka import client_of
 
 TEST_HOME = Path(__file__).resolve().parents[3] / ".sandbox-test"
 TOPIC = "pinterest.dead-letters"  # one partition, and nothing else writes to it through the proxy
@@ -60,7 +61,7 @@ def test_four_megabytes_pass_unchanged(gate, environment):
 
     offsets = answer.json()["offsets"]
     assert [entry["error_code"] for entry in offsets] == [None] * 4
-    consumer = Consumer({"bootstrap.servers": environment["KAFKA_BOOTSTRAP_SERVERS"], "group.id": "gateway-test"})
+    consumer = Consumer({**client_of(environment), "group.id": "gateway-test"})
     consumer.assign([TopicPartition(TOPIC, 0, offsets[0]["offset"])])
     received = [message.value() for message in consumer.consume(4, timeout=30)]
     consumer.close()

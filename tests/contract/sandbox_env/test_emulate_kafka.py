@@ -22,7 +22,7 @@ def settings(stand_ins):
 @pytest.fixture
 def topic(settings, monkeypatch):
     monkeypatch.setattr(emulate_senders, "TOPIC_PREFIX", f"test-{uuid.uuid4().hex[:8]}")
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    admin = AdminClient(settings.kafka_client)
     name = f"{emulate_senders.TOPIC_PREFIX}.pin"
     admin.create_topics([NewTopic(name, num_partitions=1)])[name].result(30)
     yield name
@@ -43,7 +43,7 @@ def test_rows_alone_arrive_keyed_by_their_post(settings, topic):
 
     emulate_senders.KafkaSender(settings).send("pin", sent)
 
-    consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": topic})
+    consumer = Consumer({**settings.kafka_client, "group.id": topic})
     consumer.assign([TopicPartition(topic, 0, 0)])
     found = [consumer.poll(30) for _ in range(consumer.get_watermark_offsets(TopicPartition(topic, 0), 30)[1])]
     consumer.close()

@@ -29,7 +29,7 @@ def test_the_pipelines_topics_are_there_with_their_partitions(sink):
 
 def test_a_topic_does_not_come_into_being_because_someone_writes_to_it(sink):
     failures = []
-    producer = Producer({"bootstrap.servers": sink.bootstrap, "topic.metadata.propagation.max.ms": 500})
+    producer = Producer({**sink.client, "topic.metadata.propagation.max.ms": 500})
     producer.produce("pinterest.pins", b"{}", on_delivery=lambda error, _: failures.append(error))
     producer.flush(30)
 
@@ -40,7 +40,7 @@ def test_a_topic_does_not_come_into_being_because_someone_writes_to_it(sink):
 @pytest.mark.parametrize(("size", "accepted"), [(1_000_000, True), (1_100_000, False)])
 def test_a_record_of_more_than_a_mebibyte_is_refused(sink, size, accepted):
     outcomes = []
-    producer = Producer({"bootstrap.servers": sink.bootstrap, "message.max.bytes": 2_000_000})
+    producer = Producer({**sink.client, "message.max.bytes": 2_000_000})
     producer.produce(sink.topic, b"x" * size, on_delivery=lambda error, _: outcomes.append(error))
     producer.flush(30)
 
@@ -73,7 +73,7 @@ def test_a_killed_broker_comes_back_with_every_acknowledged_record(sink):
 
 
 def broker_answers(sink) -> bool:
-    host, port = sink.bootstrap.split(":")
+    host, port = sink.client["bootstrap.servers"].split(":")
     try:
         with socket.create_connection((host, int(port)), timeout=1):
             return bool(sink.admin.list_topics(timeout=2).brokers)

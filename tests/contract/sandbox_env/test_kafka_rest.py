@@ -31,13 +31,14 @@ def settings(stand_ins):
 
 @pytest.fixture(scope="module")
 def proxy(settings):
-    with httpx.Client(base_url=settings.url("kafka_rest"), timeout=30) as client:
+    key = {"x-api-key": settings.secrets["kafka_rest_api_key"]}
+    with httpx.Client(base_url=settings.url("kafka_rest"), headers=key, timeout=30) as client:
         yield client
 
 
 @pytest.fixture
 def topic(settings, proxy):
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    admin = AdminClient(settings.kafka_client)
     name = f"rest-test-{uuid.uuid4().hex[:8]}"
     admin.create_topics([NewTopic(name, PARTITIONS)])[name].result(30)
     # The controller answers before the broker's own metadata has the topic
@@ -49,7 +50,7 @@ def topic(settings, proxy):
 @pytest.fixture
 def consume(settings, topic):
     def read(count):
-        consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": topic})
+        consumer = Consumer({**settings.kafka_client, "group.id": topic})
         consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
         messages = consumer.consume(count, timeout=30)
         consumer.close()

@@ -3,6 +3,7 @@
 
 const fs = require('node:fs');
 const http = require('node:http');
+const { refusalOf } = require('./access.cjs');
 const { appendPut, files } = require('./ledger.cjs');
 const { LOOPBACK } = require('./loopback.cjs');
 const { takeSnapshot } = require('./snapshots.cjs');
@@ -19,6 +20,7 @@ const ACCOUNT = '000000000000'; // kinesis-local's, unless the access key is an 
 
 function serve({ folder, publicPort, port }) {
   const agent = new http.Agent({ keepAlive: true, timeout: AGENT_IDLE_MILLISECONDS });
+  const keys = { accessKey: process.env.AWS_ACCESS_KEY_ID, secretKey: process.env.AWS_SECRET_ACCESS_KEY };
   const journal = fs.openSync(files(folder).journal, 'a', 0o600);
   const changes = new Set(); // the changes of streams that are not on disk yet
 
@@ -59,6 +61,12 @@ function serve({ folder, publicPort, port }) {
 
   async function handle(request, response) {
     const body = await bodyOf(request);
+    const refused = refusalOf(request, body, keys);
+    if (refused) {
+      response.writeHead(refused.status, { ...refused.headers, 'content-length': refused.body.length });
+      response.end(refused.body);
+      return;
+    }
     const operation = String(request.headers['x-amz-target']).split('.').pop();
     if (READS.test(operation) || request.method !== 'POST') {
       const answer = await forward(request, body);
