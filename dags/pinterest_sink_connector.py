@@ -1,9 +1,12 @@
 """Keep the connector that carries posts from Kafka into the lake as its file says, and doing its work.
 
 **What.** `ensure_connector` creates or updates the connector and does nothing where it is right; `connector_is_healthy`
-checks its state, its tasks and its lag. Where it is not healthy, `restart_connector` restarts the failed tasks, at
-most three times an hour over all runs, and `healthy_after_restart` tells whether that helped. `alert` fails the run
-when anything before it failed: one clear line for the person on call.
+checks its state, its workers, its tasks and its lag. Where it is not healthy, `restart_connector` restarts the failed
+tasks, at most three times an hour over all runs, and `healthy_after_restart` tells whether that helped. `alert` fails
+the run when anything before it failed: one clear line for the person on call.
+
+Param `pause`: `true` pauses the connector and ends the run; while it is paused, the other runs fail, which is the
+reminder. `false` resumes it.
 
 **Reads.** `include/kafka/pinterest-s3-sink.json`, filled from Variable `pinterest_pipeline`; MSK Connect; CloudWatch.
 
@@ -18,7 +21,7 @@ nothing when it is found within 10 minutes. A run checks the present, so missed 
 `connector_is_healthy` is green), and `connector_is_healthy` shows as skipped when it gave up and handed over.
 - `ensure_connector` failed: its error names the setting that is wrong or that MSK Connect cannot change.
 - `restart_connector` failed: the tasks failed again after three restarts: read the worker log, correct the cause.
-- `healthy_after_restart` failed: its last log line says which of state, tasks and lag is wrong and why.
+- `healthy_after_restart` failed: its last log line says which of state, workers, tasks and lag is wrong and why.
 - `alert`: pages through the log line `pipeline_task_failed`; see `plugins/pinterest_pipeline/dag/alerts.py`.
 """
 
@@ -31,8 +34,9 @@ from pinterest_pipeline.dag import assets
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, setting
-from pinterest_pipeline.dag.sink_connector import alert
-from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
+from pinterest_pipeline.dag.sink_connector import PARAMS, alert
+from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator
+from pinterest_pipeline.msk_connect.restart import MskConnectRestartOperator
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 
 CONNECTOR = setting("connector.name")
@@ -57,6 +61,7 @@ with DAG(
     default_args=DEFAULT_ARGS,
     render_template_as_native_obj=True,
     user_defined_macros=MACROS,
+    params=PARAMS,
     tags=["pinterest", "connector"],
     doc_md=__doc__,
 ):
@@ -64,6 +69,7 @@ with DAG(
         task_id="ensure_connector",
         connector_file=include_folder(__file__) / "kafka" / "pinterest-s3-sink.json",
         connector_values=CONNECTOR_VALUES,
+        paused="{{ params.pause }}",
         timeout=timedelta(minutes=30),
         execution_timeout=timedelta(minutes=35),
         deferrable=True,

@@ -18,6 +18,7 @@ VARIABLE = {
         "subnets": ["subnet-a", "subnet-b"],
         "security_groups": ["sg-a"],
         "rotate_schedule_interval_ms": "60000",
+        "log_group": "/a/log-group",
     },
     "databricks": {
         "notebook_root": "/Workspace/notebooks",

@@ -77,6 +77,7 @@ def pipeline_variable(settings: Settings) -> dict[str, Any]:
             "bootstrap_servers": settings.bootstrap_servers,
             "subnets": ["subnet-sandbox"],
             "security_groups": ["sg-sandbox"],
+            "log_group": "/pinterest/msk-connect",
             "rotate_schedule_interval_ms": "5000",
         },
         "databricks": {
