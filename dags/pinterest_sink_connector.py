@@ -1,16 +1,16 @@
 """Keep the connector that carries posts from Kafka into the lake as its file says, and doing its work.
 
-**What.** `ensure_topics` creates the Kafka topics that are declared and not there, and names what differs in the others;
-`ensure_connector` creates or updates the connector and does nothing where it is right; `connector_is_healthy`
-checks its state, its workers, its tasks and its lag. Where it is not healthy, `restart_connector` restarts the failed
-tasks, at most three times an hour over all runs, and `healthy_after_restart` tells whether that helped. `alert` fails
-the run when anything before it failed: one clear line for the person on call.
+**What.** `ensure_topics` creates the declared Kafka topics that are missing, and names what differs in the others;
+`ensure_connector` creates or updates the connector and does nothing where it is right; `connector_is_healthy` checks
+its state, its workers, its tasks and its lag. Where it is not healthy, `restart_connector` restarts the failed tasks,
+at most three times an hour over all runs, and `healthy_after_restart` tells whether that helped. `alert` fails the run
+when anything before it failed: one clear line for the person on call.
 
 Param `pause`: `true` pauses the connector and ends the run; while it is paused, the other runs fail, which is the
 reminder. `false` resumes it.
 
-**Reads.** `include/kafka/topics.json` and `pinterest-s3-sink.json`, filled from Variable `pinterest_pipeline`; the Kafka
-REST proxy; MSK Connect; CloudWatch.
+**Reads.** `include/kafka/topics.json` and `pinterest-s3-sink.json`, filled from Variable `pinterest_pipeline`; the
+Kafka REST proxy; MSK Connect; CloudWatch.
 
 **Writes.** Topics that are missing; the connector in MSK Connect; nothing else.
 

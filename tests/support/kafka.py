@@ -39,6 +39,12 @@ class KafkaLab:
         self.topic = topic
         self._run(CREATE)
 
+    @classmethod
+    def of_existing(cls, bootstrap_servers: str, topic: str) -> "KafkaLab":
+        lab = cls.__new__(cls)
+        lab.bootstrap_servers, lab.topic = bootstrap_servers, topic
+        return lab
+
     def records(self) -> list[tuple[int, int, str | None, str]]:
         """Return partition, offset, key and value of every record."""
         return [tuple(record) for record in json.loads(self._run(READ))]

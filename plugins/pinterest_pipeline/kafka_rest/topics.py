@@ -55,13 +55,16 @@ def read_topics_file(file: Path, values: Mapping[str, Any]) -> list[Topic]:
     :raises PermanentError: naming the file, and every topic and member that is wrong in it.
     """
     what = f"Topics file {file}"
-    declared = fill(
-        read_json(file, "Topics file", argument="topics_file"), values, what, remedy="correct topics_values"
-    )
-    if not isinstance(declared, dict) or not declared:
+    content = read_json(file, "Topics file", argument="topics_file")
+    if not isinstance(content, dict) or not content:
         raise PermanentError(f"{what} declares no topic: write an object of names and their topics into it.")
+    if no_objects := [key for key, topic in content.items() if not isinstance(topic, dict)]:
+        raise PermanentError(
+            f"{what}: {', '.join(no_objects)}: expected an object with {', '.join(MEMBERS)}: correct it."
+        )
+    declared = fill(content, values, what, remedy="correct it, or topics_values")
     problems = [problem for key, topic in declared.items() for problem in _problems(key, topic)]
-    names = [topic["name"] for topic in declared.values() if isinstance(topic, dict) and "name" in topic]
+    names = [topic["name"] for topic in declared.values() if "name" in topic]
     problems += [
         f"{name} is declared {names.count(name)} times" for name in dict.fromkeys(names) if names.count(name) > 1
     ]
@@ -70,10 +73,7 @@ def read_topics_file(file: Path, values: Mapping[str, Any]) -> list[Topic]:
     return [Topic(topic["name"], *(int(topic[name]) for name in MEMBERS[1:])) for topic in declared.values()]
 
 
-def _problems(key: str, topic: Any) -> Iterator[str]:
-    if not isinstance(topic, dict):
-        yield f"{key} is a {type(topic).__name__}, expected an object with {', '.join(MEMBERS)}"
-        return
+def _problems(key: str, topic: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(topic.keys() - {*MEMBERS, COMMENT}):
         yield f"{key}.{name} is no member of a topic, expected {', '.join(MEMBERS)}"
     for name in MEMBERS:
@@ -105,7 +105,7 @@ def differences(declared: Topic, found: FoundTopic) -> list[str]:
         remedy = f"{alter} (keys then move to other partitions), or declare {found.partitions}"
         said.append(f"has {found.partitions} partitions, declared {declared.partitions}: {remedy}")
     if found.partitions > declared.partitions:
-        remedy = f"Kafka takes none away, so declare {found.partitions}, or create the topic again"
+        remedy = f"Kafka takes none away, declare {found.partitions}, or create the topic again"
         said.append(f"has {found.partitions} partitions, declared {declared.partitions}: {remedy}")
     if found.retention_ms != declared.retention_ms:
         wanted = hours(declared.retention_ms)
