@@ -55,6 +55,8 @@ KAFKA_TOPICS = {
     "--if-not-exists",
     "--topic",
     "--partitions",
+    "--replication-factor",
+    "--config",
     "--config",
 }
 BY_HAND = {"pip": "sets up a reader's own machine", "git": "the reader's own clone", "cp": "copies an example"}
