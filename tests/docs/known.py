@@ -57,6 +57,5 @@ KAFKA_TOPICS = {
     "--partitions",
     "--replication-factor",
     "--config",
-    "--config",
 }
 BY_HAND = {"pip": "sets up a reader's own machine", "git": "the reader's own clone", "cp": "copies an example"}
