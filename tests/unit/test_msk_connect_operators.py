@@ -139,61 +139,6 @@ def test_an_update_that_the_service_undoes_without_a_word_is_not_repeated(aws, m
         ensure(msk_operator)
 
 
-def test_a_connector_that_is_listed_but_gone_when_described_is_checked_again(aws, msk_operator):
-    aws.lists()
-    aws.connect.add_client_error("describe_connector", "NotFoundException")
-    aws.has_none()
-    aws.connect.add_response("create_connector", {"connectorArn": ARN}, FILLED)
-    aws.has()
-
-    assert ensure(msk_operator)["actions"] == ["create"]
-
-
-def test_a_version_that_changed_before_the_update_is_checked_again(aws, msk_operator):
-    aws.has(configuration={"flush.size": "1"})
-    aws.connect.add_client_error("update_connector", "BadRequestException", "Invalid parameter currentVersion")
-    aws.describes("RUNNING", currentVersion="v2")
-    aws.has()  # the other one had made the same change
-
-    assert ensure(msk_operator)["actions"] == []
-
-
-def test_a_refusal_of_an_unchanged_connector_is_no_race(aws, msk_operator):
-    aws.has(configuration={"flush.size": "1"})
-    aws.connect.add_client_error("update_connector", "BadRequestException", "flush.size")
-    aws.describes("RUNNING", {"flush.size": "1"})
-
-    with pytest.raises(PermanentError, match=r"updating connectorConfiguration of connector sink: .* flush\.size"):
-        ensure(msk_operator)
-
-
-def test_a_connector_that_another_created_meanwhile_is_checked_again(aws, msk_operator):
-    aws.has_none()
-    aws.connect.add_client_error("create_connector", "ConflictException", "A resource with this name")
-    aws.has()
-
-    assert ensure(msk_operator)["actions"] == []
-
-
-def test_a_connector_that_never_stays_the_same_ends_the_try(aws, msk_operator):
-    for _ in range(4):
-        aws.lists()
-        aws.connect.add_client_error("describe_connector", "NotFoundException")
-
-    with pytest.raises(TransientError, match="Connector sink was deleted while it was looked up"):
-        ensure(msk_operator)
-
-
-def test_a_connector_deleted_while_it_is_waited_for_is_created_again(aws, msk_operator):
-    aws.has("CREATING")
-    aws.connect.add_client_error("describe_connector", "NotFoundException")
-    aws.has_none()
-    aws.connect.add_response("create_connector", {"connectorArn": ARN}, FILLED)
-    aws.has()
-
-    assert ensure(msk_operator)["actions"] == ["create"]
-
-
 def test_a_pause_is_followed_to_its_end_and_skips_what_comes_after(aws, msk_operator):
     aws.has()
     aws.begins("pause_connector")
