@@ -82,7 +82,10 @@ with DAG(
         pool="pinterest_warehouse",
     )
     connector_is_healthy = MskConnectHealthSensor(
-        task_id="connector_is_healthy", connector_name=setting("connector.name"), **WAITING
+        task_id="connector_is_healthy",
+        connector_name=setting("connector.name"),
+        cluster_name=setting("msk_cluster_name", ""),
+        **WAITING,
     )
     with TaskGroup("ingest"):
         topics_exist = KafkaRestTopicSensor(task_id="topics_exist", topics=list(TOPICS.values()), **WAITING)

@@ -1,13 +1,18 @@
 """Keep the connector that carries posts from Kafka into the lake as its file says, and doing its work.
 
-**What.** `ensure_connector` creates or updates the connector and does nothing where it is right; `connector_is_healthy`
-checks its state, its tasks and its lag. Where it is not healthy, `restart_connector` restarts the failed tasks, at
-most three times an hour over all runs, and `healthy_after_restart` tells whether that helped. `alert` fails the run
+**What.** `ensure_topics` creates the declared Kafka topics that are missing, and names what differs in the others;
+`ensure_connector` creates or updates the connector and does nothing where it is right; `connector_is_healthy` checks
+its state, its workers, its tasks and its lag. Where it is not healthy, `restart_connector` restarts the failed tasks,
+at most three times an hour over all runs, and `healthy_after_restart` tells whether that helped. `alert` fails the run
 when anything before it failed: one clear line for the person on call.
 
-**Reads.** `include/kafka/pinterest-s3-sink.json`, filled from Variable `pinterest_pipeline`; MSK Connect; CloudWatch.
+Param `pause`: `true` pauses the connector and ends the run; while it is paused, the other runs fail, which is the
+reminder. `false` resumes it.
 
-**Writes.** The connector in MSK Connect; nothing else.
+**Reads.** `include/kafka/topics.json` and `pinterest-s3-sink.json`, filled from Variable `pinterest_pipeline`; the
+Kafka REST proxy; MSK Connect; CloudWatch.
+
+**Writes.** Topics that are missing; the connector in MSK Connect; nothing else.
 
 **Schedule.** Every 10 minutes, one run at a time: posts wait in Kafka for days, so that an unhealthy connector loses
 nothing when it is found within 10 minutes. A run checks the present, so missed runs are not repeated.
@@ -16,9 +21,11 @@ nothing when it is found within 10 minutes. A run checks the present, so missed 
 
 **Triage notes.** Skipped means good news: `restart_connector` and what follows are skipped while all is well (then
 `connector_is_healthy` is green), and `connector_is_healthy` shows as skipped when it gave up and handed over.
+- `ensure_topics` failed: it names each topic and setting that differs, and what to do; the other tasks go on. Skipped
+  where `check_topics` of the Variable is false.
 - `ensure_connector` failed: its error names the setting that is wrong or that MSK Connect cannot change.
 - `restart_connector` failed: the tasks failed again after three restarts: read the worker log, correct the cause.
-- `healthy_after_restart` failed: its last log line says which of state, tasks and lag is wrong and why.
+- `healthy_after_restart` failed: its last log line says which of state, workers, tasks and lag is wrong and why.
 - `alert`: pages through the log line `pipeline_task_failed`; see `plugins/pinterest_pipeline/dag/alerts.py`.
 """
 
@@ -31,11 +38,15 @@ from pinterest_pipeline.dag import assets
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, setting
-from pinterest_pipeline.dag.sink_connector import alert
-from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
+from pinterest_pipeline.dag.sink_connector import PARAMS, alert
+from pinterest_pipeline.kafka_rest.ensure_topics import KafkaRestEnsureTopicsOperator
+from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator
+from pinterest_pipeline.msk_connect.restart import MskConnectRestartOperator
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 
+KAFKA = include_folder(__file__) / "kafka"
 CONNECTOR = setting("connector.name")
+CLUSTER = setting("msk_cluster_name", "")
 CONNECTOR_VALUES = """{%- set setting = pipeline_variable(var) -%}
 {%- set topic = setting('topic_prefix') -%}
 {{ dict(
@@ -45,6 +56,8 @@ CONNECTOR_VALUES = """{%- set setting = pipeline_variable(var) -%}
     topics=topic_names(topic) | join(','),
     dead_letter_topic=topic ~ '.dead-letters',
 ) }}"""
+TOPICS_VALUES = """{%- set setting = pipeline_variable(var) -%}
+{{ dict(prefix=setting('topic_prefix'), replication_factor=setting('kafka_replication_factor', 3)) }}"""
 WATCH = {"deferrable": True, "poke_interval": 15, "timeout": 4 * 60, "execution_timeout": timedelta(minutes=6)}
 
 with DAG(
@@ -57,20 +70,29 @@ with DAG(
     default_args=DEFAULT_ARGS,
     render_template_as_native_obj=True,
     user_defined_macros=MACROS,
+    params=PARAMS,
     tags=["pinterest", "connector"],
     doc_md=__doc__,
 ):
+    ensure_topics = KafkaRestEnsureTopicsOperator(
+        task_id="ensure_topics",
+        topics_file=KAFKA / "topics.json",
+        topics_values=TOPICS_VALUES,
+        check="{{ pipeline_variable(var)('check_topics', true) }}",
+    )
     ensure_connector = MskConnectEnsureConnectorOperator(
         task_id="ensure_connector",
-        connector_file=include_folder(__file__) / "kafka" / "pinterest-s3-sink.json",
+        connector_file=KAFKA / "pinterest-s3-sink.json",
         connector_values=CONNECTOR_VALUES,
+        paused="{{ params.pause }}",
+        trigger_rule="all_done",
         timeout=timedelta(minutes=30),
         execution_timeout=timedelta(minutes=35),
         deferrable=True,
         outlets=[assets.CONNECTOR],
     )
     connector_is_healthy = MskConnectHealthSensor(
-        task_id="connector_is_healthy", connector_name=CONNECTOR, soft_fail=True, **WATCH
+        task_id="connector_is_healthy", connector_name=CONNECTOR, cluster_name=CLUSTER, soft_fail=True, **WATCH
     )
     restart_connector = MskConnectRestartOperator(
         task_id="restart_connector",
@@ -81,8 +103,9 @@ with DAG(
         deferrable=True,
     )
     healthy_after_restart = MskConnectHealthSensor(
-        task_id="healthy_after_restart", connector_name=CONNECTOR, retries=1, **WATCH
+        task_id="healthy_after_restart", connector_name=CONNECTOR, cluster_name=CLUSTER, retries=1, **WATCH
     )
 
-    ensure_connector >> connector_is_healthy >> restart_connector >> healthy_after_restart
-    [ensure_connector, connector_is_healthy, restart_connector, healthy_after_restart] >> alert(CONNECTOR)
+    ensure_topics >> ensure_connector >> connector_is_healthy >> restart_connector >> healthy_after_restart
+    checks = [ensure_topics, ensure_connector, connector_is_healthy, restart_connector, healthy_after_restart]
+    checks >> alert(CONNECTOR)

@@ -18,6 +18,7 @@ VARIABLE = {
         "subnets": ["subnet-a", "subnet-b"],
         "security_groups": ["sg-a"],
         "rotate_schedule_interval_ms": "60000",
+        "log_group": "/a/log-group",
     },
     "databricks": {
         "notebook_root": "/Workspace/notebooks",
@@ -54,7 +55,7 @@ def pull(task_ids, key="return_value", **_):
 
 @pytest.fixture
 def rendered(dags):
-    def render(dag_id, task_id, map_index=-1):
+    def render(dag_id, task_id, map_index=-1, params=None):
         task = copy.copy(dags[dag_id].get_task(task_id))  # rendering changes the operator
         ti = SimpleNamespace(map_index=map_index, xcom_pull=pull, task=task, run_id="r", task_id=task_id)
         context = {
@@ -65,7 +66,7 @@ def rendered(dags):
             "run_id": "r",
             "var": {"json": SimpleNamespace(pinterest_pipeline=VARIABLE)},
             "expanded_ti_count": None,
-            "params": {"delete": ["geo", "pin"], "force": True, "delete_without_approval": False},
+            "params": {"delete": ["geo", "pin"], "force": True, "delete_without_approval": False, **(params or {})},
         }
         task.render_template_fields(context)
         return context["task"]
@@ -84,6 +85,31 @@ def test_the_connector_file_is_filled_from_the_variable_without_changing_types(r
         "dead_letter_topic": "prefix.dead-letters",
     }
     assert task.connector_values["rotate_schedule_interval_ms"] == "60000"
+
+
+def test_the_topics_file_asks_for_exactly_what_the_dag_gives(rendered):
+    from pathlib import Path
+
+    from pinterest_pipeline.kafka_rest.topics import read_topics_file
+
+    task = rendered("pinterest_sink_connector", "ensure_topics")
+
+    topics = read_topics_file(Path(task.topics_file), task.topics_values)
+
+    assert [(topic.name, topic.replication_factor) for topic in topics] == [
+        ("prefix.pin", 3),
+        ("prefix.geo", 3),
+        ("prefix.user", 3),
+        ("prefix.dead-letters", 3),
+    ]
+    assert task.check is True
+
+
+@pytest.mark.parametrize("paused", [None, True, False])
+def test_the_param_pause_reaches_the_connectors_operator(rendered, paused):
+    task = rendered("pinterest_sink_connector", "ensure_connector", params={"pause": paused})
+
+    assert task.paused is paused
 
 
 def test_the_connector_file_asks_for_exactly_what_the_dag_gives(rendered):

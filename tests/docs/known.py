@@ -55,6 +55,7 @@ KAFKA_TOPICS = {
     "--if-not-exists",
     "--topic",
     "--partitions",
+    "--replication-factor",
     "--config",
 }
 BY_HAND = {"pip": "sets up a reader's own machine", "git": "the reader's own clone", "cp": "copies an example"}

@@ -28,6 +28,7 @@ CONNECTOR_VALUES = {
     "security_groups": ["sg-1"],
     "topics": "pinterest.pin,pinterest.geo,pinterest.user",
     "rotate_schedule_interval_ms": "60000",
+    "log_group": "/pinterest/msk-connect",
     "dead_letter_topic": "pinterest.dead-letters",
 }
 

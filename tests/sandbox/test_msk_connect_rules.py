@@ -2,21 +2,24 @@
 
 import pytest
 
-from sandbox.servers.msk_connect import translation
-from sandbox.servers.msk_connect.errors import BadRequestError, NotFoundError
+from sandbox.servers.msk_connect import translation, updates
+from sandbox.servers.msk_connect.errors import BadRequestError, ConflictError, NotFoundError
 from sandbox.servers.msk_connect.lag import TopicLag, age_seconds, summarise
 from sandbox.servers.msk_connect.metrics import lag_data
 from sandbox.servers.msk_connect.store import Store
 from sandbox.servers.msk_connect.translation import Progress
 
 CONFIGURATION = {"connector.class": "io.confluent.connect.s3.S3SinkConnector", "tasks.max": "2"}
+CAPACITY = {"provisionedCapacity": {"mcuCount": 1, "workerCount": 1}}
 CONNECTOR = {
     "connectorName": "c",
     "connectorState": "RUNNING",
     "currentVersion": "K1",
     "connectorConfiguration": CONFIGURATION,
+    "capacity": CAPACITY,
+    "plugins": [{"customPlugin": {"customPluginArn": "arn:p", "revision": 1}}],
 }
-CAPACITY = {"provisionedCapacity": {"mcuCount": 1, "workerCount": 1}}
+WORKER = {"workerConfigurationArn": "arn:w", "revision": 1}
 
 
 def status(connector, *tasks):
@@ -81,24 +84,50 @@ def test_creation_names_everything_that_is_missing():
         ({"connectorConfiguration": {"tasks.max": "1"}}, "missing connector.class"),
         ({"connectorConfiguration": {**CONFIGURATION, "tasks.max": "0"}}, "tasks.max is '0'"),
         ({"connectorConfiguration": {**CONFIGURATION, "connector.class": "a.B"}}, "connector.class cannot change"),
-        ({"capacity": {}}, "exactly one of capacity and connectorConfiguration"),
+        ({"capacity": {}}, "either connectorConfiguration or one or more of capacity, plugins, workerConfiguration"),
         ({"capacity": CAPACITY | {"autoScaling": {}}}, "exactly one of autoScaling and provisionedCapacity"),
-        ({"capacity": CAPACITY, "connectorConfiguration": CONFIGURATION}, "exactly one of capacity and"),
+        ({"capacity": CAPACITY, "connectorConfiguration": CONFIGURATION}, "either connectorConfiguration or one or"),
+        ({"plugins": [{}]}, "each must be a customPlugin"),
+        ({"workerConfiguration": WORKER, "useDefaultWorkerConfiguration": True}, "specify one of workerConfiguration"),
     ],
 )
 def test_an_update_that_the_service_refuses_is_refused(change, message):
     with pytest.raises(BadRequestError, match=message):
-        translation.check_update(change, CONNECTOR, "K1")
+        updates.check(change, CONNECTOR, "K1")
 
 
 def test_an_update_of_another_version_is_refused():
     with pytest.raises(BadRequestError, match="it is K1, not K0"):
-        translation.check_update({"capacity": CAPACITY}, CONNECTOR, "K0")
+        updates.check({"capacity": CAPACITY}, CONNECTOR, "K0")
 
 
 def test_an_update_waits_for_the_one_before():
     with pytest.raises(BadRequestError, match="is UPDATING"):
-        translation.check_update({"capacity": CAPACITY}, {**CONNECTOR, "connectorState": "UPDATING"}, "K1")
+        updates.check({"capacity": CAPACITY}, {**CONNECTOR, "connectorState": "UPDATING"}, "K1")
+
+
+@pytest.mark.parametrize("state", ["UPDATING", "RESTARTING", "PAUSING", "RESUMING", "CREATING", "DELETING"])
+def test_a_pause_conflicts_with_another_operation(state):
+    with pytest.raises(ConflictError, match=f"is {state}: another operation is in progress"):
+        translation.check_idle({**CONNECTOR, "connectorState": state})
+
+
+@pytest.mark.parametrize(("limit", "tasks"), [({}, "8"), ({"maxAutoscalingTaskCount": 3}, "3")])
+def test_under_autoscaling_the_number_of_tasks_is_the_services(limit, tasks):
+    scaling = {"autoScaling": {"mcuCount": 2, "minWorkerCount": 2, "maxWorkerCount": 4, **limit}}
+
+    assert updates.updated(CONNECTOR, {"capacity": scaling})["connectorConfiguration"]["tasks.max"] == tasks
+
+
+def test_an_operation_names_the_worker_setting_on_both_sides():
+    new = {**CONNECTOR, **updates.updated(CONNECTOR, {"workerConfiguration": WORKER})}
+    setting = {"capacity": CAPACITY, "plugins": CONNECTOR["plugins"]}
+
+    origin = updates.described(CONNECTOR, updates.WORKER_SETTING, "origin")
+    target = updates.described(new, updates.WORKER_SETTING, "target")
+    assert origin == {"originWorkerSetting": {**setting, "useDefaultWorkerConfiguration": True}}
+    assert target == {"targetWorkerSetting": {**setting, "workerConfiguration": WORKER}}
+    assert updates.updated(new, {"useDefaultWorkerConfiguration": True})["workerConfiguration"] is None
 
 
 def test_lag_is_summed_and_its_maximum_taken_per_topic():

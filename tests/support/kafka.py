@@ -52,6 +52,12 @@ class KafkaLab:
         self.topic = topic
         self._run(CREATE)
 
+    @classmethod
+    def of_existing(cls, environment: Mapping[str, str], topic: str) -> "KafkaLab":
+        lab = cls.__new__(cls)
+        lab.client, lab.topic = client_of(environment), topic
+        return lab
+
     def records(self) -> list[tuple[int, int, str | None, str]]:
         """Return partition, offset, key and value of every record."""
         return [tuple(record) for record in json.loads(self._run(READ))]

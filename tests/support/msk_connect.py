@@ -6,8 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.conftest import PROJECT
 from tests.support.kafka import client_of
 from tests.support.waiting import wait_until
+
+BOTOCORE_EXTRAS = PROJECT / "plugins" / "pinterest_pipeline" / "msk_connect" / "botocore_extras"
 
 
 def refused(call, **arguments):
@@ -32,6 +35,8 @@ class MskConnectLab:
             aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
             region_name=environment["AWS_DEFAULT_REGION"],
         )
+        # As the product does: what this botocore does not know of the service yet.
+        self.session._session.get_component("data_loader").search_paths.append(str(BOTOCORE_EXTRAS))
         self.connect = self.session.client("kafkaconnect", endpoint_url=environment["AWS_ENDPOINT_URL_KAFKACONNECT"])
         self.cloudwatch = self.session.client("cloudwatch", endpoint_url=environment["AWS_ENDPOINT_URL"])
         self.admin = AdminClient(client_of(environment))
@@ -86,6 +91,15 @@ class MskConnectLab:
             return found if found["connectorState"] in {"RUNNING", "FAILED", "PAUSED"} else None
 
         return wait_until(described, 60, f"{arn} is RUNNING, FAILED or PAUSED", pause=0.2)
+
+    def operation(self, arn):
+        """Return the operation once it is over."""
+
+        def over():
+            found = self.connect.describe_connector_operation(connectorOperationArn=arn)
+            return None if found["connectorOperationState"].endswith(("PENDING", "_IN_PROGRESS")) else found
+
+        return wait_until(over, 60, f"{arn} is over", pause=0.2)
 
     def exists(self, arn):
         try:

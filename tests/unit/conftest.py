@@ -1,11 +1,15 @@
 """Fixtures of the unit tests."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.unit.scripted_databricks import ScriptedDatabricks
 from tests.unit.scripted_kafka_rest import ScriptedKafkaRest
+from tests.unit.scripted_msk_connect import REQUEST, Service
 
 
 @pytest.fixture
@@ -28,3 +32,32 @@ def databricks(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedDatabricks]:
     scripted.notebooks["/n"] = {"object_type": "NOTEBOOK", "path": "/n"}
     yield scripted
     scripted.close()
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """MSK Connect and CloudWatch with queued answers, each of which a test must use up."""
+    from pinterest_pipeline.msk_connect.hook import MskConnectHook
+
+    for name, value in {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    scripted = Service(MskConnectHook(aws_conn_id=None))
+    with scripted.connect, scripted.cloudwatch:
+        yield scripted
+        scripted.connect.assert_no_pending_responses()
+        scripted.cloudwatch.assert_no_pending_responses()
+
+
+@pytest.fixture
+def msk_operator(aws: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return a function that builds an operator or a sensor of MSK Connect on the scripted service."""
+    monkeypatch.setattr("pinterest_pipeline.msk_connect.hook.MskConnectHook", lambda **_: aws.hook)
+    file = tmp_path / "sink.json"
+
+    def build(kind: type, *, request: dict[str, Any] = REQUEST, **arguments: Any) -> Any:
+        file.write_text(json.dumps(request))
+        ensures = kind.__name__ == "MskConnectEnsureConnectorOperator"
+        own = {"connector_file": file, "connector_values": {"size": 5000}} if ensures else {"connector_name": "sink"}
+        return kind(task_id="t", **{"deferrable": False, **own, **arguments})
+
+    return build

@@ -7,7 +7,7 @@ import pytest
 from pinterest_pipeline.common.links import LINKS, KinesisStreamLink, MskConnectLink
 from pinterest_pipeline.kinesis.operators import KinesisEnsureStreamOperator
 from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
-from pinterest_pipeline.msk_connect.operators import MskConnectRestartOperator
+from pinterest_pipeline.msk_connect.restart import MskConnectRestartOperator
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 
 

@@ -8,12 +8,12 @@ FINE = TaskCounts(running=2, errored=0, workers=1)
 LAG = {"pin": 10, "geo": 0}
 
 
-def taken(state="RUNNING", tasks=FINE, lag=LAG, reason=""):
-    return Snapshot("sink", state, reason, tasks, lag)
+def taken(state="RUNNING", tasks=FINE, lag=LAG, reason="", topics=("pin", "geo")):
+    return Snapshot("sink", state, reason, tasks, 2, topics, lag)
 
 
-def assess(snapshot, topics=("pin", "geo"), max_lag=10, min_running_tasks=1):
-    return health(snapshot, topics=topics, max_lag=max_lag, min_running_tasks=min_running_tasks)
+def assess(snapshot, max_lag=10, min_running_tasks=None):
+    return health(snapshot, max_lag=max_lag, min_running_tasks=min_running_tasks)
 
 
 def test_running_with_tasks_and_little_lag_is_healthy():
@@ -23,7 +23,7 @@ def test_running_with_tasks_and_little_lag_is_healthy():
     assert str(found) == "RUNNING, 2 tasks running, none failed, lag: geo 0, pin 10"
 
 
-@pytest.mark.parametrize(("fewest", "is_healthy"), [(1, True), (2, True), (3, False)])
+@pytest.mark.parametrize(("fewest", "is_healthy"), [(None, True), (1, True), (2, True), (3, False)])
 def test_as_many_tasks_as_expected_are_enough(fewest, is_healthy):
     assert (assess(taken(), min_running_tasks=fewest).health is Health.HEALTHY) is is_healthy
 
@@ -35,10 +35,15 @@ def test_as_many_tasks_as_expected_are_enough(fewest, is_healthy):
         pytest.param(taken(state="PAUSED"), "PAUSED, not RUNNING: resume it", id="paused"),
         pytest.param(taken(state="SOMETHING_NEW"), "SOMETHING_NEW, not RUNNING", id="a state of the future"),
         pytest.param(taken(tasks=TaskCounts(None, None, None)), "no recent RunningTaskCount", id="no metrics yet"),
-        pytest.param(taken(tasks=TaskCounts(1, 1, 1)), "1 of its tasks failed (1 running)", id="a failed task"),
-        pytest.param(taken(tasks=TaskCounts(0, 0, 1)), "0 of its tasks run, expected at least 1", id="no task"),
+        pytest.param(taken(tasks=TaskCounts(2, None, 1)), "no recent ErroredTaskCount", id="failures unknown"),
+        pytest.param(taken(tasks=TaskCounts(2, 0, None)), "no recent WorkerCount", id="workers unknown"),
+        pytest.param(taken(tasks=TaskCounts(2, 0, 0)), "it has no worker (WorkerCount is 0)", id="no worker"),
+        pytest.param(taken(tasks=TaskCounts(1, 1, 1)), "1 of its 2 tasks failed: restart them", id="a failed task"),
+        pytest.param(taken(tasks=TaskCounts(1, 0, 1)), "1 of its 2 tasks run", id="a task less"),
+        pytest.param(taken(tasks=TaskCounts(0, 0, 1)), "0 of its 2 tasks run", id="no task"),
         pytest.param(taken(lag={"pin": 11, "geo": 0}), "topic pin is 11 records behind, more than 10", id="lag at +1"),
         pytest.param(taken(lag={"pin": 1}), "no recent SumOffsetLag of topic geo", id="lag unknown"),
+        pytest.param(taken(lag={}, topics=()), "no recent SumOffsetLag of its consumer group", id="all lag unknown"),
     ],
 )
 def test_what_may_heal_is_waited_for_and_named(snapshot, said):
@@ -49,9 +54,16 @@ def test_what_may_heal_is_waited_for_and_named(snapshot, said):
 
 
 def test_every_reason_is_named_at_once():
-    found = assess(taken(state="UPDATING", tasks=TaskCounts(0, 2, 1), lag={"pin": 99}))
+    found = assess(taken(state="UPDATING", tasks=TaskCounts(0, 2, 0), lag={"pin": 99}))
 
-    assert len(found.reasons) == 5
+    assert found.reasons == (
+        "the connector's state is UPDATING, not RUNNING",
+        "it has no worker (WorkerCount is 0)",
+        "2 of its 2 tasks failed: restart them",
+        "0 of its 2 tasks run",
+        "CloudWatch AWS/Kafka has no recent SumOffsetLag of topic geo yet",
+        "topic pin is 99 records behind, more than 10",
+    )
 
 
 @pytest.mark.parametrize("state", ["FAILED", "DELETING"])
@@ -62,13 +74,13 @@ def test_a_terminal_state_is_a_failure_with_the_services_reason(state):
     assert str(found) == f"the connector's state is {state} (BadRole: cannot assume)"
 
 
-def test_without_topics_any_known_lag_counts_and_an_unknown_one_does_not_matter():
-    assert assess(taken(lag={}), topics=()).health is Health.HEALTHY
-    assert assess(taken(lag={"pin": 11}), topics=()).health is Health.NOT_YET
+def test_of_a_connector_that_lists_no_topics_any_known_lag_counts():
+    assert assess(taken(topics=())).health is Health.HEALTHY
+    assert assess(taken(lag={"pin": 11}, topics=())).health is Health.NOT_YET
 
 
 def test_the_lag_of_other_topics_does_not_count():
-    assert assess(taken(lag={"pin": 0, "other": 999}), topics=("pin",)).health is Health.HEALTHY
+    assert assess(taken(lag={"pin": 0, "other": 999}, topics=("pin",))).health is Health.HEALTHY
 
 
 def test_only_a_counted_failure_calls_for_a_restart():

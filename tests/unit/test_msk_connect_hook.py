@@ -7,7 +7,7 @@ from botocore.stub import Stubber
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.msk_connect.health import TaskCounts
-from pinterest_pipeline.msk_connect.hook import MskConnectHook
+from pinterest_pipeline.msk_connect.hook import REFUSED_CHANGES, MskConnectHook
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 ARN = "arn:aws:kafkaconnect:us-east-1:000000000000:connector/sink/1"
@@ -158,6 +158,8 @@ def test_a_restart_asks_for_the_failed_tasks_only(hook, connect):
 def test_refusals_say_whether_another_try_can_help(hook, connect, code, kind):
     add_connector(connect)
     connect.add_client_error("delete_connector", code, "because")
+    if code in REFUSED_CHANGES:  # is it still the connector that was described?
+        connect.add_response("describe_connector", described(), {"connectorArn": ARN})
 
     with pytest.raises(kind, match=f"deleting connector sink.*{code}: because"):
         hook.delete(hook.get("sink"))

@@ -1,229 +1,232 @@
-"""The operators and the sensor of MSK Connect, on stubbed botocore clients."""
+"""The operator that keeps a connector as its file says, on stubbed botocore clients."""
 
-import json
 from datetime import timedelta
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from pinterest_pipeline.common.compat import AirflowSensorTimeout
+from pinterest_pipeline.common.compat import AirflowSkipException
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.msk_connect.hook import MskConnectHook
-from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
-from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
-from tests.unit.scripted_msk_connect import ARN, CONFIGURATION, Service
+from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator
+from tests.unit.scripted_msk_connect import ARN, CONFIGURATION, FILLED, OPERATION, REQUEST
 
-REQUEST = {
-    "connectorName": "sink",
-    "capacity": {"provisionedCapacity": {"mcuCount": 1, "workerCount": 1}},
-    "connectorConfiguration": {"flush.size": "${size}"},
-    "kafkaCluster": {
-        "apacheKafkaCluster": {"bootstrapServers": "b:9098", "vpc": {"subnets": ["s"], "securityGroups": ["g"]}}
-    },
-    "kafkaClusterClientAuthentication": {"authenticationType": "IAM"},
-    "kafkaClusterEncryptionInTransit": {"encryptionType": "TLS"},
-    "kafkaConnectVersion": "3.7.x",
-    "plugins": [{"customPlugin": {"customPluginArn": "arn", "revision": 1}}],
-    "serviceExecutionRoleArn": "arn",
-}
-FILLED = {**REQUEST, "connectorConfiguration": CONFIGURATION}
+POLICY = {"cpuUtilizationPercentage": 50}
+AUTOSCALING = {
+    "autoScaling": {
+        "maxWorkerCount": 2, "mcuCount": 1, "minWorkerCount": 1, "scaleInPolicy": POLICY, "scaleOutPolicy": POLICY,
+    }
+}  # fmt: skip
+WORKER = {"workerConfigurationArn": "arn:w", "revision": 1}
+LOGS = {"workerLogDelivery": {"cloudWatchLogs": {"enabled": True, "logGroup": "/a"}}}
 
 
-@pytest.fixture
-def service(monkeypatch):
-    for name, value in {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    scripted = Service(MskConnectHook(aws_conn_id=None))
-    with scripted.connect, scripted.cloudwatch:
-        yield scripted
-        scripted.connect.assert_no_pending_responses()
-        scripted.cloudwatch.assert_no_pending_responses()
+def ensure(msk_operator, **arguments):
+    return msk_operator(MskConnectEnsureConnectorOperator, poll_seconds=1, **arguments).execute({})
 
 
-@pytest.fixture
-def operator(service, tmp_path, monkeypatch):
-    """Return a function that builds an operator on the stubbed service."""
-    monkeypatch.setattr("pinterest_pipeline.msk_connect.hook.MskConnectHook", lambda **_: service.hook)
-    file = tmp_path / "sink.json"
-    file.write_text(json.dumps(REQUEST))
+def test_a_missing_connector_is_created_and_waited_for(aws, msk_operator):
+    aws.has_none()
+    aws.connect.add_response("create_connector", {"connectorArn": ARN}, FILLED)
+    aws.has("CREATING")
+    aws.describes("RUNNING")
+    aws.has()
 
-    def build(kind, **arguments):
-        ensures = kind is MskConnectEnsureConnectorOperator
-        own = {"connector_file": file, "connector_values": {"size": 5000}} if ensures else {"connector_name": "sink"}
-        return kind(task_id="t", **{"deferrable": False, **own, **arguments})
-
-    return build
+    assert ensure(msk_operator)["actions"] == ["create"]
 
 
-def ensure(operator, **arguments):
-    return operator(MskConnectEnsureConnectorOperator, poll_seconds=1, **arguments).execute({})
+def test_a_failed_one_is_deleted_and_created_again_on_request(aws, msk_operator):
+    aws.has("FAILED")
+    aws.connect.add_response("delete_connector", {}, {"connectorArn": ARN, "currentVersion": "v1"})
+    aws.has("DELETING")
+    aws.connect.add_client_error("describe_connector", "NotFoundException")
+    aws.has_none()
+    aws.connect.add_response("create_connector", {"connectorArn": ARN}, FILLED)
+    aws.has()
+
+    assert ensure(msk_operator, recreate_failed=True)["actions"] == ["delete", "create"]
 
 
-def test_a_missing_connector_is_created_and_waited_for(service, operator):
-    service.has_none()
-    service.connect.add_response("create_connector", {"connectorArn": ARN}, FILLED)
-    service.has("CREATING")
-    service.describes("RUNNING")
-    service.has()
+def test_an_equal_connector_is_left_alone(aws, msk_operator):
+    aws.has()
 
-    assert ensure(operator)["actions"] == ["create"]
+    assert ensure(msk_operator) == {"connector": "sink", "arn": ARN, "state": "RUNNING", "actions": []}
 
 
-def test_a_failed_one_is_deleted_and_created_again_on_request(service, operator):
-    service.has("FAILED")
-    service.connect.add_response("delete_connector", {}, {"connectorArn": ARN, "currentVersion": "v1"})
-    service.has("DELETING")
-    service.connect.add_client_error("describe_connector", "NotFoundException")
-    service.has_none()
-    service.connect.add_response("create_connector", {"connectorArn": ARN}, FILLED)
-    service.has()
+def test_a_different_one_is_updated_and_the_changed_keys_are_named(aws, msk_operator):
+    aws.has(configuration={"flush.size": "1"})
+    aws.begins("update_connector", currentVersion="v1", connectorConfiguration=CONFIGURATION)
+    aws.tells_of_the_operation("UPDATE_IN_PROGRESS")
+    aws.tells_of_the_operation("UPDATE_COMPLETE")
+    aws.has("UPDATING")
+    aws.describes("UPDATING")
+    aws.describes("RUNNING")
+    aws.has()
 
-    assert ensure(operator, recreate_failed=True)["actions"] == ["delete", "create"]
-
-
-def test_an_equal_connector_is_left_alone(service, operator):
-    service.has()
-
-    assert ensure(operator) == {"connector": "sink", "arn": ARN, "state": "RUNNING", "actions": []}
+    assert ensure(msk_operator)["actions"] == ["update its configuration: flush.size"]
 
 
-def test_a_different_one_is_updated_and_the_changed_keys_are_named(service, operator):
-    service.has(configuration={"flush.size": "1"})
-    update = {"connectorArn": ARN, "currentVersion": "v1", "connectorConfiguration": CONFIGURATION}
-    service.connect.add_response("update_connector", {"connectorArn": ARN}, update)
-    service.has("UPDATING")
-    service.describes("UPDATING")
-    service.describes("RUNNING")
-    service.has()
+@pytest.mark.parametrize(
+    ("reported", "file", "update", "action"),
+    [
+        pytest.param(
+            {},
+            {"capacity": AUTOSCALING},
+            {"capacity": AUTOSCALING},
+            "capacity.autoScaling, capacity.provisionedCapacity",
+            id="provisioned to autoscaling",
+        ),
+        pytest.param(
+            {},
+            {"workerConfiguration": WORKER},
+            {"workerConfiguration": WORKER},
+            "workerConfiguration",
+            id="a worker configuration added",
+        ),
+        pytest.param(
+            {"workerConfiguration": WORKER},
+            {},
+            {"useDefaultWorkerConfiguration": True},
+            "workerConfiguration",
+            id="a worker configuration removed",
+        ),
+    ],
+)
+def test_what_one_side_lacks_is_updated(aws, msk_operator, reported, file, update, action):
+    aws.has(**reported)
+    aws.begins("update_connector", currentVersion="v1", **update)
+    aws.tells_of_the_operation("UPDATE_COMPLETE")
+    aws.has(**dict.fromkeys(reported), **file)
 
-    assert ensure(operator)["actions"] == ["update its configuration: flush.size"]
+    assert ensure(msk_operator, request={**REQUEST, **file})["actions"] == [f"update its worker setting: {action}"]
 
 
-def test_an_update_that_the_service_rolls_back_is_not_repeated(service, operator):
-    service.has(configuration={"flush.size": "1"})
-    service.connect.add_response("update_connector", {"connectorArn": ARN})
-    service.has(configuration={"flush.size": "1"})
+@pytest.mark.parametrize(("reported", "file"), [({}, {"logDelivery": LOGS}), ({"logDelivery": LOGS}, {})])
+def test_log_delivery_that_one_side_lacks_is_named_as_what_needs_a_new_connector(aws, msk_operator, reported, file):
+    aws.has(**reported)
+
+    with pytest.raises(PermanentError, match=r"differs from its file in logDelivery.cloudWatchLogs, which cannot be "):
+        ensure(msk_operator, request={**REQUEST, **file})
+
+
+def test_a_changed_description_and_another_order_are_nothing_to_do(aws, msk_operator, caplog):
+    cluster = {"bootstrapServers": "b:9098,a:9098", "vpc": {"subnets": ["s", "r"], "securityGroups": ["g"]}}
+    aws.has(kafkaCluster={"apacheKafkaCluster": cluster}, connectorDescription="old")
+    wanted = {"bootstrapServers": "a:9098,b:9098", "vpc": {"subnets": ["r", "s"], "securityGroups": ["g"]}}
+
+    request = {**REQUEST, "kafkaCluster": {"apacheKafkaCluster": wanted}, "connectorDescription": "new"}
+    assert ensure(msk_operator, request=request)["actions"] == []
+
+
+def test_an_update_that_the_service_rolls_back_is_an_error_with_its_reason(aws, msk_operator):
+    aws.has(configuration={"flush.size": "1"})
+    aws.begins("update_connector", currentVersion="v1", connectorConfiguration=CONFIGURATION)
+    reason = {"errorInfo": {"code": "InvalidInput", "message": "flush.size is\n too large"}}
+    aws.tells_of_the_operation("ROLLBACK_COMPLETE", **reason)
+
+    with pytest.raises(PermanentError, match=r"ended in ROLLBACK_COMPLETE \(InvalidInput: flush.size is too large\)"):
+        ensure(msk_operator)
+
+
+def test_an_update_that_the_service_undoes_without_a_word_is_not_repeated(aws, msk_operator):
+    aws.has(configuration={"flush.size": "1"})
+    aws.begins("update_connector", currentVersion="v1", connectorConfiguration=CONFIGURATION)
+    aws.tells_of_the_operation("UPDATE_COMPLETE")
+    aws.has(configuration={"flush.size": "1"})
 
     with pytest.raises(
         PermanentError, match="sink: MSK Connect undid or ignored this: update its configuration: flush"
     ):
-        ensure(operator)
+        ensure(msk_operator)
 
 
-def test_without_waiting_it_returns_after_the_first_change(service, operator):
-    service.has(configuration={"flush.size": "1"})
-    service.connect.add_response("update_connector", {"connectorArn": ARN})
-    service.has("UPDATING")
+def test_a_pause_is_followed_to_its_end_and_skips_what_comes_after(aws, msk_operator):
+    aws.has()
+    aws.begins("pause_connector")
+    aws.tells_of_the_operation("PAUSE_IN_PROGRESS", "PAUSE_CONNECTOR")
+    aws.tells_of_the_operation("PAUSE_COMPLETE", "PAUSE_CONNECTOR")
+    aws.has("PAUSED")
 
-    assert ensure(operator, wait=False)["state"] == "UPDATING"
+    with pytest.raises(AirflowSkipException, match="Connector sink is paused: posts wait in Kafka"):
+        ensure(msk_operator, paused=True)
 
 
-def test_a_connector_that_fails_while_waited_for_is_an_error_with_the_reason(service, operator):
-    service.has("CREATING")
-    service.describes("FAILED")
-    service.has("FAILED", stateDescription={"code": "Bad", "message": "flush"})
+def test_a_resume_is_followed_and_the_connector_is_then_as_its_file_says(aws, msk_operator):
+    aws.has("PAUSED")
+    aws.begins("resume_connector")
+    aws.tells_of_the_operation("RESUME_COMPLETE", "RESUME_CONNECTOR")
+    aws.has("RESUMING")
+    aws.describes("RUNNING")
+    aws.has()
+
+    assert ensure(msk_operator, paused=False)["actions"] == ["resume"]
+
+
+def test_a_pause_that_fails_is_an_error_with_the_services_reason(aws, msk_operator):
+    aws.has()
+    aws.begins("pause_connector")
+    aws.tells_of_the_operation("PAUSE_FAILED", "PAUSE_CONNECTOR", errorInfo={"code": "Busy", "message": "later"})
+
+    with pytest.raises(PermanentError, match=r"PAUSE_CONNECTOR ended in PAUSE_FAILED \(Busy: later\)"):
+        ensure(msk_operator, paused=True)
+
+
+def test_an_operation_that_botocore_does_not_know_says_what_to_install(aws, msk_operator, monkeypatch):
+    aws.has()
+    monkeypatch.delattr(type(aws.hook.conn), "pause_connector")
+
+    with pytest.raises(PermanentError, match=r"botocore .* has no pause_connector: install botocore 1\.44\.8 or newer"):
+        ensure(msk_operator, paused=True)
+
+
+def test_without_waiting_it_returns_after_the_first_change(aws, msk_operator):
+    aws.has(configuration={"flush.size": "1"})
+    aws.begins("update_connector", currentVersion="v1", connectorConfiguration=CONFIGURATION)
+    aws.has("UPDATING")
+
+    assert ensure(msk_operator, wait=False)["state"] == "UPDATING"
+
+
+def test_a_connector_that_fails_while_waited_for_is_an_error_with_the_reason(aws, msk_operator):
+    aws.has("CREATING")
+    aws.describes("FAILED")
+    aws.has("FAILED", stateDescription={"code": "Bad", "message": "flush"})
 
     with pytest.raises(PermanentError, match=r"sink is FAILED \(Bad: flush\)"):
-        ensure(operator)
+        ensure(msk_operator)
 
 
-def test_a_deadline_that_passes_lets_another_try_go_on(service, operator):
-    service.has("CREATING")
-    service.describes("CREATING")
+def test_a_deadline_that_passes_lets_another_try_go_on(aws, msk_operator):
+    aws.has("CREATING")
+    aws.describes("CREATING")
 
     with pytest.raises(TransientError, match="another try goes on waiting"):
-        ensure(operator, timeout=timedelta(0))
+        ensure(msk_operator, timeout=timedelta(0))
 
 
-def test_deferred_it_hands_over_and_looks_again_afterwards(service, operator):
-    built = operator(MskConnectEnsureConnectorOperator, deferrable=True)
-    service.has("CREATING")
+def test_deferred_it_hands_over_and_looks_again_afterwards(aws, msk_operator):
+    built = msk_operator(MskConnectEnsureConnectorOperator, deferrable=True)
+    aws.has("CREATING")
     with pytest.raises(TaskDeferred) as deferred:
         built.execute({})
-    service.has()
+    aws.has()
 
     result = getattr(built, deferred.value.method_name)(
         {}, event={"status": "ready", "result": {"state": "RUNNING"}}, **deferred.value.kwargs
     )
 
     assert result["state"] == "RUNNING"
-    assert deferred.value.trigger.serialize()[1]["until"] == "RUNNING"
+    assert deferred.value.trigger.serialize()[1]["until"] == "LASTING"
 
 
-def test_a_restart_happens_only_where_a_task_failed(service, operator):
-    service.has()
-    service.was_restarted(1)
-    service.has()
-    service.measures(errored=0)
+def test_deferred_it_follows_the_operation_of_an_update(aws, msk_operator):
+    built = msk_operator(MskConnectEnsureConnectorOperator, deferrable=True)
+    aws.has(configuration={"flush.size": "1"})
+    aws.begins("update_connector", currentVersion="v1", connectorConfiguration=CONFIGURATION)
+    with pytest.raises(TaskDeferred) as deferred:
+        built.execute({})
+    aws.has()
 
-    assert operator(MskConnectRestartOperator).execute({}) == {
-        "connector": "sink", "restarted": False, "restarts_in_window": 1,
-    }  # fmt: skip
+    result = built.resume({}, {"status": "ready", "result": {"state": "UPDATE_COMPLETE"}}, **deferred.value.kwargs)
 
-
-def test_failed_tasks_are_restarted_below_the_bound(service, operator):
-    service.has()
-    service.was_restarted(2)
-    service.has()
-    service.measures(errored=1)
-    service.connect.add_response("restart_connector", {}, {"connectorArn": ARN, "onlyFailedTasks": True})
-    service.describes("RUNNING")
-
-    assert operator(MskConnectRestartOperator, max_restarts=3).execute({})["restarts_in_window"] == 3
-
-
-def test_at_the_bound_the_task_fails_for_good(service, operator):
-    service.has()
-    service.was_restarted(3)
-    service.has()
-    service.measures(errored=1)
-
-    with pytest.raises(PermanentError, match="sink was restarted 3 times within 1:00:00 and its tasks fail still"):
-        operator(MskConnectRestartOperator, max_restarts=3).execute({})
-
-
-def test_the_sensor_waits_while_a_task_is_failed_and_ends_when_none_is(service, operator):
-    service.has()
-    service.measures(errored=1)
-    service.has()
-    service.measures(errored=0)
-
-    assert operator(MskConnectHealthSensor, poke_interval=0).execute({})["connector"] == "sink"
-
-
-def test_the_sensor_fails_at_once_on_a_missing_and_on_a_failed_connector(service, operator):
-    service.has_none()
-    with pytest.raises(PermanentError, match="run the DAG pinterest_sink_connector"):
-        operator(MskConnectHealthSensor).execute({})
-
-    service.has("FAILED")
-    service.measures()
-    with pytest.raises(PermanentError, match="state is FAILED"):
-        operator(MskConnectHealthSensor).execute({})
-
-
-def test_the_deferred_sensor_ends_as_its_trigger_says(service, operator):
-    sensor = operator(MskConnectHealthSensor, deferrable=True)
-    service.has("CREATING")
-    service.measures()
-    with pytest.raises(TaskDeferred):
-        sensor.execute({})
-
-    assert sensor.resume({}, {"status": "ready", "result": {"connector": "sink"}}) == {"connector": "sink"}
-    with pytest.raises(AirflowSensorTimeout, match=r"after .* s still waiting for connector sink .*: no metrics"):
-        sensor.resume({}, {"status": "timed_out", "message": "connector sink to become healthy: no metrics"})
-    with pytest.raises(PermanentError, match="will not become so by waiting: gone wrong"):
-        sensor.resume({}, {"status": "failed", "message": "will not become so by waiting: gone wrong"})
-
-
-@pytest.mark.parametrize(
-    ("kind", "arguments"),
-    [
-        (MskConnectRestartOperator, {"max_restarts": 0}),
-        (MskConnectRestartOperator, {"poll_seconds": 0}),
-        (MskConnectHealthSensor, {"max_lag": -1}),
-    ],
-)
-def test_impossible_arguments_are_refused_when_the_dag_is_parsed(operator, kind, arguments):
-    with pytest.raises(ValueError, match=next(iter(arguments))):
-        operator(kind, **arguments)
+    assert result["actions"] == ["update its configuration: flush.size"]
+    assert deferred.value.trigger.serialize()[1]["operation_arn"] == OPERATION

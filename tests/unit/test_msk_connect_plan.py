@@ -1,13 +1,15 @@
 """The connector file and the next step towards it."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.msk_connect.client import Connector
-from pinterest_pipeline.msk_connect.plan import Difference, Step, difference, next_step, read_connector_file
+from pinterest_pipeline.msk_connect.client import Connector, Operation
+from pinterest_pipeline.msk_connect.plan import Step, check_operation, check_state, next_step, read_connector_file
 
+NOW = datetime.now(UTC)
 WANTED = {
     "connectorName": "sink",
     "capacity": {"provisionedCapacity": {"mcuCount": 1, "workerCount": 1}},
@@ -88,51 +90,23 @@ def test_values_that_are_no_mapping_are_named(file):
         read_connector_file(file({"connectorName": "a"}), "{{ unrendered }}")
 
 
-def test_equal_connectors_do_not_differ():
-    assert difference(connector(), WANTED) == Difference((), capacity=False, fixed=())
-
-
-def test_a_difference_names_keys_and_never_values():
-    current = connector(configuration={"flush.size": "1", "password": "secret"})
-
-    found = difference(current, WANTED)
-
-    assert found.configuration == ("flush.size", "password", "topics")
-    assert "secret" not in repr(found)
-    assert "secret" not in repr(current)
-
-
-def test_what_the_file_leaves_to_the_service_does_not_differ():
-    assert not difference(
-        connector(capacity={"provisionedCapacity": {"mcuCount": 1, "workerCount": 1, "new": 3}}), WANTED
-    ).capacity
-
-
-@pytest.mark.parametrize("subnets", [["a"], ["a", "b", "c"], []], ids=["fewer", "more", "none"])
-def test_lists_of_another_length_differ(subnets):
-    wanted = {**WANTED, "kafkaCluster": {"subnets": ["a", "b"]}}
-
-    assert difference(connector(kafkaCluster={"subnets": subnets}), wanted).fixed == ("kafkaCluster",)
-    assert not difference(connector(kafkaCluster={"subnets": ["a", "b"]}), wanted).fixed
-
-
 @pytest.mark.parametrize(
     ("current", "step"),
     [
         pytest.param(None, Step.CREATE, id="missing"),
         pytest.param(connector(), Step.NOTHING, id="equal"),
-        pytest.param(connector("CREATING"), Step.WAIT_RUNNING, id="creating"),
-        pytest.param(connector("RESTARTING"), Step.WAIT_RUNNING, id="a state of newer botocores"),
+        pytest.param(connector("CREATING"), Step.WAIT_CHANGED, id="creating"),
+        pytest.param(connector("RESTARTING"), Step.WAIT_CHANGED, id="a state of newer botocores"),
         pytest.param(connector("DELETING"), Step.WAIT_DELETED, id="deleting"),
         pytest.param(connector(configuration={}), Step.UPDATE_CONFIGURATION, id="configuration differs"),
         pytest.param(
             connector(capacity={"provisionedCapacity": {"mcuCount": 2, "workerCount": 1}}),
-            Step.UPDATE_CAPACITY,
+            Step.UPDATE_WORKER_SETTING,
             id="capacity differs",
         ),
         pytest.param(
             connector(configuration={}, capacity={"provisionedCapacity": {"mcuCount": 2}}),
-            Step.UPDATE_CONFIGURATION,
+            Step.UPDATE_WORKER_SETTING,
             id="both differ: one at a time",
         ),
     ],
@@ -148,12 +122,49 @@ def test_a_failed_connector_is_recreated_only_on_request():
 
 
 def test_what_cannot_be_updated_is_named():
-    other = connector(plugins=[{"customPlugin": {"customPluginArn": "arn", "revision": 2}}])
+    other = connector(kafkaClusterEncryptionInTransit={"encryptionType": "TLS"}, networkType="DUAL")
 
-    with pytest.raises(PermanentError, match="sink differs from its file in plugins, which cannot be updated"):
+    with pytest.raises(PermanentError, match="sink differs from its file in networkType, which cannot be updated: del"):
         next_step(other, WANTED, recreate_failed=False)
 
 
-def test_a_pause_by_a_person_is_respected():
-    with pytest.raises(PermanentError, match="sink is PAUSED"):
+def test_a_pause_by_a_person_is_respected_and_the_error_says_how_to_resume():
+    with pytest.raises(PermanentError, match=r"sink is PAUSED by someone.*the parameter pause = false"):
         next_step(connector("PAUSED"), WANTED, recreate_failed=False)
+
+
+@pytest.mark.parametrize(
+    ("state", "paused", "step"),
+    [
+        ("RUNNING", True, Step.PAUSE),
+        ("RUNNING", False, Step.NOTHING),
+        ("PAUSED", True, Step.NOTHING),
+        ("PAUSED", False, Step.RESUME),
+        ("PAUSING", True, Step.WAIT_CHANGED),
+        ("RESUMING", None, Step.WAIT_CHANGED),
+    ],
+)
+def test_a_pause_is_made_and_ended_on_request(state, paused, step):
+    assert next_step(connector(state), WANTED, recreate_failed=False, paused=paused) is step
+
+
+def test_a_connector_that_is_gone_is_checked_again_whatever_was_waited_for():
+    assert check_state("arn", None, "LASTING").result == {"state": "DELETED"}
+    assert check_state("arn", None, "DELETED").result == {"state": "DELETED"}
+    assert check_operation("sink", None).result == {"state": "DELETED"}
+
+
+@pytest.mark.parametrize("state", ["PENDING", "UPDATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "PAUSE_IN_PROGRESS"])
+def test_an_operation_is_waited_for_until_it_is_over(state):
+    assert check_operation("sink", Operation("UPDATE", state, NOW)).result is None
+
+
+@pytest.mark.parametrize("state", ["UPDATE_COMPLETE", "RESTART_COMPLETE", "PAUSE_COMPLETE", "RESUME_COMPLETE"])
+def test_an_operation_that_is_complete_is_ready(state):
+    assert check_operation("sink", Operation("UPDATE", state, NOW)).result == {"state": state}
+
+
+@pytest.mark.parametrize("state", ["ROLLBACK_COMPLETE", "UPDATE_FAILED", "ROLLBACK_FAILED", "RESTART_FAILED"])
+def test_an_operation_that_failed_is_an_error_with_the_services_reason(state):
+    with pytest.raises(PermanentError, match=rf"sink: UPDATE ended in {state} \(Invalid: flush.size\)"):
+        check_operation("sink", Operation("UPDATE", state, NOW, "Invalid: flush.size"))

@@ -16,9 +16,13 @@ REMEDY = "see docs/connections.md"
 NEEDED: Any = object()
 
 
-def setting(path: str) -> str:
-    """Return the template of one value, such as ``databricks.cluster``; text in it, and a native object by itself."""
-    return f"{{{{ pipeline_variable(var)('{path}') }}}}"
+def setting(path: str, default: str | None = None) -> str:
+    """Return the template of one value, such as ``databricks.cluster``; text in it, and a native object by itself.
+
+    :param default: A text for where there is no value; without it, that is an error.
+    """
+    arguments = f"'{path}'" if default is None else f"'{path}', '{default}'"
+    return f"{{{{ pipeline_variable(var)({arguments}) }}}}"
 
 
 def pipeline_variable(var: Mapping[str, Any]) -> Callable[..., Any]:

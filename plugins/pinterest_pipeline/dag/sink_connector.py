@@ -1,8 +1,16 @@
 """The Python tasks of DAG ``pinterest_sink_connector``."""
 
-from airflow.sdk import task
+from airflow.sdk import Param, task
 
 from pinterest_pipeline.common.errors import PermanentError
+
+PARAMS = {
+    "pause": Param(
+        None,
+        type=["null", "boolean"],
+        description="true: pause the connector, posts wait in Kafka. false: resume it. null: as it is.",
+    )
+}
 
 
 @task(trigger_rule="one_failed", retries=0)

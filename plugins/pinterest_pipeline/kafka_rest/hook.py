@@ -4,6 +4,7 @@ Limits: API Gateway refuses bodies beyond 10 MB and gives up on the proxy after 
 The proxy may have carried out a request that timed out. It is sent again, and keys make that harmless.
 """
 
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
@@ -15,7 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT
 from pinterest_pipeline.common.connections import CheckedConnectionHook
-from pinterest_pipeline.common.errors import PipelineError
+from pinterest_pipeline.common.errors import PermanentError, PipelineError
 from pinterest_pipeline.common.records import Record
 from pinterest_pipeline.kafka_rest.endpoint import (
     METADATA,
@@ -30,6 +31,9 @@ from pinterest_pipeline.kafka_rest.producer import Producer
 from pinterest_pipeline.kafka_rest.summary import ProduceResult
 
 JSON_RECORDS = "application/vnd.kafka.json.v2+json"
+V2 = (METADATA, JSON_RECORDS)  # media types of answer and request
+V3 = ("application/json", "application/json")
+SUCCESS = frozenset({requests.codes.ok, requests.codes.created})
 READ_TIMEOUT_SECONDS = 27  # API Gateway gives up after 29 s
 
 
@@ -106,6 +110,19 @@ class KafkaRestHook(CheckedConnectionHook):
         answer = self._get(f"/topics/{quote(topic, safe='')}/partitions", f"the partitions of topic {topic}", topic)
         return sorted(entry["partition"] for entry in answer)
 
+    def call_v3(
+        self, method: str, path: str, what: str, *, topic: str | None = None, body: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Make one request of Confluent's v3 API and return the answer's JSON document."""
+        content = json.dumps(body).encode() if body else None
+        for attempt in self._attempts:
+            with attempt:
+                text = self._request(method, path, what, topic=topic, body=content, media=V3)
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise PermanentError(f"{method} {path} ({what}): the answer is no JSON, so it is no v3 API's") from error
+
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the connection's fields, the API key and the proxy behind it all work."""
         try:
@@ -146,15 +163,19 @@ def request(
     timeout: tuple[float, float],
     topic: str | None = None,
     body: bytes | None = None,
+    media: tuple[str, str] = V2,
 ) -> bytes:
-    """Make one HTTP request; return the body of a 200, raise the error that any other answer means."""
-    headers: Mapping[str, str] = {"Accept": METADATA, **({"Content-Type": JSON_RECORDS} if body else {})}
+    """Make one HTTP request; return the body of a 200 or 201, raise the error that any other answer means.
+
+    :param media: Media types of the answer and of the request.
+    """
+    headers: Mapping[str, str] = {"Accept": media[0], **({"Content-Type": media[1]} if body else {})}
     url = endpoint.base_url + path
     try:
         response = session.request(method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
     except requests.RequestException as error:
         raise UnansweredError(f"{method} {url} ({what}): {type(error).__name__}: {error}") from error
-    if response.status_code != requests.codes.ok:
+    if response.status_code not in SUCCESS:
         raise refusal(
             f"{method} {url} ({what})",
             response.status_code,

@@ -3,11 +3,12 @@
 Each function takes ``call``, which sends one request by boto3's names and returns the response.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from pinterest_pipeline.common.errors import TransientError
 from pinterest_pipeline.msk_connect.health import Snapshot, TaskCounts
 
 CONNECT_NAMESPACE, KAFKA_NAMESPACE = "AWS/KafkaConnect", "AWS/Kafka"
@@ -22,6 +23,10 @@ class Call(Protocol):
     """Sends one request to a service, ``kafkaconnect`` or ``cloudwatch``."""
 
     def __call__(self, service: str, operation: str, **arguments: Any) -> Response: ...
+
+
+class ConnectorChangedError(TransientError):
+    """The connector was changed, created or deleted between two requests: check it again."""
 
 
 @dataclass(frozen=True)
@@ -43,38 +48,54 @@ class Connector:
 
 @dataclass(frozen=True)
 class Operation:
-    """One entry of a connector's history."""
+    """One entry of a connector's history; only DescribeConnectorOperation knows the reason of a failure."""
 
     type: str
     state: str
     created_at: datetime
+    reason: str = ""
 
 
 def connector_from(response: Response) -> Connector:
-    reason = response.get("stateDescription") or {}
     return Connector(
         arn=response["connectorArn"],
         name=response["connectorName"],
         state=response["connectorState"],
         version=response["currentVersion"],
-        state_reason=": ".join(" ".join(reason[key].split()) for key in ("code", "message") if reason.get(key)),
+        state_reason=reason_from(response.get("stateDescription")),
         configuration=response.get("connectorConfiguration", {}),
         described=response,
     )
 
 
-def describe_connector(call: Call, arn: str) -> Connector:
-    return connector_from(call("kafkaconnect", "describe_connector", connectorArn=arn))
+def operation_from(response: Response) -> Operation:
+    return Operation(
+        response["connectorOperationType"],
+        response["connectorOperationState"],
+        response["creationTime"],
+        reason_from(response.get("errorInfo")),
+    )
 
 
-def find_connector(call: Call, name: str) -> Connector | None:
-    """The service has no lookup by name: list by prefix, then describe the exact match."""
+def reason_from(description: Mapping[str, str] | None) -> str:
+    """Return a StateDescription as one line."""
+    found = description or {}
+    return ": ".join(" ".join(found[key].split()) for key in ("code", "message") if found.get(key))
+
+
+def find_connector(call: Call, describe: Callable[[str], Connector | None], name: str) -> Connector | None:
+    """The service has no lookup by name: list by prefix, then describe the exact match.
+
+    :raises ConnectorChangedError: it was listed, and gone when it was described.
+    """
     arguments: dict[str, Any] = {"connectorNamePrefix": name}
     while True:
         page = call("kafkaconnect", "list_connectors", **arguments)
         for summary in page.get("connectors", []):
             if summary["connectorName"] == name:
-                return describe_connector(call, summary["connectorArn"])
+                if (connector := describe(summary["connectorArn"])) is None:
+                    raise ConnectorChangedError(f"Connector {name} was deleted while it was looked up")
+                return connector
         if not page.get("nextToken"):
             return None
         arguments = {**arguments, "nextToken": page["nextToken"]}
@@ -86,27 +107,25 @@ def list_operations(call: Call, arn: str, since: datetime) -> list[Operation]:
     operations: list[Operation] = []
     while True:
         page = call("kafkaconnect", "list_connector_operations", **arguments)
-        operations.extend(
-            Operation(entry["connectorOperationType"], entry["connectorOperationState"], entry["creationTime"])
-            for entry in page.get("connectorOperations", [])
-        )
+        operations.extend(operation_from(entry) for entry in page.get("connectorOperations", []))
         if not page.get("nextToken"):
             return [operation for operation in operations if operation.created_at >= since]
         arguments = {**arguments, "nextToken": page["nextToken"]}
 
 
 def take_snapshot(
-    call: Call, name: str, topics: Collection[str], cluster_name: str | None, now: datetime
-) -> Snapshot | None:
-    """State, tasks and lag; None where there is no such connector. Three to five requests.
+    call: Call, connector: Connector, topics: Collection[str], cluster_name: str | None, now: datetime
+) -> Snapshot:
+    """Tasks and lag of a connector that was just described. One to three requests.
 
     CloudWatch finds a metric only by its exact dimensions. Without ``cluster_name`` they are looked up with
     ListMetrics, which knows a new metric up to 15 minutes after its first value.
+
+    :param topics: Whose lag counts; without them, those that the connector reads.
     """
-    connector = find_connector(call, name)
-    if connector is None:
-        return None
+    name = connector.name
     group = f"connect-{name}"
+    topics = topics or topics_of(connector)
     lag_metrics = (
         [_lag_metric(group, topic, cluster_name) for topic in topics]
         if cluster_name and topics
@@ -124,12 +143,20 @@ def take_snapshot(
         state=connector.state,
         state_reason=connector.state_reason,
         tasks=TaskCounts(newest.get("running"), newest.get("errored"), newest.get("workers")),
+        configured_tasks=int(connector.configuration.get("tasks.max", 1)),
+        topics=tuple(topics),
         lag={
             _dimension(metric, "Topic"): newest[f"lag{n}"]
             for n, metric in enumerate(lag_metrics)
             if f"lag{n}" in newest
         },
     )
+
+
+def topics_of(connector: Connector) -> tuple[str, ...]:
+    """Return the topics that the connector's configuration lists; none for one that has ``topics.regex``."""
+    listed = connector.configuration.get("topics", "")
+    return tuple(topic.strip() for topic in listed.split(",") if topic.strip())
 
 
 def newest_values(response: Response) -> dict[str, int]:

@@ -1,23 +1,26 @@
 """MSK Connect (API ``kafkaconnect``), with the CloudWatch metrics without which its state says little.
 
 Limits: 10 requests/s per operation; a connector takes minutes to create or update on the service. Pause, resume and
-restart are younger than the botocore of MWAA 3.3.1 (1.43.56): ``botocore_extras/`` adds them to its model of the
-service, by the mechanism that botocore itself uses for additions of the SDK.
+restart, and updates of plugin and worker configuration, are younger than the botocore of MWAA 3.3.1 (1.43.56):
+``botocore_extras/`` adds them to its model of the service, as botocore 1.44.8 has them, by the mechanism that botocore
+itself uses for additions of the SDK.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import botocore
+from botocore.exceptions import ClientError
 
 from pinterest_pipeline.common.aws_errors import AwsService
 from pinterest_pipeline.common.aws_hook import BoundedAwsHook
 from pinterest_pipeline.common.errors import PermanentError, PipelineError
 from pinterest_pipeline.msk_connect import client
-from pinterest_pipeline.msk_connect.client import Connector, Operation, Response
+from pinterest_pipeline.msk_connect.client import Connector, ConnectorChangedError, Operation, Response
 from pinterest_pipeline.msk_connect.health import Snapshot, missing_connector
 
 PACKAGE = Path(__file__).resolve().parent
@@ -30,6 +33,7 @@ MSK_CONNECT = AwsService(
     races=frozenset({"ConflictException"}),  # someone else changed the connector meanwhile: check again
     arguments="the connector file",
 )
+REFUSED_CHANGES = frozenset({"BadRequestException", "ConflictException", "NotFoundException"})
 calling = MSK_CONNECT.calling
 
 
@@ -61,8 +65,11 @@ class MskConnectHook(BoundedAwsHook):
         return True, f"MSK Connect in {self.conn.meta.region_name} answers"
 
     def find(self, name: str) -> Connector | None:
-        """Return the connector of exactly this name, or None."""
-        return client.find_connector(self._call, name)
+        """Return the connector of exactly this name, or None.
+
+        :raises ConnectorChangedError: it was deleted meanwhile.
+        """
+        return client.find_connector(self._call, self.describe, name)
 
     def get(self, name: str) -> Connector:
         """Return the connector of exactly this name, or raise :class:`PermanentError`."""
@@ -81,7 +88,18 @@ class MskConnectHook(BoundedAwsHook):
 
     def snapshot(self, name: str, topics: list[str], cluster_name: str | None) -> Snapshot | None:
         """Return what a health check needs (3 to 5 requests), or None where there is no such connector."""
-        return client.take_snapshot(self._call, name, topics, cluster_name, datetime.now(UTC))
+        if (connector := self.find(name)) is None:
+            return None
+        return client.take_snapshot(self._call, connector, topics, cluster_name, datetime.now(UTC))
+
+    def operation(self, arn: str) -> Operation | None:
+        """Return how an operation stands, or None once its connector is deleted; one request."""
+        with calling("describe_connector_operation"):
+            try:
+                response = self.conn.describe_connector_operation(connectorOperationArn=arn)
+            except self.conn.exceptions.NotFoundException:
+                return None
+        return client.operation_from(response)
 
     def operations(self, connector: Connector, since: datetime) -> list[Operation]:
         """Return what was done to the connector since then: updates, restarts, pauses."""
@@ -99,33 +117,45 @@ class MskConnectHook(BoundedAwsHook):
         return converted
 
     def create(self, request: Mapping[str, Any]) -> str:
-        """Create a connector and return its ARN at once; it is CREATING for minutes."""
+        """Create a connector and return its ARN at once; it is CREATING for minutes.
+
+        :raises ConnectorChangedError: there is one of this name: someone created it, or it is not quite deleted.
+        """
         with calling(f"creating connector {request.get('connectorName')}"):
-            arn: str = self.conn.create_connector(**request)["connectorArn"]
+            try:
+                arn: str = self.conn.create_connector(**request)["connectorArn"]
+            except self.conn.exceptions.ConflictException as error:
+                raise ConnectorChangedError(
+                    f"Connector {request.get('connectorName')} was created meanwhile: {error}"
+                ) from error
         self.log.info("Creating connector %s", arn)
         return arn
 
-    def update(self, connector: Connector, **change: Any) -> None:
-        """Update either ``connectorConfiguration`` or ``capacity``: the service refuses both in one request."""
-        with calling(f"updating {', '.join(change)} of connector {connector.name}"):
-            self.conn.update_connector(connectorArn=connector.arn, currentVersion=connector.version, **change)
-        self.log.info("Updating %s of connector %s", ", ".join(change), connector.arn)
+    def update(self, connector: Connector, **change: Any) -> str | None:
+        """Update ``connectorConfiguration`` or the worker setting (``capacity``, ``plugins``, ``workerConfiguration``).
+
+        The service refuses both in one request. Returns the operation's ARN, as all changes below do.
+        """
+        what = ", ".join(change)
+        return self._change(
+            connector, f"updating {what} of", "update_connector", currentVersion=connector.version, **change
+        )
 
     def delete(self, connector: Connector) -> None:
         """Begin to delete; the offsets of a sink stay in its consumer group."""
-        with calling(f"deleting connector {connector.name}"):
-            self.conn.delete_connector(connectorArn=connector.arn, currentVersion=connector.version)
-        self.log.info("Deleting connector %s", connector.arn)
+        self._change(connector, "deleting", "delete_connector", currentVersion=connector.version)
 
-    def restart(self, connector: Connector, *, only_failed_tasks: bool = True) -> None:
-        """Begin to restart the failed tasks, or the connector and all its tasks."""
-        self._change_state("restart_connector", connector, onlyFailedTasks=only_failed_tasks)
+    def restart(self, connector: Connector, *, only_failed_tasks: bool = True) -> str | None:
+        """Begin to restart the failed tasks (Kafka Connect 3.7 and newer), or the connector and all its tasks."""
+        return self._change(connector, "restarting", "restart_connector", onlyFailedTasks=only_failed_tasks)
 
-    def pause(self, connector: Connector) -> None:
-        self._change_state("pause_connector", connector)
+    def pause(self, connector: Connector) -> str | None:
+        """Begin to pause; configuration, capacity and committed offsets stay."""
+        return self._change(connector, "pausing", "pause_connector")
 
-    def resume(self, connector: Connector) -> None:
-        self._change_state("resume_connector", connector)
+    def resume(self, connector: Connector) -> str | None:
+        """Begin to resume, from the offsets that were committed."""
+        return self._change(connector, "resuming", "resume_connector")
 
     def _call(self, service: str, operation: str, **arguments: Any) -> Response:
         client = self.conn if service == "kafkaconnect" else self._cloudwatch.conn
@@ -133,15 +163,33 @@ class MskConnectHook(BoundedAwsHook):
             response: Response = getattr(client, operation)(**arguments)
         return response
 
-    def _change_state(self, operation: str, connector: Connector, **arguments: Any) -> None:
+    def _change(self, connector: Connector, doing: str, operation: str, **arguments: Any) -> str | None:
+        """Begin to change the connector as it was described, and return the operation's ARN, where there is one."""
         if not hasattr(self.conn, operation):
             raise PermanentError(
                 f"Connector {connector.name}: botocore {botocore.__version__} has no {operation}: "
-                "install botocore 1.44 or newer."
+                "install botocore 1.44.8 or newer."
             )
-        with calling(f"{operation} of {connector.name}"):
-            getattr(self.conn, operation)(connectorArn=connector.arn, **arguments)
-        self.log.info("%s of %s began", operation, connector.arn)
+        with self._unchanged_meanwhile(connector), calling(f"{doing} connector {connector.name}"):
+            response: Response = getattr(self.conn, operation)(connectorArn=connector.arn, **arguments)
+        arn: str | None = response.get("connectorOperationArn")
+        self.log.info("MSK Connect began %s connector %s: %s", doing, connector.arn, arn or "no operation to follow")
+        return arn
+
+    @contextmanager
+    def _unchanged_meanwhile(self, connector: Connector) -> Iterator[None]:
+        """Tell a refusal for what we asked from one because the connector is no longer as it was described."""
+        try:
+            yield
+        except PipelineError as error:
+            cause = error.__cause__
+            if not isinstance(cause, ClientError) or cause.response["Error"]["Code"] not in REFUSED_CHANGES:
+                raise
+            now = self.describe(connector.arn)
+            if now is None or (now.version, now.state) != (connector.version, connector.state):
+                found = f"{now.state}, version {now.version}" if now else "deleted"
+                raise ConnectorChangedError(f"Connector {connector.name} is {found} meanwhile: {error}") from error
+            raise
 
 
 def typed(value: Any, shape: Any) -> Any:

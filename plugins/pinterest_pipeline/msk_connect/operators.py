@@ -1,25 +1,34 @@
-"""Bring an MSK Connect connector to the state that its file describes, and restart what failed in it."""
+"""Bring an MSK Connect connector to the state that its file describes."""
 
 import time
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, override
 
+import tenacity
 from airflow.sdk import BaseOperator, Context
 
-from pinterest_pipeline.common.compat import conf
+from pinterest_pipeline.common.backoff import pause_seconds
+from pinterest_pipeline.common.compat import AirflowSkipException, conf
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.links import MskConnectLink
 from pinterest_pipeline.common.polling import PollEvent, Status, require_no_failure, wait_or_defer
-from pinterest_pipeline.msk_connect.client import Connector
-from pinterest_pipeline.msk_connect.health import has_failed_tasks
-from pinterest_pipeline.msk_connect.plan import Await, Step, difference, next_step, read_connector_file
-from pinterest_pipeline.msk_connect.triggers import MskConnectStateTrigger
+from pinterest_pipeline.msk_connect.client import Connector, ConnectorChangedError
+from pinterest_pipeline.msk_connect.difference import Difference, difference, worker_setting_update
+from pinterest_pipeline.msk_connect.plan import Await, Step, next_step, read_connector_file
+from pinterest_pipeline.msk_connect.triggers import (
+    MskConnectOperationTrigger,
+    MskConnectStateTrigger,
+    MskConnectTrigger,
+)
 
 if TYPE_CHECKING:
     from pinterest_pipeline.msk_connect.hook import MskConnectHook
+
+
+MAX_CHECKS = 4  # of a connector that others change meanwhile
 
 
 class MskConnectOperator(BaseOperator):
@@ -66,11 +75,10 @@ class MskConnectOperator(BaseOperator):
             aws_conn_id=self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
         )
 
-    def _wait(self, until: Await, connector: Connector, until_time: float, **resume: Any) -> str:
+    def _wait(self, trigger: type[MskConnectTrigger], what: Mapping[str, str], until_time: float, **resume: Any) -> str:
         """Wait here and return the state, or defer and come back in ``resume``."""
-        trigger = MskConnectStateTrigger(
-            connector_arn=connector.arn,
-            until=until.value,
+        waiting = trigger(
+            **what,
             deadline=until_time,
             poll_seconds=self.poll_seconds,
             aws_conn_id=self.aws_conn_id,
@@ -78,7 +86,20 @@ class MskConnectOperator(BaseOperator):
             verify=self.verify,
             botocore_config=self.botocore_config,
         )
-        return self._state(wait_or_defer(self, trigger, **resume))
+        return self._state(wait_or_defer(self, waiting, **resume))
+
+    def _checking_again[T](self, step: Callable[[], T]) -> T:
+        """Take a step, and take it again where the connector changed between its check and its action."""
+        attempts: Callable[[Callable[[], T]], T] = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(ConnectorChangedError),
+            stop=tenacity.stop_after_attempt(MAX_CHECKS),
+            wait=lambda state: pause_seconds(state.attempt_number, first=1, longest=self.poll_seconds),
+            before_sleep=lambda state: self.log.warning(
+                "%s: checking again", state.outcome and state.outcome.exception()
+            ),
+            reraise=True,
+        )
+        return attempts(step)
 
     def _state(self, event: PollEvent) -> str:
         """Return the state in which the wait ended."""
@@ -95,9 +116,11 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
     """Create the connector, or update it where its file says something else; do nothing when both are equal.
 
     Checks, takes one step, checks again, until nothing is left to do: so a task that was killed between two steps goes
-    on where it was. Configuration and capacity are updated one after the other (the service refuses both at once). What
-    cannot be updated (plugin, cluster, role, worker configuration) is named in an error. Returns
-    ``{"connector", "arn", "state", "actions"}``; actions name keys, never values.
+    on where it was, and a change by someone else between two requests is one check more. The worker setting (capacity,
+    plugin, worker configuration) and the configuration are updated one after the other, because the service refuses
+    both at once; an update that it rolls back is an error with its reason. What cannot be updated (cluster, role, log
+    delivery) is named in an error. Returns ``{"connector", "arn", "state", "actions"}``; actions name keys, never
+    values.
 
     :param connector_file: JSON file with a CreateConnector request; ``${name}`` placeholders anywhere in its texts.
     :param connector_values: A value for each placeholder; a name that is missing or not used is an error. A list or
@@ -105,9 +128,16 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
     :param wait: Wait until the connector is RUNNING; otherwise return after the first change.
     :param recreate_failed: Delete and create again a connector that the service has given up. A sink's offsets
         survive that in its consumer group.
+    :param paused: True pauses the connector, and skips what follows this task; False resumes it. Without it a pause by
+        a person is respected, and an error. (templated)
     """
 
-    template_fields: Sequence[str] = ("connector_file", "connector_values", *MskConnectOperator.template_fields)
+    template_fields: Sequence[str] = (
+        "connector_file",
+        "connector_values",
+        "paused",
+        *MskConnectOperator.template_fields,
+    )
 
     def __init__(
         self,
@@ -115,12 +145,14 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
         connector_file: str | Path,
         connector_values: Mapping[str, Any],
         recreate_failed: bool = False,
+        paused: bool | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.connector_file = str(connector_file)
         self.connector_values = connector_values
         self.recreate_failed = recreate_failed
+        self.paused = paused
 
     @override
     def execute(self, context: Context) -> dict[str, Any]:
@@ -134,129 +166,71 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
     def _converge(self, deadline: float, actions: list[str]) -> dict[str, Any]:
         filled = read_connector_file(Path(self.connector_file), self.connector_values)
         wanted = self.hook.typed_request(filled)
-        name = wanted["connectorName"]
-        while True:
-            connector = self.hook.find(name)
-            step = next_step(connector, wanted, recreate_failed=self.recreate_failed)
-            if connector and (step is Step.NOTHING or (actions and not self.wait)):
-                return self._summary(connector, actions)
-            if connector and step in AWAITED:
-                if step is Step.WAIT_RUNNING and not self.wait:
-                    return self._summary(connector, actions)
-                self._wait(AWAITED[step], connector, deadline, deadline=deadline, actions=actions)
-                continue
-            action = self._describe(step, connector, wanted)
-            if action in actions:
-                raise PermanentError(
-                    f"Connector {name}: MSK Connect undid or ignored this: {action}. "
-                    "Read the connector's operations and its worker log; correct the connector file."
-                )
-            self._take(step, connector, wanted)
-            actions.append(action)
+        while (summary := self._checking_again(lambda: self._advance(wanted, deadline, actions))) is None:
+            pass
+        if self.paused is True and self.wait:
+            raise AirflowSkipException(f"Connector {wanted['connectorName']} is paused: posts wait in Kafka.")
+        return summary
 
-    def _take(self, step: Step, connector: Connector | None, wanted: Mapping[str, Any]) -> None:
+    def _advance(self, wanted: Mapping[str, Any], deadline: float, actions: list[str]) -> dict[str, Any] | None:
+        """Check and take one step, or wait; return the summary once there is nothing left to do."""
+        name = wanted["connectorName"]
+        connector = self.hook.find(name)
+        paused = self.paused if isinstance(self.paused, bool) else None
+        step = next_step(connector, wanted, recreate_failed=self.recreate_failed, paused=paused)
+        differs = difference(connector, wanted) if connector else Difference()
+        if connector and (step is Step.NOTHING or (actions and not self.wait)):
+            return self._summary(connector, actions, differs)
+        if connector and step in AWAITED:
+            if step is Step.WAIT_CHANGED and not self.wait:
+                return self._summary(connector, actions, differs)
+            what = {"connector_arn": connector.arn, "until": AWAITED[step].value}
+            self._wait(MskConnectStateTrigger, what, deadline, deadline=deadline, actions=actions)
+            return None
+        action = _described(step, differs)
+        if action in actions:
+            raise PermanentError(
+                f"Connector {name}: MSK Connect undid or ignored this: {action}. "
+                "Read the connector's operations and its worker log; correct the connector file."
+            )
+        operation = self._take(step, connector, wanted, differs)
+        actions.append(action)
+        if operation and self.wait:
+            what = {"connector_name": name, "operation_arn": operation}
+            self._wait(MskConnectOperationTrigger, what, deadline, deadline=deadline, actions=actions)
+        return None
+
+    def _take(
+        self, step: Step, connector: Connector | None, wanted: Mapping[str, Any], differs: Difference
+    ) -> str | None:
+        """Begin the step; return the ARN of the operation to follow, where the service makes one."""
         if connector is None:
             self.hook.create(wanted)
-        elif step is Step.DELETE:
-            self.hook.delete(connector)
-        elif step is Step.UPDATE_CONFIGURATION:
-            self.hook.update(connector, connectorConfiguration=wanted["connectorConfiguration"])
-        elif step is Step.UPDATE_CAPACITY:
-            self.hook.update(connector, capacity=wanted["capacity"])
+            return None
+        match step:
+            case Step.DELETE:
+                self.hook.delete(connector)
+            case Step.PAUSE:
+                return self.hook.pause(connector)
+            case Step.RESUME:
+                return self.hook.resume(connector)
+            case Step.UPDATE_WORKER_SETTING:
+                return self.hook.update(connector, **worker_setting_update(differs, wanted))
+            case Step.UPDATE_CONFIGURATION:
+                return self.hook.update(connector, connectorConfiguration=wanted["connectorConfiguration"])
+        return None
 
-    @staticmethod
-    def _describe(step: Step, connector: Connector | None, wanted: Mapping[str, Any]) -> str:
-        if connector and step is Step.UPDATE_CONFIGURATION:
-            return f"{step}: {', '.join(difference(connector, wanted).configuration)}"
-        return step.value
-
-    def _summary(self, connector: Connector, actions: list[str]) -> dict[str, Any]:
+    def _summary(self, connector: Connector, actions: list[str], differs: Difference) -> dict[str, Any]:
         done = "; ".join(actions) or "nothing, it is as its file says"
         self.log.info("Connector %s is %s; done: %s", connector.name, connector.state, done)
+        if differs.without_effect:
+            self.log.info("Left as it was created, which has no effect: %s", ", ".join(differs.without_effect))
         return {"connector": connector.name, "arn": connector.arn, "state": connector.state, "actions": actions}
 
 
-AWAITED = {Step.WAIT_RUNNING: Await.RUNNING, Step.WAIT_DELETED: Await.DELETED}
+AWAITED = {Step.WAIT_CHANGED: Await.LASTING, Step.WAIT_DELETED: Await.DELETED}
 
 
-class MskConnectRestartOperator(MskConnectOperator):
-    """Restart the failed tasks of a connector, a bounded number of times.
-
-    The bound holds over DAG runs and retries without any state of ours: the service lists what was done to a
-    connector, and its restarts within ``window`` are counted. At the bound the task fails for good, which is the alert.
-    Where no task has failed it does nothing. Returns ``{"connector", "restarted", "restarts_in_window"}``.
-
-    Needs no newer boto3 than MWAA's: ``msk_connect/hook.py`` says how. The metrics follow a restart by a minute or
-    two; put a ``MskConnectHealthSensor`` behind this task to know that it helped.
-
-    :param connector_name: Name of the connector. (templated)
-    :param only_failed_tasks: Restart the failed tasks (default), or the connector and all its tasks.
-    :param if_needed: Restart only when CloudWatch counts a failed task (default), or always.
-    :param max_restarts: Restarts allowed within ``window``.
-    """
-
-    template_fields: Sequence[str] = ("connector_name", *MskConnectOperator.template_fields)
-
-    def __init__(
-        self,
-        *,
-        connector_name: str,
-        only_failed_tasks: bool = True,
-        if_needed: bool = True,
-        max_restarts: int = 3,
-        window: timedelta = timedelta(hours=1),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        if max_restarts < 1:
-            raise ValueError(f"max_restarts is {max_restarts}, expected at least 1.")
-        self.connector_name = connector_name
-        self.only_failed_tasks = only_failed_tasks
-        self.if_needed = if_needed
-        self.max_restarts = max_restarts
-        self.window = window
-
-    @override
-    def execute(self, context: Context) -> dict[str, Any]:
-        connector = self.hook.get(self.connector_name)
-        if connector.state not in {"RUNNING", "FAILED"}:
-            raise TransientError(
-                f"Connector {connector.name} is {connector.state}: it can be restarted when it is RUNNING."
-            )
-        earlier = self._restarts(connector)
-        if self.if_needed and not self._has_failed_tasks():
-            self.log.info("No task of connector %s has failed: nothing to restart", connector.name)
-            return {"connector": connector.name, "restarted": False, "restarts_in_window": earlier}
-        if earlier >= self.max_restarts:
-            raise PermanentError(
-                f"Connector {connector.name} was restarted {earlier} times within {self.window} and its tasks fail "
-                "still: read its worker log, correct the cause, then restart it by hand."
-            )
-        self.hook.restart(connector, only_failed_tasks=self.only_failed_tasks)
-        if self.wait:
-            deadline = time.time() + self.timeout.total_seconds()
-            self._require_running(self._wait(Await.RUNNING, connector, deadline, restarts=earlier + 1))
-        return self._restarted(earlier + 1)
-
-    def resume(self, _context: Context, event: PollEvent, restarts: int) -> dict[str, Any]:
-        """End after a deferral."""
-        self._require_running(self._state(event))
-        return self._restarted(restarts)
-
-    def _require_running(self, state: str) -> None:
-        if state != Await.RUNNING:
-            raise TransientError(f"Connector {self.connector_name} is {state} after its restart, expected RUNNING.")
-
-    def _restarts(self, connector: Connector) -> int:
-        since = datetime.now(UTC) - self.window
-        return sum(operation.type == "RESTART_CONNECTOR" for operation in self.hook.operations(connector, since))
-
-    def _has_failed_tasks(self) -> bool:
-        snapshot = self.hook.snapshot(self.connector_name, [], None)
-        return snapshot is not None and has_failed_tasks(snapshot)
-
-    def _restarted(self, restarts: int) -> dict[str, Any]:
-        self.log.info(
-            "Restarted connector %s: %s of %s within %s", self.connector_name, restarts, self.max_restarts, self.window
-        )
-        return {"connector": self.connector_name, "restarted": True, "restarts_in_window": restarts}
+def _described(step: Step, differs: Difference) -> str:
+    names = {Step.UPDATE_CONFIGURATION: differs.configuration, Step.UPDATE_WORKER_SETTING: differs.worker_setting}
+    return f"{step}: {', '.join(names[step])}" if step in names else step.value

@@ -1,7 +1,6 @@
 """What to do so that a connector is as its file says: pure decisions over the file and the service's report."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,8 @@ from typing import Any
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.common.json_templates import fill, read_json
 from pinterest_pipeline.common.polling import PollResult
-from pinterest_pipeline.msk_connect.client import Connector
-
-NOT_DESCRIBED = frozenset({"tags"})  # DescribeConnector does not return them
+from pinterest_pipeline.msk_connect.client import Connector, Operation
+from pinterest_pipeline.msk_connect.difference import difference
 
 
 def read_connector_file(file: Path, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,100 +29,109 @@ def read_connector_file(file: Path, values: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Where the service's connector differs from the wanted one; names only, because values may be secrets."""
-
-    configuration: tuple[str, ...]
-    capacity: bool
-    fixed: tuple[str, ...]  # what UpdateConnector cannot change
-
-
-def difference(connector: Connector, wanted: Mapping[str, Any]) -> Difference:
-    """Compare; fields that the request leaves to the service, or that the service does not report, are equal."""
-    current, target = connector.configuration, wanted["connectorConfiguration"]
-    names = sorted(name for name in {*current, *target} if current.get(name) != target.get(name))
-    others = wanted.keys() - {"connectorConfiguration", "capacity", "connectorName"} - NOT_DESCRIBED
-    return Difference(
-        configuration=tuple(names),
-        capacity=not _includes(connector.described.get("capacity"), wanted.get("capacity")),
-        fixed=tuple(sorted(name for name in others if not _includes(connector.described.get(name), wanted[name]))),
-    )
-
-
-def _includes(reported: Any, wanted: Any) -> bool:
-    if reported is None or wanted is None:
-        return True
-    if isinstance(reported, dict) and isinstance(wanted, dict):
-        return all(_includes(reported.get(name), value) for name, value in wanted.items())
-    if isinstance(reported, list) and isinstance(wanted, list):
-        return len(reported) == len(wanted) and all(map(_includes, reported, wanted))
-    return bool(reported == wanted)
-
-
 class Step(StrEnum):
     """One action towards the wanted connector; after it, check again."""
 
     CREATE = "create"
-    WAIT_RUNNING = "wait until it is running"
+    WAIT_CHANGED = "wait until its state lasts"
     WAIT_DELETED = "wait until it is deleted"
     DELETE = "delete"
+    PAUSE = "pause"
+    RESUME = "resume"
+    UPDATE_WORKER_SETTING = "update its worker setting"
     UPDATE_CONFIGURATION = "update its configuration"
-    UPDATE_CAPACITY = "update its capacity"
     NOTHING = "nothing"
 
 
-def next_step(connector: Connector | None, wanted: Mapping[str, Any], *, recreate_failed: bool) -> Step:
+def next_step(
+    connector: Connector | None, wanted: Mapping[str, Any], *, recreate_failed: bool, paused: bool | None = None
+) -> Step:
     """Choose the next action.
 
-    :raises PermanentError: the connector failed and may not be recreated, or differs in what cannot be updated.
+    :param paused: Whether it is to be paused; None respects a pause by a person, which is then an error.
+    :raises PermanentError: the connector failed and may not be recreated, is paused by a person, or differs in what
+        cannot be updated.
     """
     if connector is None:
         return Step.CREATE
-    if connector.state == "DELETING":
-        return Step.WAIT_DELETED
-    if connector.state == "FAILED":
-        if recreate_failed:
-            return Step.DELETE
+    match connector.state:
+        case "DELETING":
+            return Step.WAIT_DELETED
+        case "FAILED":
+            return _step_of_failed(connector, recreate_failed=recreate_failed)
+        case "PAUSED":
+            return _step_of_paused(connector, paused=paused)
+        case "RUNNING":
+            return Step.PAUSE if paused else _step_of_running(connector, wanted)
+    return Step.WAIT_CHANGED
+
+
+def _step_of_failed(connector: Connector, *, recreate_failed: bool) -> Step:
+    if recreate_failed:
+        return Step.DELETE
+    raise PermanentError(
+        f"Connector {connector.name} is FAILED ({connector.state_reason or 'no reason given'}): read its worker "
+        f"log, correct the cause, then run again with recreate_failed=True (its offsets stay in its group)."
+    )
+
+
+def _step_of_paused(connector: Connector, *, paused: bool | None) -> Step:
+    if paused is None:
         raise PermanentError(
-            f"Connector {connector.name} is FAILED ({connector.state_reason or 'no reason given'}): read its worker "
-            f"log, correct the cause, then run again with recreate_failed=True (its offsets stay in its group)."
+            f"Connector {connector.name} is PAUSED by someone, and posts wait in Kafka: to resume it, run the DAG "
+            "pinterest_sink_connector with the parameter pause = false."
         )
-    if connector.state == "PAUSED":
-        raise PermanentError(f"Connector {connector.name} is PAUSED by someone: resume it, then run again.")
-    if connector.state != "RUNNING":
-        return Step.WAIT_RUNNING
+    return Step.NOTHING if paused else Step.RESUME
+
+
+def _step_of_running(connector: Connector, wanted: Mapping[str, Any]) -> Step:
     differs = difference(connector, wanted)
     if differs.fixed:
         raise PermanentError(
             f"Connector {connector.name} differs from its file in {', '.join(differs.fixed)}, which cannot be updated: "
             f"delete the connector and run again (its offsets stay in its consumer group)."
         )
-    if differs.configuration:
-        return Step.UPDATE_CONFIGURATION
-    return Step.UPDATE_CAPACITY if differs.capacity else Step.NOTHING
+    if differs.worker_setting:  # first: a newer plugin may be what the new configuration is for
+        return Step.UPDATE_WORKER_SETTING
+    return Step.UPDATE_CONFIGURATION if differs.configuration else Step.NOTHING
 
 
 class Await(StrEnum):
     """What an operator waits for between two steps."""
 
-    RUNNING = "RUNNING"
+    LASTING = "LASTING"
     DELETED = "DELETED"
 
 
-LASTING_STATES = frozenset({"RUNNING", "FAILED", "PAUSED", "DELETING"})  # of those, none leads to RUNNING by waiting
+LASTING_STATES = frozenset({"RUNNING", "FAILED", "PAUSED", "DELETING"})  # waiting alone leads from none to another
 
 
 def check_state(arn: str, connector: Connector | None, until: str) -> PollResult:
-    """Return ``{"state"}`` once waiting changes it no more, which may be another than was waited for.
+    """Return ``{"state"}`` once the state is what is waited for; ``DELETED`` where there is no connector any more.
 
     :param until: An :class:`Await`.
-    :raises PermanentError: waiting for RUNNING, where the connector does not exist.
     """
-    if until == Await.DELETED:
-        return PollResult(waiting_for=f"connector {arn} to be deleted") if connector else PollResult({"state": until})
     if connector is None:
-        raise PermanentError(f"Connector {arn} was deleted meanwhile: run the DAG pinterest_sink_connector.")
+        return PollResult({"state": Await.DELETED.value})
+    if until == Await.DELETED:
+        return PollResult(waiting_for=f"connector {arn} to be deleted")
     if connector.state in LASTING_STATES:
         return PollResult({"state": connector.state})
     return PollResult(waiting_for=f"connector {connector.name} to be RUNNING, it is {connector.state}")
+
+
+def check_operation(name: str, operation: Operation | None) -> PollResult:
+    """Return ``{"state"}`` of an operation that is over; ``DELETED`` where its connector is deleted.
+
+    :raises PermanentError: it failed, or was rolled back, with the service's reason.
+    """
+    if operation is None:
+        return PollResult({"state": Await.DELETED.value})
+    if operation.state == "ROLLBACK_COMPLETE" or operation.state.endswith("_FAILED"):
+        raise PermanentError(
+            f"Connector {name}: {operation.type} ended in {operation.state} ({operation.reason or 'no reason given'}): "
+            "read its worker log, correct the connector file or what the log names, then run again."
+        )
+    if operation.state.endswith("_COMPLETE"):
+        return PollResult({"state": operation.state})
+    return PollResult(waiting_for=f"{operation.type} of connector {name}, which is {operation.state}")

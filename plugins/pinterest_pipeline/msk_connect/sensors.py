@@ -9,17 +9,18 @@ from pinterest_pipeline.msk_connect.triggers import MskConnectHealthTrigger
 
 
 class MskConnectHealthSensor(PollingSensor):
-    """Succeed when a connector is RUNNING, its tasks run, none has failed, and its consumer group keeps up.
+    """Succeed when a connector is RUNNING on a worker, all its tasks run, and its consumer group keeps up.
 
-    Says in the log, at each poll, which of the three does not hold and why. Waits while CloudWatch has no values yet
-    (the first come a minute or two after the connector started). Fails at once when there is no such connector or the
-    service has given it up; a failed task is waited for, because a restart fixes it (``MskConnectRestartOperator``).
+    Says in the log, at each poll, which of these does not hold and why. Waits while CloudWatch has no values yet
+    (the first come a minute or two after the connector started; those of lag once its group has committed an offset).
+    Fails at once when there is no such connector or the service has given it up; a failed task is waited for, because
+    a restart fixes it (``MskConnectRestartOperator``).
     A poll costs three to five requests. Returns ``{"connector", "state", "health"}``.
 
     :param connector_name: Name of the connector; its consumer group is ``connect-<name>``. (templated)
-    :param topics: Topics whose lag must be known and small; without it, whichever lag CloudWatch knows. (templated)
+    :param topics: Topics whose lag must be known and small; without it, those of its configuration. (templated)
     :param max_lag: Records by which a topic may be behind.
-    :param min_running_tasks: Tasks that must run.
+    :param min_running_tasks: Tasks that must run; without it, as many as its ``tasks.max``.
     :param cluster_name: Name of the MSK cluster, a dimension of the lag metrics; looked up when not given, which takes
         CloudWatch up to 15 minutes for a new consumer group. (templated)
     """
@@ -34,7 +35,7 @@ class MskConnectHealthSensor(PollingSensor):
         connector_name: str,
         topics: Sequence[str] | None = None,
         max_lag: int = 100_000,
-        min_running_tasks: int = 1,
+        min_running_tasks: int | None = None,
         cluster_name: str | None = None,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
@@ -43,7 +44,7 @@ class MskConnectHealthSensor(PollingSensor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if max_lag < 0 or min_running_tasks < 0:
+        if max_lag < 0 or (min_running_tasks or 0) < 0:
             raise ValueError(f"max_lag ({max_lag}) and min_running_tasks ({min_running_tasks}) may not be negative.")
         self.connector_name = connector_name
         self.topics = topics

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, override
 
 from pinterest_pipeline.common.polling import PollingTrigger, PollResult
 from pinterest_pipeline.msk_connect.health import check_health
-from pinterest_pipeline.msk_connect.plan import check_state
+from pinterest_pipeline.msk_connect.plan import check_operation, check_state
 
 if TYPE_CHECKING:
     from pinterest_pipeline.msk_connect.hook import MskConnectHook
@@ -40,7 +40,7 @@ class MskConnectTrigger(PollingTrigger):
 
 
 class MskConnectStateTrigger(MskConnectTrigger):
-    """Ready when the connector is ``until`` (``RUNNING`` or ``DELETED``), or will not be; one request a poll."""
+    """Ready when the connector's state lasts, or when it is deleted (``until``); one request a poll."""
 
     def __init__(self, *, connector_arn: str, until: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -52,6 +52,19 @@ class MskConnectStateTrigger(MskConnectTrigger):
         return check_state(self.connector_arn, self.hook.describe(self.connector_arn), self.until)
 
 
+class MskConnectOperationTrigger(MskConnectTrigger):
+    """Ready when an operation (an update, a restart, a pause) is over; one request a poll."""
+
+    def __init__(self, *, connector_name: str, operation_arn: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.connector_name = connector_name
+        self.operation_arn = operation_arn
+
+    @override
+    def check(self) -> PollResult:
+        return check_operation(self.connector_name, self.hook.operation(self.operation_arn))
+
+
 class MskConnectHealthTrigger(MskConnectTrigger):
     """Ready when the connector is healthy, as ``MskConnectHealthSensor`` says; three to five requests a poll."""
 
@@ -61,7 +74,7 @@ class MskConnectHealthTrigger(MskConnectTrigger):
         connector_name: str,
         topics: list[str],
         max_lag: int,
-        min_running_tasks: int,
+        min_running_tasks: int | None,
         cluster_name: str | None,
         **kwargs: Any,
     ) -> None:
@@ -77,7 +90,6 @@ class MskConnectHealthTrigger(MskConnectTrigger):
         return check_health(
             self.connector_name,
             self.hook.snapshot(self.connector_name, self.topics, self.cluster_name),
-            topics=self.topics,
             max_lag=self.max_lag,
             min_running_tasks=self.min_running_tasks,
         )

@@ -11,6 +11,7 @@ import yaml
 
 from sandbox.run.settings import BUCKET, DATABASE_PASSWORDS, PROJECT, REGION, TOPIC_PREFIX, Settings
 from sandbox.servers import databricks, msk_connect
+from sandbox.servers.kafka import topics as kafka
 from sandbox.servers.ministack import api_gateway
 
 VARIABLE = "pinterest_pipeline"
@@ -69,6 +70,8 @@ def pipeline_variable(settings: Settings) -> dict[str, Any]:
         "bucket": BUCKET,
         "lake_uri": f"s3a://{BUCKET}",
         "topic_prefix": TOPIC_PREFIX,
+        "kafka_replication_factor": kafka.REPLICATION_FACTOR,
+        "msk_cluster_name": msk_connect.CLUSTER_NAME,
         "connector": {
             "name": "pinterest-s3-sink",
             "plugin_arn": msk_connect.plugin_arn(settings),
@@ -77,6 +80,7 @@ def pipeline_variable(settings: Settings) -> dict[str, Any]:
             "bootstrap_servers": settings.bootstrap_servers,
             "subnets": ["subnet-sandbox"],
             "security_groups": ["sg-sandbox"],
+            "log_group": "/pinterest/msk-connect",
             "rotate_schedule_interval_ms": "5000",
         },
         "databricks": {

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox.servers.kafka_rest import v3
 from sandbox.servers.kafka_rest.broker import Broker
 from sandbox.servers.kafka_rest.wire import (
     PARTITION_NOT_FOUND,
@@ -46,6 +47,7 @@ def create_app(kafka_client: Mapping[str, str], max_request_bytes: int) -> Starl
             Route("/topics/{topic}/partitions", list_partitions),
             Route("/topics/{topic}/partitions/{partition}", describe_partition),
             Route("/topics/{topic}/partitions/{partition}", produce, methods=["POST"]),
+            *v3.routes,
         ],
         exception_handlers={ApiError: refuse, HTTPException: refuse_http, Exception: refuse_unexpected},
     )

@@ -107,6 +107,10 @@ class Broker:
         self._poller = threading.Thread(target=self._poll, name="deliveries", daemon=True)
         self._poller.start()
 
+    @property
+    def admin(self) -> AdminClient:
+        return self._admin
+
     def _new_producer(self) -> Producer:
         return Producer({**self._client, **PRODUCER, "error_cb": self._on_error})
 

@@ -12,6 +12,7 @@ from sandbox.run.settings import BUCKET, PROJECT, Settings, is_free
 from sandbox.servers.ministack import client
 
 PLUGIN_NAME = "pinterest-s3-sink"
+CLUSTER_NAME = "pinterest-sandbox"  # a dimension of the metrics of lag
 
 
 def server(settings: Settings) -> Server:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from sandbox.servers.msk_connect import resources, translation
+from sandbox.servers.msk_connect import resources, translation, updates
 from sandbox.servers.msk_connect.errors import BadRequestError, ConflictError, ServiceError
 from sandbox.servers.msk_connect.lifecycle import Lifecycle
 from sandbox.servers.msk_connect.metrics import Publisher
@@ -75,6 +75,8 @@ async def create_connector(request: Request) -> JSONResponse:
     arn = new_arn("connector", wanted["connectorName"])
     connector = {
         **wanted,
+        "connectorConfiguration": updates.scaled(wanted),
+        "networkType": wanted.get("networkType", "IPV4"),
         "connectorArn": arn,
         "connectorState": "CREATING",
         "creationTime": now(),
@@ -97,8 +99,13 @@ async def describe_connector(request: Request) -> JSONResponse:
 async def update_connector(request: Request) -> JSONResponse:
     connector = connector_of(request)
     wanted = await body_of(request)
-    what = translation.check_update(wanted, connector, request.query_params.get("currentVersion"))
-    operation = lifecycle_of(request).update(connector, what, wanted[what])
+    kind = updates.check(wanted, connector, request.query_params.get("currentVersion"))
+    store = store_of(request)
+    for plugin in wanted.get("plugins") or ():
+        resources.check_plugin(store, plugin["customPlugin"])
+    if configuration := wanted.get("workerConfiguration"):
+        store.get(resources.WORKER_CONFIGURATION, configuration["workerConfigurationArn"])
+    operation = lifecycle_of(request).update(connector, kind, wanted)
     return JSONResponse(
         {
             "connectorArn": connector["connectorArn"],
@@ -110,24 +117,27 @@ async def update_connector(request: Request) -> JSONResponse:
 
 async def restart_connector(request: Request) -> JSONResponse:
     connector = connector_of(request)
-    translation.check_state(connector)
+    translation.check_state(connector, frozenset({"RUNNING"}))
     only_failed = request.query_params.get("onlyFailedTasks", "false").lower() == "true"
-    operation = lifecycle_of(request).restart(connector, only_failed=only_failed)
-    return answer(operation, "connectorArn", "connectorOperationArn")
+    return operation_answer(lifecycle_of(request).restart(connector, only_failed=only_failed))
 
 
 async def pause_connector(request: Request) -> JSONResponse:
     connector = connector_of(request)
+    translation.check_idle(connector)
     translation.check_state(connector, frozenset({"RUNNING"}))
-    lifecycle_of(request).pause(connector)
-    return answer(connector, "connectorArn", "connectorState")
+    return operation_answer(lifecycle_of(request).pause(connector))
 
 
 async def resume_connector(request: Request) -> JSONResponse:
     connector = connector_of(request)
+    translation.check_idle(connector)
     translation.check_state(connector, frozenset({"PAUSED"}))
-    lifecycle_of(request).resume(connector)
-    return answer(connector, "connectorArn", "connectorState")
+    return operation_answer(lifecycle_of(request).resume(connector))
+
+
+def operation_answer(operation: Resource) -> JSONResponse:
+    return answer(operation, "connectorArn", "connectorOperationArn")
 
 
 async def delete_connector(request: Request) -> JSONResponse:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
-from sandbox.servers.msk_connect import translation
+from sandbox.servers.msk_connect import translation, updates
 from sandbox.servers.msk_connect.store import Resource, Store, new_arn, new_version, now
 from sandbox.servers.msk_connect.translation import Progress
 from sandbox.servers.msk_connect.worker import ConfigurationRefusedError, Worker, WorkerBusyError
@@ -14,7 +14,6 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.3
 LATEST_SECONDS = 90  # the service gives up after many minutes; here a worker answers in seconds or not at all
-TRANSITIONS = frozenset({"CREATING", "UPDATING", "RESTARTING", "PAUSING", "RESUMING", "DELETING"})
 STEPS = ("INITIALIZE_UPDATE", "UPDATE", "VALIDATE_UPDATE", "FINALIZE_UPDATE")
 
 
@@ -38,7 +37,7 @@ class Lifecycle:
                 self._start(self._delete(connector))
             elif connector["connectorState"] == "PAUSING":
                 self.pause(connector)
-            elif connector["connectorState"] in TRANSITIONS:
+            elif connector["connectorState"] in translation.TRANSITIONS:
                 self._start(self._bring_up(connector))
             elif connector["connectorState"] == "RUNNING":
                 self._start(self._restore(connector))
@@ -46,27 +45,29 @@ class Lifecycle:
     def create(self, connector: Resource) -> None:
         self._start(self._bring_up(connector))
 
-    def update(self, connector: Resource, what: str, new: Any) -> Resource:
-        operation = self._record(connector, translation.UPDATES[what])
-        operation |= settings_of(what, "origin", connector[what]) | settings_of(what, "target", new)
+    def update(self, connector: Resource, kind: str, request: Mapping[str, Any]) -> Resource:
+        operation = self._record(connector, kind)
+        new = updates.updated(connector, request)
+        operation |= updates.described(connector, kind, "origin")
+        operation |= updates.described({**connector, **new}, kind, "target")
         connector["connectorState"] = "UPDATING"
         self._store.save()
-        self._start(self._update(connector, what, new, operation))
+        self._start(self._update(connector, new, operation))
         return operation
 
     def restart(self, connector: Resource, *, only_failed: bool) -> Resource:
         async def act() -> None:
             await self._worker.restart(connector["connectorName"], only_failed=only_failed)
 
-        operation = self._record(connector, "RESTART_CONNECTOR")
-        self._change(connector, "RESTARTING", act, "RUNNING", operation)
-        return operation
+        return self._change(connector, "RESTART", act, "RESTARTING", "RUNNING")
 
-    def pause(self, connector: Resource) -> None:
-        self._change(connector, "PAUSING", lambda: self._worker.pause(connector["connectorName"]), "PAUSED")
+    def pause(self, connector: Resource) -> Resource:
+        name = connector["connectorName"]
+        return self._change(connector, "PAUSE", lambda: self._worker.pause(name), "PAUSING", "PAUSED")
 
-    def resume(self, connector: Resource) -> None:
-        self._change(connector, "RESUMING", lambda: self._worker.resume(connector["connectorName"]), "RUNNING")
+    def resume(self, connector: Resource) -> Resource:
+        name = connector["connectorName"]
+        return self._change(connector, "RESUME", lambda: self._worker.resume(name), "RESUMING", "RUNNING")
 
     def delete(self, connector: Resource) -> None:
         connector["connectorState"] = "DELETING"
@@ -84,13 +85,10 @@ class Lifecycle:
             log.error("A connector's change broke off", exc_info=error)
 
     def _change(
-        self,
-        connector: Resource,
-        meanwhile: str,
-        act: Callable[[], Awaitable[None]],
-        afterwards: str,
-        operation: Resource | None = None,
-    ) -> None:
+        self, connector: Resource, verb: str, act: Callable[[], Awaitable[None]], meanwhile: str, afterwards: str
+    ) -> Resource:
+        """Begin an operation that changes a state and nothing else; return its record."""
+        operation = self._record(connector, f"{verb}_CONNECTOR", f"{verb}_IN_PROGRESS")
         connector["connectorState"] = meanwhile
         self._store.save()
 
@@ -99,13 +97,14 @@ class Lifecycle:
                 await self._insist(act)
                 await self._until_up(connector["connectorName"])
             except (ConfigurationRefusedError, TimeoutError) as error:
-                self._fail(connector, translation.UNKNOWN_ERROR, str(error), operation, "RESTART_FAILED")
+                self._fail(connector, translation.UNKNOWN_ERROR, str(error), operation, f"{verb}_FAILED")
                 return
             connector["connectorState"] = afterwards
             connector.pop("stateDescription", None)
-            self._end(operation, "RESTART_COMPLETE")
+            self._end(operation, f"{verb}_COMPLETE")
 
         self._start(work())
+        return operation
 
     async def _bring_up(self, connector: Resource) -> None:
         try:
@@ -124,18 +123,23 @@ class Lifecycle:
         if not known:
             await self._bring_up(connector)
 
-    async def _update(self, connector: Resource, what: str, new: Any, operation: Resource) -> None:
+    async def _update(self, connector: Resource, new: Mapping[str, Any], operation: Resource) -> None:
         operation["connectorOperationState"] = "UPDATE_IN_PROGRESS"
         try:
-            if what == "connectorConfiguration":
-                await self._configure(connector, new)
+            if new["connectorConfiguration"] != connector["connectorConfiguration"]:
+                await self._configure(connector, new["connectorConfiguration"])
         except (ConfigurationRefusedError, TimeoutError) as error:
             # The service keeps what ran before, which the worker does too when it refuses a configuration.
             operation["errorInfo"] = {"code": translation.INVALID_CONFIGURATION, "message": str(error)}
             connector["connectorState"] = "RUNNING"
             self._end(operation, "ROLLBACK_COMPLETE")
             return
-        connector |= {what: new, "connectorState": "RUNNING", "currentVersion": new_version()}
+        for name, value in new.items():
+            if value is None:
+                connector.pop(name, None)
+            else:
+                connector[name] = value
+        connector |= {"connectorState": "RUNNING", "currentVersion": new_version()}
         connector.pop("stateDescription", None)
         self._end(operation, "UPDATE_COMPLETE")
 
@@ -176,18 +180,17 @@ class Lifecycle:
                     )
         raise TimeoutError(f"Connector {name} did not start within {LATEST_SECONDS} s.")
 
-    def _record(self, connector: Resource, kind: str) -> Resource:
+    def _record(self, connector: Resource, kind: str, state: str = "PENDING") -> Resource:
         name, connector_id = connector["connectorArn"].split("/")[1:]
         arn = new_arn("connector-operation", name, connector_id)
-        is_update = kind.startswith("UPDATE")
         operation = {
             "connectorArn": connector["connectorArn"],
             "connectorOperationArn": arn,
             "connectorOperationType": kind,
-            "connectorOperationState": "PENDING" if is_update else "RESTART_IN_PROGRESS",
+            "connectorOperationState": state,
             "creationTime": now(),
         }
-        if is_update:
+        if kind.startswith("UPDATE"):
             steps = (kind if step == "UPDATE" else step for step in STEPS)
             operation["operationSteps"] = [{"stepType": step, "stepState": "PENDING"} for step in steps]
         return self._store.add("connector-operation", arn, operation)
@@ -207,10 +210,3 @@ class Lifecycle:
         if operation is not None:
             operation["errorInfo"] = {"code": code, "message": message}
         self._end(operation, state)
-
-
-def settings_of(what: str, side: str, value: Any) -> dict[str, Any]:
-    """Name the old or the new value of an update as DescribeConnectorOperation does."""
-    if what == "capacity":
-        return {f"{side}WorkerSetting": {"capacity": value}}
-    return {f"{side}ConnectorConfiguration": value}

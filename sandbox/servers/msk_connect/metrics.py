@@ -9,7 +9,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from confluent_kafka import KafkaException
 
-from sandbox.servers.msk_connect import translation
+from sandbox.servers.msk_connect import CLUSTER_NAME, translation
 from sandbox.servers.msk_connect.lag import LagReader, TopicLag
 from sandbox.servers.msk_connect.store import Resource, Store
 from sandbox.servers.msk_connect.worker import ConfigurationRefusedError, Worker, WorkerBusyError
@@ -17,7 +17,6 @@ from sandbox.servers.msk_connect.worker import ConfigurationRefusedError, Worker
 log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 5  # the services' own is 60
-CLUSTER_NAME = "pinterest-sandbox"
 # Not while a connector comes up: the minimum over a minute would call it unhealthy for that long after.
 MEASURED_STATES = frozenset({"RUNNING", "FAILED", "PAUSED"})
 

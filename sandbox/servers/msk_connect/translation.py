@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from sandbox.servers.msk_connect.errors import BadRequestError
+from sandbox.servers.msk_connect.errors import BadRequestError, ConflictError
 
 # What the cloud's plugin calls its classes, and who does the work here.
 CONNECTOR_CLASSES = {"io.confluent.connect.s3.S3SinkConnector": "pinterest.sandbox.s3sink.S3SinkConnector"}
@@ -20,8 +20,8 @@ REQUIRED_TO_CREATE = (
     "serviceExecutionRoleArn",
 )
 REQUIRED_PROPERTIES = ("connector.class", "tasks.max")
-UPDATES = {"capacity": "UPDATE_WORKER_SETTING", "connectorConfiguration": "UPDATE_CONNECTOR_CONFIGURATION"}
 PENDING_TASKS = frozenset({"UNASSIGNED", "RESTARTING"})
+TRANSITIONS = frozenset({"CREATING", "UPDATING", "RESTARTING", "PAUSING", "RESUMING", "DELETING"})
 CHANGEABLE_STATES = frozenset({"RUNNING", "FAILED"})
 INVALID_CONFIGURATION = "InvalidInput.InvalidConnectorConfiguration"
 UNKNOWN_ERROR = "UnknownError.Unknown"
@@ -66,30 +66,17 @@ def check_configuration(configuration: Mapping[str, str]) -> None:
         raise BadRequestError(f"Invalid parameter connectorConfiguration: tasks.max is {tasks!r}, expected 1 or more.")
 
 
-def check_update(request: Mapping[str, Any], connector: Mapping[str, Any], version: str | None) -> str:
-    """Refuse an update that the service would refuse; return which of the two things it changes."""
-    given = [name for name in UPDATES if request.get(name)]
-    if len(given) != 1:
-        raise BadRequestError("Invalid request: specify exactly one of capacity and connectorConfiguration.")
-    check_version(connector, version)
-    check_state(connector)
-    if given[0] == "capacity":
-        check_capacity(request["capacity"])
-    else:
-        check_configuration(request["connectorConfiguration"])
-        old, new = (c["connectorConfiguration"]["connector.class"] for c in (connector, request))
-        if new != old:
-            raise BadRequestError(
-                f"Invalid parameter connectorConfiguration: connector.class cannot change from {old}."
-            )
-    return given[0]
-
-
 def check_version(connector: Mapping[str, Any], version: str | None) -> None:
     if version != connector["currentVersion"]:
         raise BadRequestError(
             f"Invalid parameter currentVersion: it is {connector['currentVersion']}, not {version}: describe it again."
         )
+
+
+def check_idle(connector: Mapping[str, Any]) -> None:
+    """Refuse while another operation is in progress, as pause and resume alone do with a conflict."""
+    if (state := connector["connectorState"]) in TRANSITIONS:
+        raise ConflictError(f"Connector {connector['connectorName']} is {state}: another operation is in progress.")
 
 
 def check_state(connector: Mapping[str, Any], allowed: frozenset[str] = CHANGEABLE_STATES) -> None:

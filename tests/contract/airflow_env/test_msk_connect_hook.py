@@ -1,21 +1,27 @@
 """Our MSK Connect hook, operators, sensor and triggers against the stand-in, with the product's own connector file."""
 
 import asyncio
+import json
 import time
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
+from pinterest_pipeline.common.compat import AirflowSkipException
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.dag.paths import include_folder
+from pinterest_pipeline.msk_connect.client import ConnectorChangedError
 from pinterest_pipeline.msk_connect.hook import MskConnectHook
-from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator, MskConnectRestartOperator
+from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator
+from pinterest_pipeline.msk_connect.restart import MskConnectRestartOperator
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 from pinterest_pipeline.msk_connect.triggers import MskConnectHealthTrigger, MskConnectStateTrigger
 from tests.support.kafka import PROJECT, KafkaLab
+from tests.support.waiting import wait_until
 
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 FILE = include_folder(str(PROJECT / "dags" / "any.py")) / "kafka" / "pinterest-s3-sink.json"
 
 
@@ -45,7 +51,7 @@ def name(hook):
     name = f"hook-test-{uuid.uuid4().hex[:8]}"
     yield name
     if connector := hook.find(name):
-        state_after_wait(connector.arn, "RUNNING")
+        state_after_wait(connector.arn, "LASTING")
         hook.delete(hook.get(name))
         assert state_after_wait(connector.arn, "DELETED") == "DELETED"
 
@@ -72,15 +78,29 @@ def ensure(hook, name, topic, environment):
         "plugin_revision": "1",
         "service_role_arn": f"arn:aws:iam::{'0' * 12}:role/test",
         "rotate_schedule_interval_ms": "60000",
+        "log_group": "/pinterest/msk-connect",
     }
 
-    def run(**changes):
-        arguments = {"timeout": timedelta(seconds=60), "poll_seconds": 1, "deferrable": False}
+    def run(file=FILE, paused=None, **changes):
+        arguments = {"timeout": timedelta(seconds=60), "poll_seconds": 1, "deferrable": False, "paused": paused}
         return MskConnectEnsureConnectorOperator(
-            task_id="ensure", connector_file=FILE, connector_values={**values, **changes}, **arguments
+            task_id="ensure", connector_file=file, connector_values={**values, **changes}, **arguments
         ).execute({})
 
     return run
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """Return a function that writes the product's connector file with other members; None takes one out."""
+
+    def edit(**members):
+        request = {**json.loads(FILE.read_text()), **members}
+        file = tmp_path / "sink.json"
+        file.write_text(json.dumps({name: value for name, value in request.items() if value is not None}))
+        return file
+
+    return edit
 
 
 def test_the_connector_is_created_left_alone_and_updated_by_name_of_key(ensure, hook, name):
@@ -92,6 +112,53 @@ def test_the_connector_is_created_left_alone_and_updated_by_name_of_key(ensure, 
     assert again["actions"] == []
     assert updated["actions"] == ["update its configuration: rotate.schedule.interval.ms"]
     assert hook.get(name).configuration["rotate.schedule.interval.ms"] == "30000"
+    logs = hook.get(name).described["logDelivery"]["workerLogDelivery"]["cloudWatchLogs"]
+    assert logs == {"enabled": True, "logGroup": "/pinterest/msk-connect"}
+
+
+def test_autoscaling_is_a_change_there_and_back_and_its_tasks_are_the_services(ensure, edited, hook, name):
+    ensure()
+    policy = {"cpuUtilizationPercentage": 50}
+    scaling = {"mcuCount": 1, "minWorkerCount": 2, "maxWorkerCount": 2, "scaleInPolicy": policy}
+    file = edited(capacity={"autoScaling": {**scaling, "scaleOutPolicy": policy}})
+
+    there = ensure(file)
+    assert hook.get(name).configuration["tasks.max"] == "4"
+    again = ensure(file)
+    back = ensure()
+
+    worker_setting = "update its worker setting: capacity.autoScaling, capacity.provisionedCapacity"
+    assert there["actions"] == [worker_setting]
+    assert again["actions"] == []
+    assert back["actions"] == [worker_setting, "update its configuration: tasks.max"]
+
+
+def test_a_worker_configuration_is_added_and_removed(ensure, edited, hook, name):
+    ensure()
+    made = hook.conn.create_worker_configuration(name=name, propertiesFileContent="YT1i")
+    worker = {"workerConfigurationArn": made["workerConfigurationArn"], "revision": 1}
+
+    added = ensure(edited(workerConfiguration=worker))
+    again = ensure(edited(workerConfiguration=worker))
+    removed = ensure()
+
+    update = ["update its worker setting: workerConfiguration"]
+    assert [added["actions"], again["actions"], removed["actions"]] == [update, [], update]
+    assert "workerConfiguration" not in hook.get(name).described
+    hook.conn.delete_worker_configuration(workerConfigurationArn=made["workerConfigurationArn"])
+
+
+def test_log_delivery_that_was_left_out_asks_for_a_new_connector(ensure, edited):
+    ensure(edited(logDelivery=None, connectorDescription="${log_group}"))
+
+    with pytest.raises(PermanentError, match=r"differs from its file in logDelivery\.cloudWatchLogs, which cannot be"):
+        ensure()
+
+
+def test_another_order_and_another_description_are_nothing_to_do(ensure, edited):
+    ensure(subnets=["subnet-a", "subnet-b"])
+
+    assert ensure(edited(connectorDescription="Better words"), subnets=["subnet-b", "subnet-a"])["actions"] == []
 
 
 def test_what_the_service_cannot_update_is_named(ensure):
@@ -106,6 +173,15 @@ def test_a_value_that_the_plugin_refuses_is_an_error_with_the_services_reason(en
         ensure(rotate_schedule_interval_ms="soon")
 
 
+def test_an_update_that_the_plugin_refuses_is_rolled_back_with_the_services_reason(ensure, hook, name):
+    ensure()
+
+    with pytest.raises(PermanentError, match=r"ended in ROLLBACK_COMPLETE \(InvalidInput.*rotate"):
+        ensure(rotate_schedule_interval_ms="soon")
+
+    assert hook.get(name).configuration["rotate.schedule.interval.ms"] == "60000"
+
+
 def test_the_sensor_and_the_trigger_agree_that_it_is_healthy(ensure, name, topic, hook):
     ensure()
     arguments = {"connector_name": name, "topics": [topic], "cluster_name": "pinterest-sandbox"}
@@ -113,7 +189,7 @@ def test_the_sensor_and_the_trigger_agree_that_it_is_healthy(ensure, name, topic
     MskConnectHealthSensor(task_id="s", deferrable=False, poke_interval=1, timeout=90, **arguments).execute({})
 
     trigger = MskConnectHealthTrigger(
-        **arguments, max_lag=10, min_running_tasks=2, deadline=time.time() + 30, poll_seconds=1
+        **arguments, max_lag=10, min_running_tasks=None, deadline=time.time() + 30, poll_seconds=1
     )
     event = asyncio.run(first_event(trigger))
     assert event["status"] == "ready", event
@@ -130,47 +206,58 @@ def test_the_state_trigger_reaches_and_times_out(ensure, hook, name):
         trigger = MskConnectStateTrigger(connector_arn=arn, until=until, deadline=deadline, poll_seconds=1)
         return asyncio.run(first_event(trigger))
 
-    assert event("RUNNING", 30)["result"] == {"state": "RUNNING"}
+    assert event("LASTING", 30)["result"] == {"state": "RUNNING"}
     assert event("DELETED", 1)["status"] == "timed_out"
 
 
-def test_restarts_are_counted_by_the_service_and_bounded(ensure, name):
-    ensure()
+def test_failed_tasks_of_a_running_connector_are_seen_and_restarted_up_to_the_bound(ensure, hook, name, topic):
+    ensure(dead_letter_topic=f"{topic}-of-three-replicas")  # which one broker cannot hold: every task fails
+    arguments = {"connector_name": name, "topics": [], "cluster_name": None, "max_lag": 10, "min_running_tasks": None}
+    trigger = MskConnectHealthTrigger(**arguments, deadline=time.time() + 20, poll_seconds=2)
 
     def restart():
-        arguments = {"if_needed": False, "max_restarts": 2, "poll_seconds": 1, "deferrable": False}
+        arguments = {"max_restarts": 2, "poll_seconds": 1, "deferrable": False}
         return MskConnectRestartOperator(task_id="r", connector_name=name, **arguments).execute({})
-
-    assert [restart()["restarts_in_window"], restart()["restarts_in_window"]] == [1, 2]
-    with pytest.raises(PermanentError, match="was restarted 2 times within"):
-        restart()
-
-
-def test_failed_tasks_of_a_running_connector_are_seen_and_restarted_up_to_the_bound(ensure, name, topic):
-    ensure(dead_letter_topic=f"{topic}-of-three-replicas")  # which one broker cannot hold: every task fails
-    arguments = {"connector_name": name, "topics": [], "cluster_name": None, "max_lag": 10, "min_running_tasks": 1}
-    trigger = MskConnectHealthTrigger(**arguments, deadline=time.time() + 20, poll_seconds=2)
-    restart = MskConnectRestartOperator(
-        task_id="r", connector_name=name, max_restarts=1, poll_seconds=1, deferrable=False
-    )
 
     event = asyncio.run(first_event(trigger))
 
     assert event["status"] == "timed_out"
-    assert "2 of its tasks failed (0 running): restart them" in event["message"]
-    assert restart.execute({})["restarted"] is True
-    with pytest.raises(PermanentError, match=r"was restarted 1 times within .* and its tasks fail still"):
-        restart.execute({})
+    assert "2 of its 2 tasks failed: restart them; 0 of its 2 tasks run" in event["message"]
+    assert restart() == {"connector": name, "restarted": True, "restarts_in_window": 1}
+    assert restart()["restarts_in_window"] == 2
+    with pytest.raises(PermanentError, match=r"was restarted 2 times within .* and its tasks fail still"):
+        restart()
+    done = [(operation.type, operation.state) for operation in hook.operations(hook.get(name), EPOCH)]
+    assert done == [("RESTART_CONNECTOR", "RESTART_COMPLETE")] * 2
 
 
-def test_a_pause_shows_and_is_undone_by_a_resume(ensure, hook, name):
+def test_a_pause_is_respected_and_ended_on_request(ensure, hook, name):
     ensure()
 
-    hook.pause(hook.get(name))
-    assert state_after_wait(hook.get(name).arn, "RUNNING") == "PAUSED"
-    hook.resume(hook.get(name))
+    with pytest.raises(AirflowSkipException, match=f"Connector {name} is paused: posts wait in Kafka"):
+        ensure(paused=True)
+    with pytest.raises(
+        PermanentError, match="is PAUSED by someone, and posts wait in Kafka: to resume it, run the DAG"
+    ):
+        ensure()
+    with pytest.raises(AirflowSkipException, match="is PAUSED: there is nothing to restart"):
+        MskConnectRestartOperator(task_id="r", connector_name=name).execute({})
+    resumed = ensure(paused=False)
 
-    assert state_after_wait(hook.get(name).arn, "RUNNING") == "RUNNING"
+    assert (resumed["state"], resumed["actions"]) == ("RUNNING", ["resume"])
+    done = [(operation.type, operation.state) for operation in hook.operations(hook.get(name), EPOCH)]
+    assert done == [("RESUME_CONNECTOR", "RESUME_COMPLETE"), ("PAUSE_CONNECTOR", "PAUSE_COMPLETE")]
+
+
+def test_a_connector_that_another_changes_is_checked_again(ensure, hook, name):
+    ensure()
+    stale = hook.get(name)
+    ensure(rotate_schedule_interval_ms="30000")
+
+    with pytest.raises(
+        ConnectorChangedError, match=f"Connector {name} is RUNNING, version .* meanwhile: .* currentVersion"
+    ):
+        hook.update(stale, connectorConfiguration=dict(stale.configuration))
 
 
 def test_a_missing_connector_is_named_at_once_waiting_or_deferred(hook):
@@ -182,15 +269,21 @@ def test_a_missing_connector_is_named_at_once_waiting_or_deferred(hook):
         MskConnectRestartOperator(task_id="r", connector_name="nobody").execute({})
 
 
-def test_the_restart_operator_defers_until_the_state_is_reached(ensure, name, hook):
-    ensure()
-    operator = MskConnectRestartOperator(task_id="r", connector_name=name, if_needed=False, deferrable=True)
+def test_the_restart_operator_defers_until_its_operation_is_complete(ensure, name, topic):
+    ensure(dead_letter_topic=f"{topic}-of-three-replicas")
+    operator = MskConnectRestartOperator(task_id="r", connector_name=name, deferrable=True, max_restarts=20)
 
-    with pytest.raises(TaskDeferred) as deferred:
-        operator.execute({})
+    def deferred():
+        try:
+            operator.execute({})
+        except TaskDeferred as found:
+            return found
+        return None  # CloudWatch has not heard of the failed tasks yet
 
-    event = asyncio.run(first_event(deferred.value.trigger))
-    assert operator.resume({}, event=event, **deferred.value.kwargs)["restarted"] is True
+    found = wait_until(deferred, 40, "the metric is published")
+    event = asyncio.run(first_event(found.trigger))
+    assert event["result"] == {"state": "RESTART_COMPLETE"}
+    assert operator.resume({}, event=event, **found.kwargs)["restarted"] is True
 
 
 def test_the_connection_test_succeeds(hook):

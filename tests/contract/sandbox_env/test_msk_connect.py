@@ -1,6 +1,7 @@
 """The MSK Connect API over the real Connect worker, driven by boto3: a connector's life."""
 
 from datetime import UTC, datetime
+from itertools import chain
 
 import httpx
 import pytest
@@ -142,14 +143,103 @@ def test_errors_have_the_services_types(lab):
     assert refused(connect.create_connector, **unknown_plugin)[:2] == ("BadRequestException", 400)
 
 
-def test_a_connector_can_be_paused_and_resumed(lab):
+@pytest.mark.parametrize("verb", ["pause", "resume", "restart"])
+def test_pause_resume_and_restart_are_operations_that_can_be_followed(lab, verb):
     arn = lab.create()
     lab.described(arn)
-    base = f"{lab.environment['AWS_ENDPOINT_URL_KAFKACONNECT']}/v1/connectors/{arn.replace('/', '%2F')}"
+    if verb == "resume":
+        lab.operation(lab.connect.pause_connector(connectorArn=arn)["connectorOperationArn"])
 
-    assert httpx.put(f"{base}/pause").json()["connectorState"] == "PAUSING"
-    assert lab.described(arn)["connectorState"] == "PAUSED"
-    assert httpx.put(f"{base}/pause").status_code == 400
+    answer = getattr(lab.connect, f"{verb}_connector")(connectorArn=arn)
 
-    httpx.put(f"{base}/resume")
-    assert lab.described(arn)["connectorState"] == "RUNNING"
+    assert answer["connectorArn"] == arn
+    operation = lab.operation(answer["connectorOperationArn"])
+    kinds = (operation["connectorOperationType"], operation["connectorOperationState"])
+    assert kinds == (f"{verb.upper()}_CONNECTOR", f"{verb.upper()}_COMPLETE")
+    assert operation["creationTime"] <= operation["endTime"]
+    assert lab.described(arn)["connectorState"] == ("PAUSED" if verb == "pause" else "RUNNING")
+
+
+def test_a_state_that_an_operation_does_not_fit_is_refused(lab):
+    arn = lab.create()
+    lab.described(arn)
+
+    assert refused(lab.connect.resume_connector, connectorArn=arn)[:2] == ("BadRequestException", 400)
+    pausing = lab.connect.pause_connector(connectorArn=arn)["connectorOperationArn"]
+    assert refused(lab.connect.pause_connector, connectorArn=arn)[:2] == ("ConflictException", 409)
+    lab.operation(pausing)
+    assert refused(lab.connect.pause_connector, connectorArn=arn)[:2] == ("BadRequestException", 400)
+    assert refused(lab.connect.restart_connector, connectorArn=arn)[:2] == ("BadRequestException", 400)
+
+
+def test_the_worker_setting_is_updated_in_one_request_and_an_operation_names_both_sides(lab):
+    arn = lab.create()
+    before = lab.described(arn)
+    made = lab.connect.create_worker_configuration(name=lab.name, propertiesFileContent="YT1i")
+    worker = {"workerConfigurationArn": made["workerConfigurationArn"], "revision": 1}
+    capacity = {
+        "autoScaling": {
+            "mcuCount": 1, "minWorkerCount": 2, "maxWorkerCount": 3,
+            "scaleInPolicy": {"cpuUtilizationPercentage": 20}, "scaleOutPolicy": {"cpuUtilizationPercentage": 80},
+        }
+    }  # fmt: skip
+
+    def update(**change):
+        version = lab.described(arn)["currentVersion"]
+        answer = lab.connect.update_connector(connectorArn=arn, currentVersion=version, **change)
+        return lab.operation(answer["connectorOperationArn"])
+
+    operation = update(capacity=capacity, workerConfiguration=worker)
+
+    assert operation["connectorOperationState"] == "UPDATE_COMPLETE"
+    assert operation["originWorkerSetting"]["useDefaultWorkerConfiguration"] is True
+    assert operation["targetWorkerSetting"]["workerConfiguration"] == worker
+    scaled = lab.described(arn)
+    assert (scaled["capacity"], scaled["workerConfiguration"]) == (capacity, worker)
+    assert scaled["connectorConfiguration"]["tasks.max"] == "4"  # two for each MCU of the workers
+
+    update(capacity=before["capacity"], useDefaultWorkerConfiguration=True)
+
+    plain = lab.described(arn)
+    assert "workerConfiguration" not in plain
+    assert plain["capacity"] == before["capacity"]
+    lab.connect.delete_worker_configuration(workerConfigurationArn=made["workerConfigurationArn"])
+
+
+def test_every_answer_has_the_members_and_the_values_of_botocores_model(lab):
+    arn = lab.create()
+    lab.described(arn)
+    lab.connect.restart_connector(connectorArn=arn)
+    url = lab.environment["AWS_ENDPOINT_URL_KAFKACONNECT"]
+    quoted = arn.replace("/", "%2F")
+    operations = httpx.get(f"{url}/v1/connectors/{quoted}/operations").json()
+    operation = operations["connectorOperations"][0]["connectorOperationArn"].replace("/", "%2F")
+    lab.described(arn)
+    answers = {
+        "ListConnectors": httpx.get(f"{url}/v1/connectors").json(),
+        "DescribeConnector": httpx.get(f"{url}/v1/connectors/{quoted}").json(),
+        "ListConnectorOperations": operations,
+        "DescribeConnectorOperation": httpx.get(f"{url}/v1/connectorOperations/{operation}").json(),
+        "PauseConnector": httpx.put(f"{url}/v1/connectors/{quoted}/pause").json(),
+        "ListCustomPlugins": httpx.get(f"{url}/v1/custom-plugins").json(),
+    }
+
+    model = lab.connect.meta.service_model
+    found = [strange(answer, model.operation_model(name).output_shape, name) for name, answer in answers.items()]
+
+    assert list(chain.from_iterable(found)) == []
+
+
+def strange(value, shape, path):
+    """Yield what the shape of a response does not have: a member, or a value of an enumeration."""
+    if shape.type_name == "structure":
+        for name, member in value.items():
+            if name not in shape.members:
+                yield f"{path}.{name}"
+            else:
+                yield from strange(member, shape.members[name], f"{path}.{name}")
+    elif shape.type_name == "list":
+        for member in value:
+            yield from strange(member, shape.member, path)
+    elif shape.type_name == "string" and shape.enum and value not in shape.enum:
+        yield f"{path}={value}"
