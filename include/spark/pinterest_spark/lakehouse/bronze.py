@@ -2,8 +2,8 @@
 
 New objects only, through Structured Streaming ``availableNow``: Auto Loader on Databricks, the text file source
 elsewhere. The connector may write a record twice (wall-clock rotation is not exactly-once) and a micro-batch may be
-replayed after a crash. Such a copy has the same topic, partition, offset, Kafka timestamp and payload, and is kept once.
-At one offset of a topic that was created again, or of another cluster, is another record: time or payload differ, and
+replayed after a crash. Such a copy has the same topic, partition, offset, Kafka timestamp and payload: it is kept once.
+A topic that was created again, or another cluster's, has another record at the same offset: time or payload differ, and
 both are kept.
 """
 
@@ -127,7 +127,8 @@ def arrivals(lines: DataFrame) -> Arrivals:
     found = opened.select(*lineage()).groupBy("topic", "partition").agg(
         sf.count("*").alias("records"), sf.countDistinct("offset").alias("offsets"),
         sf.min("offset").alias("first"), sf.max("offset").alias("last"),
-        sf.unix_millis(sf.min("kafka_timestamp")).alias("since"), sf.unix_millis(sf.max("kafka_timestamp")).alias("until"),
+        sf.unix_millis(sf.min("kafka_timestamp")).alias("since"),
+        sf.unix_millis(sf.max("kafka_timestamp")).alias("until"),
     ).collect()  # fmt: skip
     ranges: dict[str, list[OffsetRange]] = {}
     for one in found:
