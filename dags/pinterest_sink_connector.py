@@ -43,6 +43,7 @@ CONNECTOR_VALUES = """{%- set setting = pipeline_variable(var) -%}
     bucket=setting('bucket'),
     region=setting('region', 'us-east-1'),
     topics=topic_names(topic) | join(','),
+    topics_dir=topics_dir(setting('generation', '')),
     dead_letter_topic=topic ~ '.dead-letters',
 ) }}"""
 WATCH = {"deferrable": True, "poke_interval": 15, "timeout": 4 * 60, "execution_timeout": timedelta(minutes=6)}

@@ -82,6 +82,7 @@ def test_the_connector_file_is_filled_from_the_variable_without_changing_types(r
         "region": "us-east-1",
         "topics": "prefix.pin,prefix.geo,prefix.user",
         "dead_letter_topic": "prefix.dead-letters",
+        "topics_dir": "topics",
     }
     assert task.connector_values["rotate_schedule_interval_ms"] == "60000"
 

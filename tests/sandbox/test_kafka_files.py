@@ -29,6 +29,7 @@ CONNECTOR_VALUES = {
     "topics": "pinterest.pin,pinterest.geo,pinterest.user",
     "rotate_schedule_interval_ms": "60000",
     "dead_letter_topic": "pinterest.dead-letters",
+    "topics_dir": "topics",
 }
 
 

@@ -43,7 +43,7 @@ class SinkLab:
         filled = {
             name: Template(value).substitute(
                 topics=self.topic, bucket=self.bucket, region="us-east-1",
-                rotate_schedule_interval_ms="1000", dead_letter_topic="pinterest.dead-letters",
+                rotate_schedule_interval_ms="1000", dead_letter_topic="pinterest.dead-letters", topics_dir="topics",
             )
             for name, value in request.items()
         }  # fmt: skip

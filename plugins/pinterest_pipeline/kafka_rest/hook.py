@@ -4,6 +4,7 @@ Limits: API Gateway refuses bodies beyond 10 MB and gives up on the proxy after 
 The proxy may have carried out a request that timed out. It is sent again, and keys make that harmless.
 """
 
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
@@ -15,7 +16,7 @@ from requests.adapters import HTTPAdapter
 
 from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT
 from pinterest_pipeline.common.connections import CheckedConnectionHook
-from pinterest_pipeline.common.errors import PipelineError
+from pinterest_pipeline.common.errors import PermanentError, PipelineError
 from pinterest_pipeline.common.records import Record
 from pinterest_pipeline.kafka_rest.endpoint import (
     METADATA,
@@ -106,6 +107,22 @@ class KafkaRestHook(CheckedConnectionHook):
         answer = self._get(f"/topics/{quote(topic, safe='')}/partitions", f"the partitions of topic {topic}", topic)
         return sorted(entry["partition"] for entry in answer)
 
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """Return the offset that each partition gives its next record; a request for each, and one more.
+
+        :raises PermanentError: also where the proxy does not tell them.
+        """
+        path = f"/topics/{quote(topic, safe='')}/partitions"
+        found: dict[int, int] = {}
+        for partition in self.partitions(topic):
+            what = f"the offsets of topic {topic}, partition {partition}"
+            answer = self._get_text(f"{path}/{partition}/offsets", what, topic)
+            try:
+                found[partition] = int(json.loads(answer)["end_offset"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise PermanentError(f"asking for {what}: the answer has no end_offset") from error
+        return found
+
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the connection's fields, the API key and the proxy behind it all work."""
         try:
@@ -130,10 +147,13 @@ class KafkaRestHook(CheckedConnectionHook):
         return partial(request, self._session, self.endpoint, timeout=self._timeout)
 
     def _get(self, path: str, what: str, topic: str | None = None) -> list[Any]:
+        return read_list(self._get_text(path, what, topic), f"asking for {what}", self.kafka_rest_conn_id)
+
+    def _get_text(self, path: str, what: str, topic: str | None) -> bytes:
         for attempt in self._attempts:
             with attempt:
                 text = self._request("GET", path, what, topic=topic)
-        return read_list(text, f"asking for {what}", self.kafka_rest_conn_id)
+        return text
 
 
 def request(
