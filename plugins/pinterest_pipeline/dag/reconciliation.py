@@ -174,7 +174,7 @@ class Reconciliation:
             if a.offsets > a.acknowledged:
                 found.append(
                     f"{a.table}: {a.offsets - a.acknowledged} records more than acknowledged lie between this run's "
-                    "offsets: sent again after an unclear answer, or written by another run. Keys make them harmless."
+                    "offsets: others wrote by turns with it, too often to tell all apart. Keys make them harmless."
                 )
             if undated := self.undated_rows.get(a.table, 0):
                 found.append(f"{a.table}: {undated} rows of posts without a timestamp stay behind: see the DAG's docs.")

@@ -52,14 +52,14 @@ class ProduceResult:
 class PartitionOffsets(TypedDict):
     """The offsets that were acknowledged in one partition, as JSON.
 
-    ``gaps`` are ranges between the first and the last that were not acknowledged to this task: another producer's
-    records, transaction markers, or a copy of a request that was sent again. Absent where there are none.
+    ``gaps`` are ranges (``[first, last]``) between the first and the last that were not acknowledged to this task:
+    another producer's records, transaction markers, or a copy of a request that was sent again. Absent without any.
     """
 
     partition: int
     first_offset: int
     last_offset: int
-    gaps: NotRequired[list[Range]]
+    gaps: NotRequired[list[list[int]]]
 
 
 class SendSummary(TypedDict):
@@ -86,7 +86,7 @@ class SendSummary(TypedDict):
 def partition_offsets(partition: int, ranges: Sequence[Range]) -> PartitionOffsets:
     found = PartitionOffsets(partition=partition, first_offset=ranges[0][0], last_offset=ranges[-1][1])
     if gaps := gaps_between(ranges):
-        found["gaps"] = gaps
+        found["gaps"] = [list(gap) for gap in gaps]
     return found
 
 
