@@ -46,7 +46,7 @@ class SinkLab:
 
     def create_topic_again(self) -> None:
         """Delete the connectors and the topic, and create the topic: its offsets begin at 0 again."""
-        self.delete()
+        self.close()
         wait_until(lambda: self.topic not in self.admin.list_topics(timeout=10).topics, 30)
         self.create_topic()
 
@@ -128,9 +128,6 @@ class SinkLab:
         return values
 
     def close(self) -> None:
-        self.delete()
-
-    def delete(self) -> None:
         for name in self.connectors:
             self.connect.delete(f"/connectors/{name}")
         for deleted in self.admin.delete_topics([self.topic]).values():
