@@ -136,6 +136,15 @@ def test_offsets_that_were_not_acknowledged_hold_nothing_up(lake):
     assert lake.update(landing_of(p0=7, gaps=[[3, 3], [5, 6]])).result
 
 
+def test_records_of_others_between_ours_are_not_taken_for_an_older_generation(lake):
+    lake.land(0, [3, 4, 5])
+
+    said = lake.update(landing_of(p0=9, gaps=[[3, 5]])).waiting_for
+
+    assert said.startswith("t-0: 7 of 7 acknowledged offsets are not in the lake (0-2, 6-9)")
+    assert "another time" not in said
+
+
 @pytest.mark.parametrize(("last", "is_late"), [(8, True), (9, False), (10, False)])
 def test_the_last_acknowledged_offset_must_be_there(lake, last, is_late):
     lake.land(0, range(last + 1))

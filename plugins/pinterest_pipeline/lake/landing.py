@@ -128,7 +128,7 @@ class Landing:
         missing = self._missing[one.partition] = subtract(self._missing[one.partition], found)
         if found:
             self.last_offsets[one.partition] = max(self.last_offsets.get(one.partition, -1), found[-1][1])
-        if missing and any(missing[0][0] <= record.offset <= missing[-1][1] for record in records):
+        if subtract(missing, ranges_of(record.offset for record in records)) != missing:
             self._of_another_time.add(one.partition)
 
     def _refuse_restarted(self, older: Iterable[LakeObject]) -> None:

@@ -21,7 +21,7 @@ from tests.support.kafka import KafkaLab
 from tests.support.s3_sink import CONNECTOR_FILE, PLUGIN
 from tests.support.waiting import wait_until
 
-POSTS = "SELECT n AS ind, 'post ' || n AS title FROM generate_series(%(first)s, %(last)s) AS n"
+POSTS = "SELECT n AS ind, 'post ' || n AS title FROM generate_series(%(first)s::int, %(last)s::int) AS n"
 
 
 @pytest.fixture(scope="module")
