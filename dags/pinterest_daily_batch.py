@@ -19,6 +19,7 @@ run. Only such a run takes the posts that have no timestamp and so lie in no int
 
 **Triage notes.** Every error names its remedy. Clear the task that failed; nothing else must be undone.
 - `connector_is_healthy`, `posts_landed`: check DAG `pinterest_sink_connector` first; the posts wait in Kafka.
+- `offsets_grow`: a topic begins below what the lake has of it: follow the runbook before anything is sent.
 - `send_posts`: dead letters are counted and cause a warning, or a failure with param `fail_on_dead_letters`. Each has
   its reason beside it: fix the source, then run the day again.
 - `bronze`, `silver`, `gold`: clear the failed stage, which repairs the Databricks run from there.
@@ -37,10 +38,17 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 
 from pinterest_pipeline.common.tables import KEYS, topic_name
 from pinterest_pipeline.dag import assets, lakehouse
-from pinterest_pipeline.dag.daily_batch import PARAMS, any_posts, check_gold, choose_window, reconcile_rows
+from pinterest_pipeline.dag.daily_batch import (
+    PARAMS,
+    any_posts,
+    check_gold,
+    check_offsets,
+    choose_window,
+    reconcile_rows,
+)
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
-from pinterest_pipeline.dag.settings import MACROS, setting
+from pinterest_pipeline.dag.settings import MACROS, TOPICS_DIR, setting
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
@@ -89,6 +97,9 @@ with DAG(
     )
     with TaskGroup("ingest"):
         topics_exist = KafkaRestTopicSensor(task_id="topics_exist", topics=list(TOPICS.values()), **WAITING)
+        offsets_grow = check_offsets.override(task_id="offsets_grow")(
+            list(TOPICS.values()), bucket=setting("bucket"), topics_dir=TOPICS_DIR
+        )
         count_source_rows = PostgresQueryOperator(
             task_id="count_source_rows", conn_id="pinterest_source", sql="source/counts.sql", parameters=window
         )
@@ -104,7 +115,11 @@ with DAG(
         )
     acknowledged = any_posts(send_posts.output)
     posts_landed = KafkaOffsetsLandedSensor(
-        task_id="posts_landed", bucket=setting("bucket"), produced=send_posts.output, **WAITING
+        task_id="posts_landed",
+        bucket=setting("bucket"),
+        produced=send_posts.output,
+        topics_dir=TOPICS_DIR,
+        **WAITING,
     )
     with TaskGroup("lakehouse"):
         submit_batch_run = DatabricksBatchRunOperator(
@@ -139,7 +154,7 @@ with DAG(
         str(SQL), source_counts=count_source_rows.output, produced=send_posts.output, silver=stages["silver"].output
     )
 
-    window >> topics_exist >> [count_source_rows, send_posts]
+    window >> topics_exist >> offsets_grow >> [count_source_rows, send_posts]
     [acknowledged, connector_is_healthy] >> posts_landed
     [posts_landed, migrate_warehouse] >> submit_batch_run >> stages["bronze"] >> stages["silver"] >> stages["gold"]
     stages["gold"] >> publish_gold >> checked >> reconciled

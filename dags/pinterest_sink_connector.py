@@ -54,6 +54,7 @@ CONNECTOR_VALUES = """{%- set setting = pipeline_variable(var) -%}
     bucket=setting('bucket'),
     region=setting('region', 'us-east-1'),
     topics=topic_names(topic) | join(','),
+    topics_dir=topics_dir(setting('generation', '')),
     dead_letter_topic=topic ~ '.dead-letters',
 ) }}"""
 TOPICS_VALUES = """{%- set setting = pipeline_variable(var) -%}

@@ -32,7 +32,7 @@ def after(dag, task_id):
 
 def test_the_stages_follow_each_other(batch):
     order = [
-        "choose_window", "ingest.topics_exist", "ingest.send_posts", "any_posts", "posts_landed",
+        "choose_window", "ingest.topics_exist", "ingest.offsets_grow", "ingest.send_posts", "any_posts", "posts_landed",
         "lakehouse.submit_batch_run", "lakehouse.bronze", "lakehouse.silver", "lakehouse.gold",
         "publish.publish_gold", "publish.check_gold", "reconcile_rows",
     ]  # fmt: skip

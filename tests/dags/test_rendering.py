@@ -83,6 +83,7 @@ def test_the_connector_file_is_filled_from_the_variable_without_changing_types(r
         "region": "us-east-1",
         "topics": "prefix.pin,prefix.geo,prefix.user",
         "dead_letter_topic": "prefix.dead-letters",
+        "topics_dir": "topics",
     }
     assert task.connector_values["rotate_schedule_interval_ms"] == "60000"
 
@@ -110,6 +111,19 @@ def test_the_param_pause_reaches_the_connectors_operator(rendered, paused):
     task = rendered("pinterest_sink_connector", "ensure_connector", params={"pause": paused})
 
     assert task.paused is paused
+
+
+@pytest.mark.parametrize(
+    ("generation", "folder"), [(None, "topics"), ("", "topics"), (2, "topics-2"), ("2026-11", "topics-2026-11")]
+)
+def test_the_connector_the_check_and_the_sensor_agree_on_the_folder_of_a_generation(
+    rendered, monkeypatch, generation, folder
+):
+    monkeypatch.setitem(VARIABLE, "generation", generation)
+
+    assert rendered("pinterest_sink_connector", "ensure_connector").connector_values["topics_dir"] == folder
+    assert rendered("pinterest_daily_batch", "posts_landed").topics_dir == folder
+    assert rendered("pinterest_daily_batch", "ingest.offsets_grow").op_kwargs["topics_dir"] == folder
 
 
 def test_the_connector_file_asks_for_exactly_what_the_dag_gives(rendered):

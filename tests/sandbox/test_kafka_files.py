@@ -30,6 +30,7 @@ CONNECTOR_VALUES = {
     "rotate_schedule_interval_ms": "60000",
     "log_group": "/pinterest/msk-connect",
     "dead_letter_topic": "pinterest.dead-letters",
+    "topics_dir": "topics",
 }
 
 

@@ -49,7 +49,8 @@ def test_the_three_run_one_after_the_other(run_notebook, lake, land, envelope_of
     monkeypatch.setattr(staging, "stage", lambda url, computed: urls.append(url))
     for table in ("pin", "geo", "user"):
         land(table, envelope_of(table, 1, 0))
-    acknowledged = {"pin": [{"partition": 0, "first_offset": 0, "last_offset": 0}]}
+    sent = {"sent_from": "2025-11-24T00:00:00+00:00", "sent_until": "2025-11-25T00:00:00+00:00", "offsets": [[0, 0, 0]]}
+    acknowledged = {"pin": sent}
 
     landed = run_notebook("bronze", lake_uri=lake.uri, topic_prefix="pinterest")
     settled = run_notebook("silver", lake_uri=lake.uri, topic_prefix="pinterest", acknowledged=json.dumps(acknowledged))

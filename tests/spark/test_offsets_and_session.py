@@ -1,20 +1,29 @@
 """What the stages are given from outside: ranges of offsets, and the settings of a session."""
 
+import json
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from pinterest_spark.lakehouse.offsets import OffsetRange, read_acknowledged
 from pinterest_spark.session import SIZES, build_session, s3a_settings, settings_of
 
+
+def sent(*offsets, **fields):
+    times = {"sent_from": "2026-11-24T02:00:00+00:00", "sent_until": "2026-11-24T02:01:00+00:00"}
+    return json.dumps({"pin": {**times, "offsets": offsets, **fields}})
+
+
 WRONG = [
     pytest.param("{", "acknowledged", id="no JSON"),
     pytest.param('{"pins": []}', r"names \['pins'\]", id="unknown table"),
-    pytest.param('{"pin": [{"partition": 0}]}', "first_offset", id="field missing"),
-    pytest.param(
-        '{"pin": [{"partition": 0, "first_offset": 5, "last_offset": 4}]}', "no range", id="ends before start"
-    ),
-    pytest.param('{"pin": [{"partition": -1, "first_offset": 0, "last_offset": 4}]}', "no range", id="partition -1"),
-    pytest.param('{"pin": [{"partition": 0, "first_offset": -1, "last_offset": 4}]}', "no range", id="offset -1"),
-    pytest.param('{"pin": [{"partition": 0, "first_offset": "0", "last_offset": 4}]}', "acknowledged", id="text"),
+    pytest.param('{"pin": {"offsets": []}}', "sent_from", id="field missing"),
+    pytest.param(sent([0, 0]), "acknowledged", id="last offset missing"),
+    pytest.param(sent([0, 5, 4]), "no range", id="ends before start"),
+    pytest.param(sent([-1, 0, 4]), "no range", id="partition -1"),
+    pytest.param(sent([0, -1, 4]), "no range", id="offset -1"),
+    pytest.param(sent([0, "0", 4]), "acknowledged", id="text"),
+    pytest.param(sent([0, 0, 4], sent_from="yesterday"), "acknowledged", id="no time"),
 ]
 
 
@@ -30,9 +39,12 @@ def test_no_ranges_are_no_error(text):
 
 
 def test_ranges_are_read():
-    text = '{"pin": [{"partition": 2, "first_offset": 7, "last_offset": 7}]}'
+    since = datetime(2026, 11, 24, 2, tzinfo=UTC)
 
-    assert read_acknowledged(text)["pin"] == [OffsetRange(2, 7, 7)]
+    assert read_acknowledged(sent([2, 7, 7], [2, 9, 11]))["pin"] == [
+        OffsetRange(2, first, last, since=since, until=since + timedelta(minutes=1))
+        for first, last in ((7, 7), (9, 11))
+    ]
 
 
 def test_s3_is_reached_where_the_environment_says():

@@ -8,6 +8,7 @@ from string import Template
 from typing import Any
 
 from tests.support.kafka import client_of
+from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 CONNECTOR_FILE = PROJECT / "include" / "kafka" / "pinterest-s3-sink.json"
@@ -20,7 +21,7 @@ class SinkLab:
     def __init__(self, environment: dict[str, str]) -> None:
         import boto3
         import httpx
-        from confluent_kafka.admin import AdminClient, NewTopic
+        from confluent_kafka.admin import AdminClient
 
         self.client = client_of(environment)
         self.bucket = environment["PINTEREST_BUCKET"]
@@ -36,8 +37,19 @@ class SinkLab:
         )
         self.topic = f"sink-test-{uuid.uuid4().hex[:8]}"
         self.connectors: list[str] = []
+        self.create_topic()
+
+    def create_topic(self) -> None:
+        from confluent_kafka.admin import NewTopic
+
         for created in self.admin.create_topics([NewTopic(self.topic, num_partitions=2)]).values():
             created.result(timeout=30)
+
+    def create_topic_again(self) -> None:
+        """Delete the connectors and the topic, and create the topic: its offsets begin at 0 again."""
+        self.close()
+        wait_until(lambda: self.topic not in self.admin.list_topics(timeout=10).topics, 30)
+        self.create_topic()
 
     def configuration(self, **values: str) -> dict[str, str]:
         """Return the product's connector configuration, aimed at this topic and a folder of its own."""
@@ -45,7 +57,7 @@ class SinkLab:
         filled = {
             name: Template(value).substitute(
                 topics=self.topic, bucket=self.bucket, region="us-east-1",
-                rotate_schedule_interval_ms="1000", dead_letter_topic="pinterest.dead-letters",
+                rotate_schedule_interval_ms="1000", dead_letter_topic="pinterest.dead-letters", topics_dir="topics",
             )
             for name, value in request.items()
         }  # fmt: skip
@@ -85,11 +97,12 @@ class SinkLab:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return {item["Key"].removeprefix(prefix): item["ETag"] for page in pages for item in page.get("Contents", [])}
 
-    def lines(self) -> list[str]:
+    def lines(self, topics_dir: str | None = None) -> list[str]:
         """Return every line of every object, in the order of the keys."""
         found: list[str] = []
-        for key in sorted(self.objects()):
-            body = self.s3.get_object(Bucket=self.bucket, Key=f"test/{self.topic}/{self.topic}/{key}")["Body"]
+        folder = f"{topics_dir or 'test/' + self.topic}/{self.topic}"
+        for key in sorted(self.objects(topics_dir)):
+            body = self.s3.get_object(Bucket=self.bucket, Key=f"{folder}/{key}")["Body"]
             found += gzip.decompress(body.read()).decode().removesuffix("\n").split("\n")
         return found
 

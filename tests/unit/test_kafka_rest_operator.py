@@ -120,6 +120,22 @@ def test_result_accounts_for_every_row(proxy, source, store):
     assert sorted(int(key) for asked in proxy.asked for key in asked.keys) == list(range(1001))
 
 
+def test_result_says_which_offsets_between_the_first_and_the_last_are_not_its_own(proxy, source, store):
+    source(rows(6))
+
+    def deliver_and_let_another_write(asked):
+        answer = proxy.deliver(asked)
+        proxy.offset += 1
+        return answer
+
+    proxy.always = deliver_and_let_another_write
+
+    result = operator(max_batch_records=2, concurrency=1).execute(context())
+
+    assert result["partitions"] == [{"partition": 0, "first_offset": 0, "last_offset": 7, "gaps": [[2, 2], [5, 5]]}]
+    assert json.loads(json.dumps(result)) == result
+
+
 def test_no_rows_is_a_result_without_offsets_and_without_a_request(proxy, source, store):
     source([])
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
@@ -12,18 +13,21 @@ from pinterest_pipeline.common.compat import AirflowSensorTimeout
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
 from pinterest_pipeline.kafka_rest.triggers import KafkaRestTopicTrigger
+from pinterest_pipeline.lake.objects import LakeObject
 from pinterest_pipeline.lake.sensors import KafkaOffsetsLandedSensor
 from pinterest_pipeline.lake.triggers import KafkaOffsetsLandedTrigger
 from tests.unit.scripted_kafka_rest import Answer
 
+SENT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PRODUCED = [
     {
         "topic": "t",
-        "started_at": "2026-11-24T12:00:00+00:00",
+        "started_at": SENT.isoformat(),
+        "seconds": 1.0,
         "partitions": [{"partition": 0, "first_offset": 3, "last_offset": 9}],
     }
 ]
-BEHIND, LANDED = {"t": {0: 4}}, {"t": {0: 9}}
+NONE, BEHIND, LANDED = 3, 5, 10  # the offset that follows the last one in the lake
 
 
 class Lake:
@@ -33,12 +37,15 @@ class Lake:
         self.polls = list(polls)
         self.count = 0
 
-    def landed_offsets(self, *_arguments):
+    def update_landing(self, _topics_dir, landing):
         self.count += 1
         poll = self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
         if isinstance(poll, Exception):
             raise poll
-        return poll
+        time_ms = int(SENT.timestamp() * 1000)
+        lines = [json.dumps({"kafka_offset": n, "kafka_timestamp": time_ms}).encode() for n in range(3, poll)]
+        if lines:
+            landing.take([LakeObject("k", 0, 3, ".json", SENT, str(poll))], lambda _key: lines)
 
 
 @pytest.fixture
@@ -82,14 +89,14 @@ def defer(sensor):
 
 
 def test_landed_sensor_waits_until_the_offset_is_in_the_lake(lake):
-    scripted = lake({}, BEHIND, LANDED)
+    scripted = lake(NONE, BEHIND, LANDED)
 
     assert landed_sensor().execute({}) == {"topics": {"t": {"0": 9}}}
     assert scripted.count == 3
 
 
 def test_deferred_landed_sensor_waits_and_ends_as_the_other_does(lake):
-    scripted = lake({}, BEHIND, LANDED)
+    scripted = lake(NONE, BEHIND, LANDED)
     sensor = landed_sensor(deferrable=True)
 
     deferred = defer(sensor)
@@ -115,7 +122,7 @@ def test_nothing_sent_is_ready_without_a_look(lake):
 def test_time_out_says_which_partition_is_behind_and_by_how_much(lake):
     lake(BEHIND)
 
-    with pytest.raises(AirflowSensorTimeout, match=r"t-0: 5 behind \(offset 4 of 9\)"):
+    with pytest.raises(AirflowSensorTimeout, match=r"t-0: 5 of 7 acknowledged offsets .* \(5-9\)"):
         landed_sensor(timeout=0.05).execute({})
 
 
@@ -129,7 +136,7 @@ def test_deferred_time_out_says_the_same(lake):
     event = run_trigger(deferred.trigger)
 
     assert time.monotonic() - started < 5
-    with pytest.raises(AirflowSensorTimeout, match=r"t-0: 5 behind \(offset 4 of 9\)"):
+    with pytest.raises(AirflowSensorTimeout, match=r"t-0: 5 of 7 acknowledged offsets .* \(5-9\)"):
         sensor.resume({}, event)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pinterest_pipeline.dag.reconciliation import TableCounts, discrepancies, offsets_by_table, reconcile
+from pinterest_pipeline.dag.reconciliation import MAX_RANGES, TableCounts, discrepancies, offsets_by_table, reconcile
 
 GOOD = TableCounts(
     table="pin", source=10, acknowledged=8, dead_letters=2, offsets=8,
@@ -19,6 +19,8 @@ def sent(table, acknowledged, ranges, dead_letters=0):
         "acknowledged": acknowledged,
         "dead_letters": dead_letters,
         "dead_letter_uri": "s3://lake/dead-letters/x" if dead_letters else None,
+        "started_at": "2026-11-25T02:00:00+00:00",
+        "seconds": 59.0,
         "partitions": [{"partition": p, "first_offset": first, "last_offset": last} for p, first, last in ranges],
     }
 
@@ -128,10 +130,41 @@ def test_the_audit_rows_hold_every_number():
     ]  # fmt: skip
 
 
-def test_offsets_are_given_by_table_and_only_where_something_was_acknowledged():
+def test_offsets_are_given_by_table_with_the_time_of_the_sending_and_only_where_something_was_acknowledged():
     assert offsets_by_table([sent("pin", 2, [(1, 4, 5)]), sent("geo", 0, [])]) == {
-        "pin": [{"partition": 1, "first_offset": 4, "last_offset": 5}]
+        "pin": {
+            "sent_from": "2026-11-25T01:59:00+00:00",
+            "sent_until": "2026-11-25T02:02:00+00:00",
+            "offsets": [(1, 4, 5)],
+        }
     }
+
+
+def with_gaps(result, *gaps):
+    return {**result, "partitions": [{**result["partitions"][0], "gaps": [list(gap) for gap in gaps]}]}
+
+
+def test_offsets_of_others_and_of_markers_are_neither_counted_nor_missed():
+    produced = with_gaps(sent("pin", 8, [(0, 0, 11)]), (3, 3), (6, 8))
+    silver = silver_result(pin={"landed": 8, "silver": 8})
+
+    run = reconcile([("pin", 8, 0)], [produced], silver)
+
+    assert offsets_by_table([produced])["pin"]["offsets"] == [(0, 0, 2), (0, 4, 5), (0, 9, 11)]
+    assert (run.problems(fail_on_dead_letters=False), run.warnings()) == ([], [])
+
+
+def test_more_ranges_than_databricks_takes_are_joined_and_the_others_records_counted():
+    gaps = [(offset, offset) for offset in range(1, 2 * MAX_RANGES, 2)]
+    produced = with_gaps(sent("pin", MAX_RANGES + 1, [(0, 0, 2 * MAX_RANGES)]), *gaps)
+
+    offsets = offsets_by_table([produced])["pin"]["offsets"]
+    count = sum(last - first + 1 for _, first, last in offsets)
+    run = reconcile([("pin", MAX_RANGES + 1, 0)], [produced], silver_result(pin={"landed": count, "silver": count}))
+
+    assert len(offsets) == MAX_RANGES
+    assert run.problems(fail_on_dead_letters=False) == []
+    assert len(run.warnings()) == 1
 
 
 def test_a_rerun_that_finds_nothing_to_send_ignores_the_silver_result_of_the_run_before():

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # Silver: new bronze rows cleaned and merged by key, rejects in quarantine, and the proof that no record was lost.
-# Widgets: lake_uri, topic_prefix, acknowledged (JSON: per table the partitions with first_offset and last_offset).
+# Widgets: lake_uri, topic_prefix, acknowledged (JSON: see read_acknowledged).
 import sys
 from pathlib import Path
 

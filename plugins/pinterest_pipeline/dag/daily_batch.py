@@ -9,8 +9,9 @@ from airflow.sdk import Param, task
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.dag import window as windows
 from pinterest_pipeline.dag.defaults import WAREHOUSE
-from pinterest_pipeline.dag.reconciliation import SilverResult, offsets_by_table, reconcile
-from pinterest_pipeline.kafka_rest.summary import PartitionOffsets, SendSummary
+from pinterest_pipeline.dag.reconciliation import AcknowledgedOffsets, SilverResult, offsets_by_table, reconcile
+from pinterest_pipeline.kafka_rest.summary import SendSummary
+from pinterest_pipeline.lake.generations import went_back
 from pinterest_pipeline.warehouse import audit as warehouse
 from pinterest_pipeline.warehouse.publish import all_checks
 
@@ -30,8 +31,33 @@ def choose_window(params: Any = None, data_interval_start: Any = None, data_inte
     return window
 
 
+@task(multiple_outputs=False)
+def check_offsets(topics: list[str], *, bucket: str, topics_dir: str) -> dict[str, dict[str, int]]:
+    """Return the next offset of each partition of the topics; fail where the lake already has that offset.
+
+    A proxy that does not tell its offsets is no failure: `posts_landed` checks again what was acknowledged.
+    """
+    from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: PLC0415 - requests slows DAG parsing
+    from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+    kafka, lake = KafkaRestHook(), LakeHook(bucket)
+    found: dict[str, dict[str, int]] = {}
+    problems: list[str] = []
+    for topic in topics:
+        try:
+            ends = kafka.end_offsets(topic)
+        except PermanentError as error:
+            log.warning("Not known whether topic %s goes on where it ended: %s", topic, error)
+            continue
+        problems += went_back(topic, ends, lake.last_landed(topics_dir, topic))
+        found[topic] = {str(partition): offset for partition, offset in ends.items()}
+    if problems:
+        raise PermanentError(f"Nothing was sent. {' '.join(problems)}")
+    return found
+
+
 @task.short_circuit(multiple_outputs=True, ignore_downstream_trigger_rules=False)
-def any_posts(produced: list[SendSummary]) -> dict[str, list[PartitionOffsets]]:
+def any_posts(produced: list[SendSummary]) -> dict[str, AcknowledgedOffsets]:
     """Return the acknowledged offsets by table; without any, skip the tasks that would process the posts."""
     return offsets_by_table(produced)
 

@@ -4,8 +4,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from pinterest_pipeline.common.offsets import Range, acknowledged_ranges, bounded, size
 from pinterest_pipeline.common.tables import TABLES, table_of
 from pinterest_pipeline.kafka_rest.summary import PartitionOffsets, SendSummary
+from pinterest_pipeline.lake.landing import CLOCK_TOLERANCE, sending_time
+
+MAX_RANGES = 50  # of a table, 20 bytes each: Databricks takes 10,000 bytes of notebook parameters
+
+
+class AcknowledgedOffsets(TypedDict):
+    """What Kafka acknowledged of one table, as the silver notebook takes it.
+
+    ``offsets`` has ``[partition, first, last]``; ``sent_from`` and ``sent_until`` (ISO 8601) bound the records' Kafka
+    timestamps: a topic that was created again has other records at the same offsets.
+    """
+
+    sent_from: str
+    sent_until: str
+    offsets: list[tuple[int, int, int]]
 
 
 class LakeTotals(TypedDict):
@@ -40,9 +56,9 @@ class TableCounts:
     """Where the rows of one table went in one run; every count is of rows or records.
 
     :param source: Rows that the source has in the run's window, counted apart from sending them.
-    :param offsets: Offsets from the first to the last acknowledged one, over all partitions. More than
-        ``acknowledged`` when a request was sent again after an unclear answer, or another producer wrote in between.
-    :param landed: Records in bronze at these offsets.
+    :param offsets: Offsets that were acknowledged, over all partitions; more than ``acknowledged`` only where so many
+        others wrote in between that their offsets are not told apart.
+    :param landed: Records of the run's time in bronze at these offsets.
     :param dead_letter_uri: Where the dead letters are, None where there are none.
     """
 
@@ -59,9 +75,26 @@ class TableCounts:
     dead_letter_uri: str | None = None
 
 
-def offsets_by_table(produced: Iterable[SendSummary]) -> dict[str, list[PartitionOffsets]]:
-    """Return the acknowledged offsets by table and partition; empty when nothing was acknowledged."""
-    return {table_of(result["topic"]): result["partitions"] for result in produced if result["partitions"]}
+def offsets_by_table(produced: Iterable[SendSummary]) -> dict[str, AcknowledgedOffsets]:
+    """Return the acknowledged offsets by table; empty when nothing was acknowledged."""
+    return {table_of(result["topic"]): offsets_of(result) for result in produced if result["partitions"]}
+
+
+def offsets_of(sent: SendSummary) -> AcknowledgedOffsets:
+    sent_from, sent_until = sending_time(sent)
+    return AcknowledgedOffsets(
+        sent_from=(sent_from - CLOCK_TOLERANCE).isoformat(),
+        sent_until=(sent_until + CLOCK_TOLERANCE).isoformat(),
+        offsets=[
+            (part["partition"], first, last)
+            for part in sent["partitions"]
+            for first, last in ranges_of_partition(part, len(sent["partitions"]))
+        ],
+    )
+
+
+def ranges_of_partition(part: PartitionOffsets, partition_count: int) -> list[Range]:
+    return bounded(acknowledged_ranges(part), max(1, MAX_RANGES // partition_count))
 
 
 def count_table(table: str, source: int, sent: SendSummary | None, outcomes: Mapping[str, int]) -> TableCounts:
@@ -71,7 +104,7 @@ def count_table(table: str, source: int, sent: SendSummary | None, outcomes: Map
         source=source,
         acknowledged=sent["acknowledged"] if sent else 0,
         dead_letters=sent["dead_letters"] if sent else 0,
-        offsets=sum(part["last_offset"] - part["first_offset"] + 1 for part in sent["partitions"]) if sent else 0,
+        offsets=count_offsets(sent["partitions"]) if sent else 0,
         landed=outcomes.get("landed", 0),
         silver=outcomes.get("silver", 0),
         duplicates=outcomes.get("duplicates", 0),
@@ -79,6 +112,10 @@ def count_table(table: str, source: int, sent: SendSummary | None, outcomes: Map
         lost=outcomes.get("lost", 0),
         dead_letter_uri=sent["dead_letter_uri"] if sent else None,
     )
+
+
+def count_offsets(partitions: Sequence[PartitionOffsets]) -> int:
+    return sum(size(ranges_of_partition(part, len(partitions))) for part in partitions)
 
 
 def discrepancies(counts: TableCounts) -> list[str]:
@@ -137,7 +174,7 @@ class Reconciliation:
             if a.offsets > a.acknowledged:
                 found.append(
                     f"{a.table}: {a.offsets - a.acknowledged} records more than acknowledged lie between this run's "
-                    "offsets: sent again after an unclear answer, or written by another run. Keys make them harmless."
+                    "offsets: others wrote by turns with it, too often to tell all apart. Keys make them harmless."
                 )
             if undated := self.undated_rows.get(a.table, 0):
                 found.append(f"{a.table}: {undated} rows of posts without a timestamp stay behind: see the DAG's docs.")

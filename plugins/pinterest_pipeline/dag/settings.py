@@ -10,10 +10,12 @@ from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.tables import stream_prefix, topic_names
+from pinterest_pipeline.lake.generations import topics_dir
 
 NAME = "pinterest_pipeline"
 REMEDY = "see docs/connections.md"
 NEEDED: Any = object()
+TOPICS_DIR = "{{ topics_dir(pipeline_variable(var)('generation', '')) }}"
 
 
 def setting(path: str, default: str | None = None) -> str:
@@ -80,4 +82,5 @@ MACROS: dict[str, Any] = {
     "pipeline_variable": pipeline_variable,
     "stream_prefix": stream_prefix,
     "topic_names": topic_names,
+    "topics_dir": topics_dir,
 }

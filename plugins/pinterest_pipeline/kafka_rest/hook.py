@@ -123,6 +123,22 @@ class KafkaRestHook(CheckedConnectionHook):
         except ValueError as error:
             raise PermanentError(f"{method} {path} ({what}): the answer is no JSON, so it is no v3 API's") from error
 
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """Return the offset that each partition gives its next record; a request for each, and one more.
+
+        :raises PermanentError: also where the proxy does not tell them.
+        """
+        path = f"/topics/{quote(topic, safe='')}/partitions"
+        found: dict[int, int] = {}
+        for partition in self.partitions(topic):
+            what = f"the offsets of topic {topic}, partition {partition}"
+            answer = self._get_text(f"{path}/{partition}/offsets", what, topic)
+            try:
+                found[partition] = int(json.loads(answer)["end_offset"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise PermanentError(f"asking for {what}: the answer has no end_offset") from error
+        return found
+
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the connection's fields, the API key and the proxy behind it all work."""
         try:
@@ -147,10 +163,13 @@ class KafkaRestHook(CheckedConnectionHook):
         return partial(request, self._session, self.endpoint, timeout=self._timeout)
 
     def _get(self, path: str, what: str, topic: str | None = None) -> list[Any]:
+        return read_list(self._get_text(path, what, topic), f"asking for {what}", self.kafka_rest_conn_id)
+
+    def _get_text(self, path: str, what: str, topic: str | None) -> bytes:
         for attempt in self._attempts:
             with attempt:
                 text = self._request("GET", path, what, topic=topic)
-        return read_list(text, f"asking for {what}", self.kafka_rest_conn_id)
+        return text
 
 
 def request(

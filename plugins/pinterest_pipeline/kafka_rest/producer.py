@@ -8,11 +8,12 @@ from typing import NamedTuple, Protocol
 import tenacity
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
+from pinterest_pipeline.common.offsets import Range, add, ranges_of
 from pinterest_pipeline.common.records import DeadLetter, Record
 from pinterest_pipeline.kafka_rest.batches import request_body
 from pinterest_pipeline.kafka_rest.endpoint import RefusedRecordsError, UnansweredError
 from pinterest_pipeline.kafka_rest.responses import Dialect, Outcome, RecordStatus, read_outcomes
-from pinterest_pipeline.kafka_rest.summary import OffsetRange, ProduceResult, widen
+from pinterest_pipeline.kafka_rest.summary import OffsetRange, ProduceResult
 
 
 class Request(Protocol):
@@ -43,7 +44,7 @@ class Producer:
         self._request = request
         self._retrying = retrying
         self._acknowledged = 0
-        self._offsets: dict[int, OffsetRange] = {}
+        self._offsets: dict[int, list[Range]] = {}
         self._dead_letters: list[DeadLetter] = []
         self._requests = 0
         self._retries = 0
@@ -56,7 +57,11 @@ class Producer:
         self._deliver(records)
         return ProduceResult(
             acknowledged=self._acknowledged,
-            partitions=tuple(self._offsets[partition] for partition in sorted(self._offsets)),
+            partitions=tuple(
+                OffsetRange(partition, *found)
+                for partition in sorted(self._offsets)
+                for found in self._offsets[partition]
+            ),
             dead_letters=tuple(self._dead_letters),
             requests=self._requests,
             retries=self._retries,
@@ -122,7 +127,8 @@ class Producer:
             else:
                 pending.append(Pending(record, outcome))
         for partition, acknowledged in offsets.items():
-            widen(self._offsets, OffsetRange(partition, min(acknowledged), max(acknowledged)))
+            for found in ranges_of(acknowledged):
+                add(self._offsets.setdefault(partition, []), found)
         return pending
 
     def _reject(self, record: Record, reason: str, error_code: int | None) -> None:

@@ -5,20 +5,22 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.common.offsets import Range, add, bounded, gaps_between
 from pinterest_pipeline.common.records import DeadLetter, Record
 from pinterest_pipeline.kafka_rest.batches import Batch
 from pinterest_pipeline.kafka_rest.responses import Dialect
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
 
 BATCHES_PER_LOG_LINE = 20
+MAX_RANGES = 1000  # of one partition: what several producers write by turns is no longer told apart beyond it
 log = logging.getLogger(__name__)
 
 
 class OffsetRange(NamedTuple):
-    """First and last offset acknowledged in one partition; other producers may own offsets between them."""
+    """First and last of consecutive offsets that were acknowledged in one partition."""
 
     partition: int
     first_offset: int
@@ -30,7 +32,7 @@ class ProduceResult:
     """The outcome of the records of one produce call.
 
     :param acknowledged: Records that Kafka has, as the proxy says.
-    :param partitions: Their offsets, by partition; without the offsets that the proxy did not return.
+    :param partitions: Their offsets, in order; without the offsets that the proxy did not return.
     :param dead_letters: The other records, each with its reason.
     :param requests: HTTP requests made; ``retries`` of them repeated one that failed.
     :param sent_bytes: Bytes of request bodies, repetitions included.
@@ -48,11 +50,16 @@ class ProduceResult:
 
 
 class PartitionOffsets(TypedDict):
-    """An :class:`OffsetRange` as JSON."""
+    """The offsets that were acknowledged in one partition, as JSON.
+
+    ``gaps`` are ranges (``[first, last]``) between the first and the last that were not acknowledged to this task:
+    another producer's records, transaction markers, or a copy of a request that was sent again. Absent without any.
+    """
 
     partition: int
     first_offset: int
     last_offset: int
+    gaps: NotRequired[list[list[int]]]
 
 
 class SendSummary(TypedDict):
@@ -76,14 +83,11 @@ class SendSummary(TypedDict):
     partitions: list[PartitionOffsets]
 
 
-def widen(ranges: dict[int, OffsetRange], seen: OffsetRange) -> None:
-    """Make the range of a partition span ``seen``."""
-    known = ranges.get(seen.partition, seen)
-    ranges[seen.partition] = OffsetRange(
-        seen.partition,
-        min(known.first_offset, seen.first_offset),
-        max(known.last_offset, seen.last_offset),
-    )
+def partition_offsets(partition: int, ranges: Sequence[Range]) -> PartitionOffsets:
+    found = PartitionOffsets(partition=partition, first_offset=ranges[0][0], last_offset=ranges[-1][1])
+    if gaps := gaps_between(ranges):
+        found["gaps"] = [list(gap) for gap in gaps]
+    return found
 
 
 class SendCounts:
@@ -103,7 +107,7 @@ class SendCounts:
         self._retries = 0
         self._dialect: Dialect | None = None
         self._dead_letters = dead_letters
-        self._offsets: dict[int, OffsetRange] = {}
+        self._offsets: dict[int, list[Range]] = {}
 
     def batches_of(self, items: Iterable[Batch | DeadLetter]) -> Iterator[Sequence[Record]]:
         """Count the records of every batch and yield them; store the dead letters among the items."""
@@ -122,8 +126,9 @@ class SendCounts:
         self._sent_bytes += result.sent_bytes
         self._retries += result.retries
         self._dialect = result.dialect or self._dialect
-        for offsets in result.partitions:
-            widen(self._offsets, offsets)
+        for partition, first, last in result.partitions:
+            add(self._offsets.setdefault(partition, []), (first, last))
+            self._offsets[partition] = bounded(self._offsets[partition], MAX_RANGES)
         for dead_letter in result.dead_letters:
             self._dead_letters.add(dead_letter)
         if self._batches % BATCHES_PER_LOG_LINE == 1:
@@ -172,8 +177,5 @@ class SendCounts:
             dialect=self._dialect.value if self._dialect else None,
             started_at=self._started_at.isoformat(timespec="seconds"),
             seconds=seconds,
-            partitions=[
-                PartitionOffsets(partition=partition, first_offset=first, last_offset=last)
-                for partition, first, last in sorted(self._offsets.values())
-            ],
+            partitions=[partition_offsets(partition, ranges) for partition, ranges in sorted(self._offsets.items())],
         )

@@ -1,8 +1,10 @@
 """The S3 lake: what the sink connector has landed, and the dead letters that ingestion leaves there."""
 
 import gzip
+import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -10,9 +12,12 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from pinterest_pipeline.common.aws_errors import AwsService
 from pinterest_pipeline.common.aws_hook import BoundedAwsHook
 from pinterest_pipeline.common.errors import PermanentError, PipelineError
-from pinterest_pipeline.lake.landing import Target, last_offset, newest_objects
+from pinterest_pipeline.lake.generations import newest
+from pinterest_pipeline.lake.landing import Landing
+from pinterest_pipeline.lake.objects import last_offset, require_readable, sink_objects
 
 KEYS_PER_PAGE = 1000  # S3 service limit
+NEWEST_DAYS = 2  # folders in which the last offset of a partition is looked for: a rotation may span midnight
 NO_BUCKET = "create the bucket, or correct `bucket` in the Variable pinterest_pipeline"
 S3 = AwsService(
     "S3",
@@ -22,7 +27,9 @@ S3 = AwsService(
         "AccessDenied": "let the role of the AWS connection list, read and write the bucket",
         "ExpiredToken": "renew the credentials of the AWS connection",
         "InvalidAccessKeyId": "correct the credentials of the AWS connection",
+        "InvalidObjectState": "restore the object from its archive",
     },
+    races=frozenset({"NoSuchKey"}),  # it was listed a moment ago
 )
 
 
@@ -45,39 +52,72 @@ class LakeHook(BoundedAwsHook, S3Hook):
             return False, str(error)
         return True, f"s3://{self.bucket} is there and may be listed"
 
-    def landed_offsets(self, topics_dir: str, targets: Iterable[Target]) -> dict[str, dict[int, int]]:
-        """Return the last offset in the lake of each awaited topic and partition that has an object.
+    def update_landing(self, topics_dir: str, landing: Landing) -> None:
+        """Bring what a landing knows up to date.
 
-        Costs one LIST per 1,000 objects since the target's day, and one GET per partition.
+        Costs one LIST per 1,000 objects since the target's day, and one GET for each object that was written since the
+        sending began and may hold what is missing; an object is read once in the landing's life.
 
-        :raises PermanentError: missing bucket, refused access, an object that the sink did not write.
+        :raises PermanentError: missing bucket, refused access; an object that is not the sink's, or of an older
+            generation.
         :raises TransientError: S3 did not answer, or asked us to slow down.
         """
-        try:
-            with S3.calling(f"looking for landed records in s3://{self.bucket}/{topics_dir}"):
-                return {target.topic: self._landed_offsets_of(topics_dir, target) for target in targets}
-        except ValueError as error:
-            raise PermanentError(str(error)) from error
-
-    def _landed_offsets_of(self, topics_dir: str, target: Target) -> dict[int, int]:
+        target = landing.target
         prefix = f"{topics_dir}/{target.topic}/dt="
-        newest = newest_objects(self._keys(prefix, start_after=prefix + target.since), target.topic)
-        return {
-            partition: last_offset(self._content(newest[partition]), newest[partition])
-            for partition in target.last_offsets
-            if partition in newest
-        }
+        objects = sink_objects(self._entries(prefix, start_after=prefix + target.since), target.topic)
+        try:
+            landing.take(objects, self._lines)
+        except ValueError as error:
+            raise PermanentError(f"s3://{self.bucket}: {error}") from error
 
-    def _keys(self, prefix: str, *, start_after: str) -> Iterable[str]:
-        pages = self.get_conn().get_paginator("list_objects_v2")
-        for page in pages.paginate(
-            Bucket=self.bucket, Prefix=prefix, StartAfter=start_after, PaginationConfig={"PageSize": KEYS_PER_PAGE}
-        ):
-            yield from (entry["Key"] for entry in page.get("Contents", ()))
+    def last_landed(self, topics_dir: str, topic: str) -> dict[int, tuple[int, str]]:
+        """Return the last offset in the lake, and its object's key, of the partitions in the newest folders of a topic.
 
-    def _content(self, key: str) -> bytes:
-        content: bytes = self.get_conn().get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        return gzip.decompress(content) if key.endswith(".gz") else content
+        Costs one LIST per 1,000 days, one per 1,000 objects of the newest two, and up to two GETs per partition.
+
+        :raises PermanentError, TransientError: as :meth:`update_landing`.
+        """
+        prefix = f"{topics_dir}/{topic}/dt="
+        objects = [
+            one
+            for folder in self._folders(prefix)[-NEWEST_DAYS:]
+            for one in sink_objects(self._entries(folder, start_after=folder), topic)
+        ]
+        found: dict[int, tuple[int, str]] = {}
+        try:
+            for partition, some in newest(objects).items():
+                for one in some:
+                    require_readable(one)
+                found[partition] = max((last_offset(self._lines(one.key), one.key), one.key) for one in some)
+        except ValueError as error:
+            raise PermanentError(f"s3://{self.bucket}: {error}") from error
+        return found
+
+    def _pages(self, prefix: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
+        with S3.calling(f"listing s3://{self.bucket}/{prefix}"):
+            pages = self.get_conn().get_paginator("list_objects_v2")
+            yield from pages.paginate(
+                Bucket=self.bucket, Prefix=prefix, PaginationConfig={"PageSize": KEYS_PER_PAGE}, **arguments
+            )
+
+    def _entries(self, prefix: str, *, start_after: str) -> Iterator[Mapping[str, Any]]:
+        for page in self._pages(prefix, StartAfter=start_after):
+            yield from page.get("Contents", ())
+
+    def _folders(self, prefix: str) -> list[str]:
+        pages = self._pages(prefix, Delimiter="/")
+        return sorted(found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ()))
+
+    def _lines(self, key: str) -> Iterator[bytes]:
+        uri = f"s3://{self.bucket}/{key}"
+        with S3.calling(f"reading {uri}"):
+            content = io.BytesIO(self.get_conn().get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        try:
+            yield from gzip.GzipFile(fileobj=content) if key.endswith(".gz") else content
+        except (OSError, EOFError, zlib.error) as error:
+            raise PermanentError(
+                f"{uri} cannot be read ({error}): delete it and let the connector write it again, or send the day again"
+            ) from error
 
     def write_json_lines(self, key: str, rows: Sequence[Mapping[str, Any]]) -> str:
         """Write one object with a JSON line per row, replacing one of the same name; return its URI."""

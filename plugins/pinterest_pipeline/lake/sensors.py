@@ -10,18 +10,20 @@ from pinterest_pipeline.lake.triggers import KafkaOffsetsLandedTrigger
 
 
 class KafkaOffsetsLandedSensor(PollingSensor):
-    """Succeed when, for each topic-partition, the newest object's last ``kafka_offset`` is the last acknowledged one.
+    """Succeed when each offset that Kafka acknowledged is in the lake, in whichever objects.
 
-    Or past it. The newest object is the one with the highest start offset in its name, in any day's folder since the
-    day before the sending began (UTC). Nothing sent is ready at once. Says in the log, and when it times out, which
-    partitions are behind and by how much. Returns ``{"topics": {topic: {partition: last offset in the lake}}}``.
+    Only objects count that were written since the sending began, and in them only records of its time: a topic that was
+    created again has other records at the same offsets. Offsets that the task did not send (``gaps`` of its result) are
+    not waited for. Nothing sent is ready at once. Says in the log, and when it times out, which partitions lack which
+    offsets. Returns ``{"topics": {topic: {partition: last offset found in the lake}}}``.
 
-    A poll costs one LIST per topic (and 1,000 objects) and one GET per partition. Fails at once when the bucket is
-    missing or closed to us, or an object is not the sink's.
+    A poll costs one LIST per topic (and 1,000 objects), the whole wait one GET for each object written since the
+    sending began. Fails at once when the bucket is missing or closed to us, an object is not the sink's or cannot be
+    read (it is named), or offsets have gone back since an object of the lake was written.
 
     :param bucket: Bucket of the lake. (templated)
     :param produced: Results of ``KafkaRestProduceOperator``, or one of them. (templated)
-    :param topics_dir: The connector's ``topics.dir``. (templated)
+    :param topics_dir: The connector's ``topics.dir``; it names the topic's generation. (templated)
     """
 
     template_fields: Sequence[str] = ("bucket", "produced", "topics_dir")

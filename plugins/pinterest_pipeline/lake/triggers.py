@@ -4,14 +4,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, override
 
 from pinterest_pipeline.common.polling import PollingTrigger, PollResult
-from pinterest_pipeline.lake.landing import check_landed, target_from_json
+from pinterest_pipeline.lake.landing import Landing, check_landed, target_from_json
 
 if TYPE_CHECKING:
     from pinterest_pipeline.lake.hook import LakeHook
 
 
 class KafkaOffsetsLandedTrigger(PollingTrigger):
-    """Ready when the newest object of each topic-partition is at or past the awaited offset; a few requests a poll.
+    """Ready when every awaited offset is in the lake; a few requests a poll, and each new object is read once.
 
     :param targets: As :func:`pinterest_pipeline.lake.landing.target_to_json` writes them.
     """
@@ -38,7 +38,12 @@ class KafkaOffsetsLandedTrigger(PollingTrigger):
 
         return LakeHook(self.bucket, self.aws_conn_id)
 
+    @cached_property
+    def landings(self) -> list[Landing]:
+        return [Landing(target_from_json(target)) for target in self.targets]
+
     @override
     def check(self) -> PollResult:
-        targets = [target_from_json(target) for target in self.targets]
-        return check_landed(targets, self.hook.landed_offsets(self.topics_dir, targets) if targets else {})
+        for landing in self.landings:
+            self.hook.update_landing(self.topics_dir, landing)
+        return check_landed(self.landings)

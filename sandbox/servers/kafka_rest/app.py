@@ -47,6 +47,7 @@ def create_app(kafka_client: Mapping[str, str], max_request_bytes: int) -> Starl
             Route("/topics/{topic}/partitions", list_partitions),
             Route("/topics/{topic}/partitions/{partition}", describe_partition),
             Route("/topics/{topic}/partitions/{partition}", produce, methods=["POST"]),
+            Route("/topics/{topic}/partitions/{partition}/offsets", describe_offsets),
             *v3.routes,
         ],
         exception_handlers={ApiError: refuse, HTTPException: refuse_http, Exception: refuse_unexpected},
@@ -81,6 +82,14 @@ async def describe_partition(request: Request) -> Response:
     if number not in topic.partitions:
         raise ApiError(PARTITION_NOT_FOUND, "Partition not found.")
     return answer(request, describe(topic.partitions[number]))
+
+
+async def describe_offsets(request: Request) -> Response:
+    topic, number = request.path_params["topic"], partition_number(request)
+    if number not in (await broker(request).topic(topic)).partitions:
+        raise ApiError(PARTITION_NOT_FOUND, "Partition not found.")
+    beginning, end = await broker(request).offsets(topic, number)
+    return answer(request, {"beginning_offset": beginning, "end_offset": end})
 
 
 async def produce(request: Request) -> Response:

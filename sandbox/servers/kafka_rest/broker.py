@@ -6,8 +6,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, TopicMetadata
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, OffsetSpec, TopicMetadata
 
 from sandbox.servers.kafka_rest.wire import (
     BROKER_NOT_AVAILABLE,
@@ -177,6 +177,18 @@ class Broker:
         if name not in metadata.topics:
             raise ApiError(TOPIC_NOT_FOUND, "Topic not found.")
         return metadata.topics[name]
+
+    async def offsets(self, topic: str, number: int) -> tuple[int, int]:
+        """Return a partition's first offset and the next one, which is that of the high watermark."""
+        partition = TopicPartition(topic, number)
+        found = []
+        for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
+            answer = self._admin.list_offsets({partition: spec}, request_timeout=METADATA_SECONDS)[partition]
+            try:
+                found.append((await asyncio.wrap_future(answer)).offset)
+            except KafkaException as error:
+                raise ApiError(BROKER_NOT_AVAILABLE, f"No Kafka broker is available: {error.args[0].str()}") from error
+        return found[0], found[1]
 
     async def topic_settings(self, name: str) -> dict[str, str]:
         resource = ConfigResource(ConfigResource.Type.TOPIC, name)

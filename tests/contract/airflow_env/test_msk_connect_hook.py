@@ -71,6 +71,7 @@ def ensure(hook, name, topic, environment):
         "region": environment["AWS_DEFAULT_REGION"],
         "topics": topic,
         "dead_letter_topic": "pinterest.dead-letters",
+        "topics_dir": "topics",
         "bootstrap_servers": environment["KAFKA_BOOTSTRAP_SERVERS"],
         "subnets": ["subnet-a"],
         "security_groups": '["sg-a"]',

@@ -24,7 +24,8 @@ def settings(stand_ins):
 
 @pytest.fixture(scope="module")
 def proxy(settings):
-    with httpx.Client(base_url=f"{settings.url('kafka_rest')}/v3", timeout=30) as client:
+    key = {"x-api-key": settings.secrets["kafka_rest_api_key"]}
+    with httpx.Client(base_url=f"{settings.url('kafka_rest')}/v3", headers=key, timeout=30) as client:
         yield client
 
 

@@ -2,13 +2,16 @@
 
 New objects only, through Structured Streaming ``availableNow``: Auto Loader on Databricks, the text file source
 elsewhere. The connector may write a record twice (wall-clock rotation is not exactly-once) and a micro-batch may be
-replayed after a crash, so a record is kept once per (topic, partition, offset).
+replayed after a crash. Such a copy has the same topic, partition, offset, Kafka timestamp and payload: it is kept once.
+A topic that was created again, or another cluster's, has another record at the same offset: time or payload differ, and
+both are kept.
 """
 
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import reduce
 from operator import and_, or_
 from typing import Any
@@ -23,13 +26,14 @@ from pinterest_spark.lakehouse.tables import Lake, append, exists, read, row_cou
 from pinterest_spark.rows.schemas import BRONZE, ENVELOPE, TABLES
 
 MAX_FILES_PER_BATCH = 1000  # Auto Loader's own default; 5,000 records a file
-KEY = ["topic", "partition", "offset", "line_key"]
+KEY = ["topic", "partition", "offset", "kafka_timestamp", "payload", "line_key"]
 STRICT = {"allowSingleQuotes": "false"}
+SOURCE_FILE = r"/(?:topics/)?((?:topics-[^/]+/)?[^/]+/dt=[^/]+/[^/]+)$"
 LINEAGE_ONLY = StructType([field for field in ENVELOPE if field.name != "payload"])
 
 
 def run(spark: SparkSession, lake: Lake, topic_prefix: str) -> dict[str, Any]:
-    """Bring what is new below ``topics/<prefix>.<table>`` into bronze; safe to repeat.
+    """Bring what is new below ``topics*/<prefix>.<table>`` into bronze; safe to repeat.
 
     Result: ``{"stage", "tables": {table: {"landed", "added", "redelivered", "total"}}, "seconds"}``, in rows.
     """
@@ -61,7 +65,9 @@ def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> dict[
 
 
 def lines(spark: SparkSession, folder: str) -> DataFrame:
-    """Return the stream of new lines: ``value`` string, ``source_file`` string (path below ``topics/``).
+    """Return the stream of new lines: ``value`` string, ``source_file`` string.
+
+    That is the path below ``topics/``, or from ``topics-<generation>/`` on.
 
     The folders are a glob, so that a topic which has not landed anything yet is an empty stream and no error.
     """
@@ -71,7 +77,7 @@ def lines(spark: SparkSession, folder: str) -> DataFrame:
         reader = reader.option("cloudFiles.maxFilesPerTrigger", MAX_FILES_PER_BATCH)
     else:
         reader = reader.format("text").option("maxFilesPerTrigger", MAX_FILES_PER_BATCH)
-    source_file = sf.substring_index("_metadata.file_path", "/topics/", -1)
+    source_file = sf.regexp_extract("_metadata.file_path", SOURCE_FILE, 1)
     return reader.load(f"{folder}/dt=*").select("value", source_file.alias("source_file"))
 
 
@@ -121,19 +127,23 @@ def arrivals(lines: DataFrame) -> Arrivals:
     found = opened.select(*lineage()).groupBy("topic", "partition").agg(
         sf.count("*").alias("records"), sf.countDistinct("offset").alias("offsets"),
         sf.min("offset").alias("first"), sf.max("offset").alias("last"),
+        sf.unix_millis(sf.min("kafka_timestamp")).alias("since"),
+        sf.unix_millis(sf.max("kafka_timestamp")).alias("until"),
     ).collect()  # fmt: skip
     ranges: dict[str, list[OffsetRange]] = {}
     for one in found:
         if one.topic is not None:
-            ranges.setdefault(one.topic, []).append(OffsetRange(one.partition, one.first, one.last))
+            since, until = (datetime.fromtimestamp(bound / 1000, UTC) for bound in (one.since, one.until))
+            ranges.setdefault(one.topic, []).append(OffsetRange(one.partition, one.first, one.last, since, until))
     return Arrivals(sum(one.records for one in found), ranges, all(one.records == one.offsets for one in found))
 
 
 def keep_once(path: str, landed: list[int]) -> Callable[[DataFrame, int], None]:
     """Return the ``foreachBatch`` that appends a micro-batch, and MERGEs it where a record may be known already.
 
-    Counting the offsets and appending costs half of a MERGE, which sorts every payload; Kafka's offsets only grow, so
-    that nothing but a re-delivery, a replay or a broken line needs one. Either way the rows are in bronze once.
+    Counting the offsets and appending costs half of a MERGE, which sorts every payload; Kafka's offsets only grow, and
+    from one generation of a topic to the next its timestamps do, so that nothing but a re-delivery, a replay or a
+    broken line needs one. Either way the rows are in bronze once.
     """
 
     def write(batch: DataFrame, _batch_id: int) -> None:

@@ -105,20 +105,25 @@ def quarantine_reasons(spark: SparkSession, lake: Lake) -> dict[str, dict[str, i
 
 
 def follow(spark: SparkSession, lake: Lake, table: str, topic: str, ranges: list[OffsetRange]) -> dict[str, int]:
-    """Follow the bronze records of the ranges to where they ended; payloads are read of those not found at once."""
-    records = read(spark, lake.bronze(table), BRONZE).where(is_within(topic, ranges))
+    """Follow the bronze records of the ranges to where they ended; payloads are read of those not found at once.
+
+    Of two records at one offset the older one is an earlier generation's, which the run did not send.
+    """
+    of_ranges = read(spark, lake.bronze(table), BRONZE).where(is_within(topic, ranges))
+    records = of_ranges.groupBy("partition", "offset").agg(sf.max("kafka_timestamp").alias("kafka_timestamp"))
     silver = read(spark, lake.silver(table), silver_table(table)).select(
         sf.col("_kafka_partition").alias("partition"),
         sf.col("_kafka_offset").alias("offset"),
+        sf.col("_kafka_timestamp").alias("kafka_timestamp"),
         sf.lit(True).alias("_silver"),
     )
     rejected = (
         read(spark, lake.quarantine, QUARANTINE)
         .where((sf.col("table_name") == table) & (sf.col("topic") == topic))
-        .select("partition", "offset", sf.lit(True).alias("_rejected"))
+        .select("partition", "offset", "kafka_timestamp", sf.lit(True).alias("_rejected"))
     )
-    place = ["partition", "offset"]
-    found = records.select(*place).join(silver, place, "left").join(rejected, place, "left")
+    place = ["partition", "offset", "kafka_timestamp"]
+    found = records.join(silver, place, "left").join(rejected, place, "left").dropDuplicates(place)
     placed = found.groupBy("_silver", "_rejected").count().collect()
     in_silver = sum(one["count"] for one in placed if one._silver)
     in_quarantine = sum(one["count"] for one in placed if one._rejected and not one._silver)
@@ -127,7 +132,8 @@ def follow(spark: SparkSession, lake: Lake, table: str, topic: str, ranges: list
     if landed > in_silver + in_quarantine:
         silver_ids = read(spark, lake.silver(table), silver_table(table))
         elsewhere = records.join(silver, place, "left_anti").join(rejected, place, "left_anti")
-        duplicates = count_superseded(elsewhere, silver_ids, table)
+        with_payload = of_ranges.join(elsewhere, place, "left_semi").dropDuplicates(place)
+        duplicates = count_superseded(with_payload, silver_ids, table)
     return {
         "landed": landed,
         "silver": in_silver,

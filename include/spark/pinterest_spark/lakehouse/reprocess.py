@@ -132,8 +132,9 @@ def known_rows(spark: SparkSession, path: str, table: str) -> DataFrame:
 def known_rejects(spark: SparkSession, lake: Lake, table: str, topic: str, validated: DataFrame) -> DataFrame:
     """Return the rows that quarantine holds of the validated records."""
     of_table = (sf.col("table_name") == table) & (sf.col("topic") == topic)
-    places = validated.select(sf.col("_kafka_partition").alias("partition"), sf.col("_kafka_offset").alias("offset"))
-    return read(spark, lake.quarantine, QUARANTINE).where(of_table).join(places, ["partition", "offset"], "left_semi")
+    known = read(spark, lake.quarantine, QUARANTINE).where(of_table).withColumn("_payload_hash", sf.xxhash64("payload"))
+    records = silver.quarantine_rows(validated, table, "_payload_hash")
+    return known.join(records, ["partition", "offset", "kafka_timestamp", "_payload_hash"], "left_semi")
 
 
 def apply_to_quarantine(validated: DataFrame, lake: Lake, table: str, topic: str) -> None:
@@ -142,10 +143,11 @@ def apply_to_quarantine(validated: DataFrame, lake: Lake, table: str, topic: str
     if not exists(spark, lake.quarantine):
         silver.quarantine(validated.where("_reject_reason IS NOT NULL"), lake, table)
         return
-    rows = silver.quarantine_rows(validated, table).withColumn("topic", sf.lit(topic))
+    rows = silver.quarantine_rows(validated, table, "_payload_hash").withColumn("topic", sf.lit(topic))
     same = sf.col("known.table_name") == table  # a literal, so that the tables' merges do not conflict
-    for name in ("topic", "partition", "offset"):
+    for name in ("topic", "partition", "offset", "kafka_timestamp"):
         same &= sf.col(f"known.{name}") == sf.col(f"new.{name}")
+    same &= sf.xxhash64("known.payload") == sf.col("new._payload_hash")  # an accepted record's payload is not kept
     merge = DeltaTable.forPath(spark, lake.quarantine).alias("known").merge(rows.alias("new"), same)
     merge = merge.whenMatchedDelete("new.reject_reason IS NULL")
     merge = merge.whenMatchedUpdate("new.reject_reason <> known.reject_reason", {"reject_reason": "new.reject_reason"})

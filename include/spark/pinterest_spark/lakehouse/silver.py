@@ -34,7 +34,9 @@ from pinterest_spark.rows.rules import refine
 from pinterest_spark.rows.schemas import SILVER, SILVER_BATCHES, TABLES, WIRE, silver_table
 
 BROKEN_LINE = "unreadable envelope"
-LATEST = ("_kafka_timestamp", "_kafka_offset", "_kafka_partition")  # the last one only makes a tie repeatable
+# Time first: a topic that was created again begins at offset 0. The last one only makes a tie repeatable.
+LATEST = ("_kafka_timestamp", "_kafka_offset", "_kafka_partition")
+IDENTITY = ("topic", "partition", "offset", "kafka_timestamp", "payload", "line_key")  # of a record in quarantine
 
 
 def run(
@@ -96,7 +98,7 @@ def kept(rows: DataFrame) -> Iterator[DataFrame]:
 
 
 def validate(bronze: DataFrame, table: str, topic: str) -> DataFrame:
-    """Return bronze rows refined, lineage as ``_…`` columns; only a rejected row keeps its payload."""
+    """Return bronze rows refined, lineage as ``_…`` columns; only a rejected row keeps its payload, each its hash."""
     records = bronze.select(
         sf.coalesce("topic", sf.lit(topic)).alias("_topic"),
         sf.col("partition").alias("_kafka_partition"),
@@ -113,6 +115,7 @@ def validate(bronze: DataFrame, table: str, topic: str) -> DataFrame:
     return refined.select(
         sf.when(rejected, sf.col("_topic")).alias("_topic"),
         sf.when(rejected, sf.col("_payload")).alias("_payload"),
+        sf.xxhash64("_payload").alias("_payload_hash"),
         sf.when(rejected, sf.col("_line_key")).alias("_line_key"),
         sf.when(rejected, sf.col("_source")).alias("_source"),
         reason.alias("_reject_reason"),
@@ -160,13 +163,13 @@ def quarantine(rejected: DataFrame, lake: Lake, table: str) -> None:
             append(rows, lake.quarantine, PARTITIONED)
             return
     same = sf.col("known.table_name") == table
-    for name in ("topic", "partition", "offset", "line_key"):
+    for name in IDENTITY:
         same &= sf.col(f"known.{name}").eqNullSafe(sf.col(f"new.{name}"))
     known = DeltaTable.forPath(rows.sparkSession, lake.quarantine).alias("known")
     known.merge(rows.alias("new"), same).whenNotMatchedInsertAll().execute()
 
 
-def quarantine_rows(validated: DataFrame, table: str) -> DataFrame:
+def quarantine_rows(validated: DataFrame, table: str, *more: str) -> DataFrame:
     return validated.select(
         sf.lit(table).alias("table_name"),
         sf.col("_topic").alias("topic"),
@@ -177,6 +180,7 @@ def quarantine_rows(validated: DataFrame, table: str) -> DataFrame:
         sf.col("_reject_reason").alias("reject_reason"),
         sf.col("_source").alias("source"),
         sf.col("_line_key").alias("line_key"),
+        *more,
     )
 
 

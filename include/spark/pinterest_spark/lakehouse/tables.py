@@ -29,7 +29,8 @@ class Lake:
         object.__setattr__(self, "uri", self.uri.rstrip("/"))
 
     def topic(self, topic: str) -> str:
-        return f"{self.uri}/topics/{topic}"
+        """Return a topic's folders as a glob: of every generation, ``topics`` and ``topics-<generation>``."""
+        return f"{self.uri}/topics*/{topic}"
 
     def bronze(self, table: str) -> str:
         return f"{self.uri}/delta/bronze/{table}"
