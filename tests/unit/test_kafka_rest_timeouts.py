@@ -45,7 +45,7 @@ def test_a_server_that_drips_is_given_up_after_the_whole_time_out(authority, con
         hook = connect(f"{scheme}://127.0.0.1:{port}/v1", seconds=0.6, extra={"verify": False})
         started = time.monotonic()
 
-        with pytest.raises(TransientError, match=r"not complete within 0.6 s|[Tt]imed out"):
+        with pytest.raises(TransientError, match=r"the answer was not complete within 0\.6 s"):
             hook.topics()
 
         assert 0.5 < time.monotonic() - started < 2

@@ -48,10 +48,13 @@ class BoundedReads(io.RawIOBase):
     @override
     def readinto(self, buffer: Buffer) -> int | None:
         left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(f"the answer was not complete within {self._seconds:g} s")
-        self._socket.settimeout(left)
-        return self._raw.readinto(buffer)
+        try:
+            if left <= 0:
+                raise TimeoutError
+            self._socket.settimeout(left)
+            return self._raw.readinto(buffer)
+        except TimeoutError:
+            raise TimeoutError(f"the answer was not complete within {self._seconds:g} s") from None
 
     @override
     def close(self) -> None:
@@ -223,4 +226,4 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and what it came from, the root cause last."""
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
