@@ -148,10 +148,6 @@ def test_a_signed_api_needs_no_key_and_may_have_one():
     with_key = endpoint(host=f"https://{GATEWAY}/v1", extra={"sigv4": {"aws_conn_id": "a", "region_name": "r"}})
     without = endpoint(host=f"https://{GATEWAY}/v1", password=None, extra={"sigv4": True})
 
-    assert (with_key.signing.aws_conn_id, with_key.signing.region_name, with_key.signing.service) == (
-        "a",
-        "r",
-        "execute-api",
-    )
+    assert (with_key.signing.aws_conn_id, with_key.signing.region_name) == ("a", "r")
     assert with_key.headers == {"x-api-key": "key-of-mine"}
     assert (without.signing.aws_conn_id, without.headers) == ("aws_default", {})

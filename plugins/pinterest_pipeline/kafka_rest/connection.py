@@ -17,7 +17,6 @@ from pinterest_pipeline.common.errors import PermanentError
 
 SCHEMES = frozenset({"http", "https"})
 API_GATEWAY = re.compile(r"\.execute-api\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")  # answers https only
-SIGNED_SERVICE = "execute-api"
 MAX_LATIN_1 = 0xFF  # http.client encodes headers so
 UNUSED_OPTIONS = frozenset({"allow_redirects", "check_response", "max_redirects", "stream"})  # of HttpHook
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, token
@@ -30,7 +29,7 @@ OPTIONS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "proxy": ((dict, str), 'an object such as {"https": "http://proxy:3128"}'),
     "trust_env": ((bool,), "true or false"),
     "timeout": ((int, float), "a number of seconds"),
-    "sigv4": ((bool, dict), "true, or an object of aws_conn_id, region_name, service"),
+    "sigv4": ((bool, dict), "true, or an object of aws_conn_id, region_name"),
 }
 
 
@@ -53,7 +52,6 @@ class Signing:
 
     aws_conn_id: str | None = "aws_default"
     region_name: str | None = None
-    service: str = SIGNED_SERVICE
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.kafka_rest.connection import API_GATEWAY, Endpoint, Signing
 
 CREDENTIALS = AwsService("AWS credentials")
+SERVICE = "execute-api"  # what API Gateway's data plane is called in a signature
 SIGNED_HEADERS = ("Content-Type", "x-api-key")  # and Host; a forward proxy may change others
 
 
@@ -29,7 +30,7 @@ class SigV4(AuthBase):
             credentials = self._credentials.get_frozen_credentials()
         headers = {name: request.headers[name] for name in SIGNED_HEADERS if name in request.headers}
         signed = AWSRequest(method=request.method, url=request.url, data=request.body, headers=headers)
-        SigV4Auth(credentials, self._signing.service, self._region_name).add_auth(signed)
+        SigV4Auth(credentials, SERVICE, self._region_name).add_auth(signed)
         request.headers.update(dict(signed.headers.items()))
         return request
 

@@ -48,13 +48,16 @@ class BoundedReads(io.RawIOBase):
     @override
     def readinto(self, buffer: Buffer) -> int | None:
         left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise self._too_late()
         try:
-            if left <= 0:
-                raise TimeoutError
             self._socket.settimeout(left)
             return self._raw.readinto(buffer)
         except TimeoutError:
-            raise TimeoutError(f"the answer was not complete within {self._seconds:g} s") from None
+            raise self._too_late() from None
+
+    def _too_late(self) -> TimeoutError:
+        return TimeoutError(f"the answer was not complete within {self._seconds:g} s")
 
     @override
     def close(self) -> None:
