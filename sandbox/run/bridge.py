@@ -16,7 +16,10 @@ from pathlib import Path
 
 from sandbox.run.settings import existing_settings
 
-SERVERS = ("postgres", "ministack", "kinesis", "kafka", "kafka_connect", "kafka_rest", "msk_connect", "databricks")
+SERVERS = (
+    "postgres", "ministack", "api_gateway", "kinesis", "kafka", "kafka_connect", "kafka_rest", "msk_connect",
+    "databricks",
+)  # fmt: skip
 SUFFIX = ".port"
 CHUNK_BYTES = 64 * 1024
 POLL_SECONDS = 1.0

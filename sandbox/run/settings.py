@@ -19,6 +19,7 @@ PREFERRED_PORTS = {
     "postgres": 15432,
     "ministack": 14566,
     "kinesis": 14567,
+    "api_gateway": 14568,
     "kafka": 19092,
     "kafka_controller": 19093,
     "kafka_connect": 18083,

@@ -7,6 +7,7 @@ from sandbox.run.server import Server
 from sandbox.run.settings import SandboxError, Settings
 from sandbox.servers import (
     airflow,
+    api_gateway,
     databricks,
     kafka,
     kafka_connect,
@@ -17,7 +18,7 @@ from sandbox.servers import (
     postgres,
 )
 
-MODULES = (postgres, ministack, kinesis, kafka, kafka_connect, kafka_rest, msk_connect, databricks)
+MODULES = (postgres, ministack, api_gateway, kinesis, kafka, kafka_connect, kafka_rest, msk_connect, databricks)
 GROUPS = {"airflow": ("airflow_api_server", "airflow_scheduler", "airflow_dag_processor", "airflow_triggerer")}
 PORTS = {"kafka": ("kafka", "kafka_controller"), "airflow_api_server": ("airflow",)}  # the others' is named like them
 PARALLEL_STARTS = 3  # more would slow each health check down on two cores

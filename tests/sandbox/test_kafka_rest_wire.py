@@ -17,6 +17,7 @@ from sandbox.servers.kafka_rest.wire import (
     embedded_format,
     parse_request,
     produce_answer,
+    produce_status,
 )
 
 
@@ -150,7 +151,19 @@ def test_the_answer_has_a_place_for_every_record():
         (KafkaError.NOT_ENOUGH_REPLICAS, 50003),
         (KafkaError.MSG_SIZE_TOO_LARGE, 50002),
         (KafkaError._UNKNOWN_PARTITION, 40403),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, 40301),
+        (KafkaError.CLUSTER_AUTHORIZATION_FAILED, 40301),
+        (KafkaError.SASL_AUTHENTICATION_FAILED, 40101),
+        (KafkaError._AUTHENTICATION, 40101),
     ],
 )
 def test_a_kafka_error_is_retriable_or_not(error, code):
     assert refusal(KafkaError(error)).error_code == code
+
+
+@pytest.mark.parametrize(
+    ("codes", "status"),
+    [([None, None], 200), ([None, 50002, 50003], 200), ([None, 40301], 403), ([40101, 40301], 401), ([], 200)],
+)
+def test_the_status_of_an_answer_tells_whether_kafka_refuses_the_proxy_s_user(codes, status):
+    assert produce_status([Outcome(None, None, code, None) for code in codes]) == status

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
+from tests.support.tls import Authority
 from tests.unit.scripted_databricks import ScriptedDatabricks
-from tests.unit.scripted_kafka_rest import ScriptedKafkaRest
+from tests.unit.scripted_kafka_rest import ScriptedKafkaRest, serving
 from tests.unit.scripted_msk_connect import REQUEST, Service
 
 
@@ -21,6 +23,34 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedKafkaRest]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     yield scripted
     scripted.close()
+
+
+@pytest.fixture
+def http() -> Iterator[ScriptedKafkaRest]:
+    """A scripted Kafka REST proxy that knows topic ``t``, without a connection."""
+    with serving() as scripted:
+        yield scripted
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., KafkaRestHook]:
+    """Return a function of a connection's fields that returns a hook, on a machine without forward proxy or .netrc."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def hook(host: str, *, seconds: float = 5, attempts: int = 1, **fields: Any) -> KafkaRestHook:
+        connection = {"conn_type": "http", "host": host, "password": "the-key", **fields}
+        monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(connection))
+        return KafkaRestHook("mine", max_attempts=attempts, read_timeout_seconds=seconds, first_wait_seconds=0.01)
+
+    return hook
 
 
 @pytest.fixture

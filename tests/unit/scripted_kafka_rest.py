@@ -1,11 +1,18 @@
 """A Kafka REST proxy that answers what a test tells it to, on a real socket, and remembers what it was asked."""
 
 import json
+import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
 
 
 @dataclass
@@ -34,9 +41,9 @@ class Answer:
 
 
 class ScriptedKafkaRest:
-    """Answers the first requests by ``script``, and then delivers every record to partition 0."""
+    """Answers the first requests by ``script``, and then delivers every record to partition 0; https with ``tls``."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
         self.script: list[Answer | Callable[[Asked], Answer]] = []
         self.always: Callable[[Asked], Answer] = self.deliver
@@ -60,12 +67,19 @@ class ScriptedKafkaRest:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.scheme = "https" if tls else "http"
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self.thread.start()
 
     @property
+    def produced(self) -> list[Asked]:
+        return [asked for asked in self.asked if asked.method == "POST"]
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/gate/v1"
+        return f"{self.scheme}://127.0.0.1:{self.server.server_port}/gate/v1"
 
     def close(self) -> None:
         self.server.shutdown()
@@ -96,6 +110,8 @@ class ScriptedKafkaRest:
         handler.wfile.write(content)
 
     def deliver(self, asked: Asked) -> Answer:
+        if asked.method == "GET":
+            return Answer({"name": asked.path.rpartition("/")[2]})
         return Answer(confluent([self.delivered() for _ in asked.keys]))
 
     def delivered(self) -> dict[str, object]:
@@ -110,3 +126,24 @@ def confluent(entries: list[dict[str, object]]) -> dict[str, object]:
 
 def failed(code: int, error: str = "why") -> dict[str, object]:
     return {"partition": None, "offset": None, "error_code": code, "error": error}
+
+
+@contextmanager
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedKafkaRest]:
+    """Yield a proxy that knows one topic, ``t``."""
+    scripted = ScriptedKafkaRest(tls)
+    scripted.always = lambda asked: Answer(["t"])
+    try:
+        yield scripted
+    finally:
+        scripted.close()
+
+
+def permanent(hook: KafkaRestHook, message: str) -> None:
+    """Assert that listing the topics fails for good, in one line that has no secret."""
+    with pytest.raises(PermanentError, match=message) as caught:
+        hook.topics()
+    said = str(caught.value)
+    assert "the-key" not in said
+    assert "\n" not in said
+    assert len(said) < 400

@@ -1,19 +1,17 @@
-"""A Kafka REST proxy's address, what its refusals mean, and when to try a request again. No I/O."""
+"""How a request to a Kafka REST proxy can end, and when to try it again. No I/O."""
 
 import json
 import logging
 import threading
-from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any
 
 import tenacity
 
 from pinterest_pipeline.common.backoff import pause_seconds
-from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError, is_retryable_status
+from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError
 from pinterest_pipeline.common.polling import PollResult
 
 METADATA = "application/vnd.kafka.v2+json"
@@ -22,32 +20,16 @@ CREATE_TOPIC = "create it (kafka-topics.sh --create --topic {topic}) or correct 
 log = logging.getLogger(__name__)
 
 
-class HttpConnection(Protocol):
-    """What is read of an Airflow connection."""
-
-    conn_id: str
-    host: str | None
-    schema: str | None
-    port: int | None
-    login: str | None
-    password: str | None
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where the proxy is, and the headers that let us in (kept out of logs by ``repr=False``)."""
-
-    base_url: str
-    headers: Mapping[str, str] = field(repr=False)
-    conn_id: str
-
-
 class UnansweredError(TransientError):
-    """A request got no answer that tells its outcome, or was told to come back later."""
+    """A request got no answer that tells its outcome, or was told to come back later.
 
-    def __init__(self, message: str, retry_after_seconds: float = 0) -> None:
+    :param timed_out: It was given up, by us or by a gateway, while the proxy was still at it.
+    """
+
+    def __init__(self, message: str, retry_after_seconds: float = 0, *, timed_out: bool = False) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.timed_out = timed_out
 
 
 class RefusedRecordsError(PipelineError):
@@ -58,57 +40,16 @@ class RefusedRecordsError(PipelineError):
         self.error_code = error_code
 
 
-def read_endpoint(connection: HttpConnection) -> Endpoint:
-    """Return the base URL and headers of a connection that has all its fields."""
-    host = (connection.host or "").strip().rstrip("/")
-    if "://" not in host:
-        port = f":{connection.port}" if connection.port else ""
-        host = f"{connection.schema or 'https'}://{host}{port}"
-    if connection.login:
-        basic = b64encode(f"{connection.login}:{connection.password}".encode()).decode()
-        return Endpoint(host, {"Authorization": f"Basic {basic}"}, connection.conn_id)
-    return Endpoint(host, {"x-api-key": str(connection.password)}, connection.conn_id)
+class UnknownTopicError(PermanentError):
+    """The proxy answers that there is no such topic."""
 
 
-def refusal(
-    what: str,
-    status: int,
-    body: bytes,
-    *,
-    conn_id: str,
-    topic: str | None = None,
-    retry_after: str | None = None,
-) -> PipelineError:
-    """Return the error that an answer other than 200 amounts to.
+class RefusedRequestError(PermanentError):
+    """What stands before the proxy, or the proxy itself, refused a whole request; perhaps for one of its records."""
 
-    :param what: The request, for the message.
-    :param body: The answer; its ``error_code`` and ``message`` are used where it is the proxy's JSON.
-    """
-    code, message = read_error(body)
-    said = f"{what} was refused with {status}: {message or 'no reason given'}"
-    if is_retryable_status(status):
-        return UnansweredError(said, retry_after_seconds(retry_after, datetime.now(UTC)))
-    if status in {413, 422}:
-        return RefusedRecordsError(said, code or status)
-    if status in {401, 403}:
-        return PermanentError(f"{said}: check the password (API key) of connection {conn_id} and its usage plan")
-    if status == 404 and topic and code is not None:
-        return PermanentError(f"{said}: topic {topic} is unknown: {CREATE_TOPIC.format(topic=topic)}")
-    if status == 404:
-        return PermanentError(f"{said}: no Kafka REST proxy there: correct the host of connection {conn_id}")
-    return PermanentError(f"{said}: is the host of connection {conn_id} a Kafka REST v2 proxy?")
-
-
-def read_error(body: bytes) -> tuple[int | None, str]:
-    """Return the proxy's code and words; no code where the body is not the proxy's but a gateway's."""
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return None, body[:200].decode(errors="replace")
-    if not isinstance(answer, dict):
-        return None, str(answer)[:200]
-    code = answer.get("error_code")
-    return code if isinstance(code, int) else None, str(answer.get("message") or "")
+    def __init__(self, message: str, error_code: int) -> None:
+        super().__init__(message)
+        self.error_code = error_code
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float:

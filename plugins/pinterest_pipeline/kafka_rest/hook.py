@@ -8,33 +8,31 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, override
 from urllib.parse import quote
 
 import requests
-from requests.adapters import HTTPAdapter
 
-from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT
 from pinterest_pipeline.common.connections import CheckedConnectionHook
 from pinterest_pipeline.common.errors import PermanentError, PipelineError
 from pinterest_pipeline.common.records import Record
+from pinterest_pipeline.kafka_rest.connection import Endpoint, has_credentials, read_endpoint
 from pinterest_pipeline.kafka_rest.endpoint import (
-    METADATA,
-    Endpoint,
     UnansweredError,
+    UnknownTopicError,
     attempts_of_one_request,
-    read_endpoint,
     read_list,
-    refusal,
 )
 from pinterest_pipeline.kafka_rest.producer import Producer
 from pinterest_pipeline.kafka_rest.summary import ProduceResult
+from pinterest_pipeline.kafka_rest.transport import V3, HeadersOnly, open_session, request
 
-JSON_RECORDS = "application/vnd.kafka.json.v2+json"
-V2 = (METADATA, JSON_RECORDS)  # media types of answer and request
-V3 = ("application/json", "application/json")
-SUCCESS = frozenset({requests.codes.ok, requests.codes.created})
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+WITHOUT_METADATA = b"not present in metadata"  # Confluent's proxy of a topic that it waited for in vain
 READ_TIMEOUT_SECONDS = 27  # API Gateway gives up after 29 s
+TOPIC_SECONDS = 5  # for a topic's description, which the proxy has at hand
 
 
 class KafkaRestHook(CheckedConnectionHook):
@@ -42,8 +40,10 @@ class KafkaRestHook(CheckedConnectionHook):
 
     :param kafka_rest_conn_id: ``host`` = whole base URL with its path, ``password`` = API key (header ``x-api-key``).
         With a ``login`` it is basic authentication instead.
+        The extra has the HTTP settings, see docs/connections/kafka_rest.md.
     :param connect_timeout_seconds: For the TCP and TLS handshake.
-    :param read_timeout_seconds: For the answer; below the 29 s after which API Gateway itself gives up.
+    :param read_timeout_seconds: For a whole answer; below the 29 s after which API Gateway itself gives up. The
+        connection's own ``timeout`` goes before it.
     :param max_attempts: Per request, the first included. With the default waits the last attempt starts after
         about half a minute.
     :param first_wait_seconds: Before the second attempt; doubled each time, with jitter, up to
@@ -71,7 +71,9 @@ class KafkaRestHook(CheckedConnectionHook):
     ) -> None:
         super().__init__()
         self.kafka_rest_conn_id = kafka_rest_conn_id
-        self._timeout = (connect_timeout_seconds, read_timeout_seconds)
+        self._connect_seconds = connect_timeout_seconds
+        self._read_seconds = read_timeout_seconds
+        self._known_topics: set[str] = set()
         self._stopped = threading.Event()
         self._attempts = attempts_of_one_request(
             max_attempts=max_attempts,
@@ -80,22 +82,31 @@ class KafkaRestHook(CheckedConnectionHook):
             stopped=self._stopped,
         )
 
-    @cached_property
+    @property
     def endpoint(self) -> Endpoint:
-        """Base URL and headers. Read it once before threads use the hook: it requests the connection from Airflow."""
-        return read_endpoint(self.get_connection(self.kafka_rest_conn_id))
+        """Base URL and settings. Read it once before threads use the hook: it requests connections from Airflow."""
+        return self._opened[0]
 
     @cached_property
-    def _session(self) -> requests.Session:
-        session = requests.Session()
-        session.headers.update(self.endpoint.headers)
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=MAX_IN_FLIGHT))
-        return session
+    def _opened(self) -> tuple[Endpoint, requests.Session]:
+        endpoint = read_endpoint(self.get_connection(self.kafka_rest_conn_id))
+        if endpoint.signing is None:
+            return endpoint, open_session(endpoint, HeadersOnly())
+        from pinterest_pipeline.kafka_rest.signing import sign  # noqa: PLC0415 - boto3, which few connections need
+
+        return endpoint, open_session(endpoint, sign(endpoint, endpoint.signing))
+
+    @classmethod
+    @override
+    def missing_fields(cls, connection: "Connection") -> Mapping[str, str]:
+        missing = dict(super().missing_fields(connection))
+        if has_credentials(connection):
+            missing.pop("password", None)
+        return missing
 
     def get_conn(self) -> requests.Session:
         """Return the session that every request of this hook shares; safe to use from several threads."""
-        return self._session
+        return self._opened[1]
 
     def stop(self) -> None:
         """Let requests in flight end, and make every wait and every further attempt fail at once."""
@@ -107,7 +118,7 @@ class KafkaRestHook(CheckedConnectionHook):
 
     def partitions(self, topic: str) -> list[int]:
         """Return the partition numbers of a topic; one request."""
-        answer = self._get(f"/topics/{quote(topic, safe='')}/partitions", f"the partitions of topic {topic}", topic)
+        answer = self._get(f"{topic_path(topic)}/partitions", f"the partitions of topic {topic}", topic)
         return sorted(entry["partition"] for entry in answer)
 
     def call_v3(
@@ -128,7 +139,7 @@ class KafkaRestHook(CheckedConnectionHook):
 
         :raises PermanentError: also where the proxy does not tell them.
         """
-        path = f"/topics/{quote(topic, safe='')}/partitions"
+        path = f"{topic_path(topic)}/partitions"
         found: dict[int, int] = {}
         for partition in self.partitions(topic):
             what = f"the offsets of topic {topic}, partition {partition}"
@@ -152,15 +163,51 @@ class KafkaRestHook(CheckedConnectionHook):
 
         Records that the proxy rejects, and those that no attempt delivered, are returned as dead letters.
 
-        :raises PermanentError: unknown topic, refused credentials, a URL that is no Kafka REST proxy.
+        :raises PermanentError: unknown topic, refused credentials or certificate, unknown host, a URL that is no Kafka
+            REST proxy.
         :raises TransientError: no request was answered, or no record got through, in all attempts.
         """
-        path = f"/topics/{quote(topic, safe='')}"
-        return Producer(topic, partial(self._request, "POST", path, topic=topic), self._attempts).produce(records)
+        return Producer(topic, partial(self._produce, topic), self._attempts).produce(records)
+
+    def _produce(self, topic: str, what: str, *, body: bytes) -> bytes:
+        """Make one produce request; where its outcome hints at it, find out whether the topic exists at all.
+
+        Confluent's proxy waits a minute for an unknown topic before it answers 50003, which stands for any passing
+        trouble; API Gateway gives it up before. To a question about the topic it answers 404 at once.
+        """
+        try:
+            answer = self._request("POST", topic_path(topic), what, topic=topic, body=body)
+        except UnansweredError as error:
+            if error.timed_out:
+                self._require_topic(topic)
+            raise
+        if WITHOUT_METADATA in answer:
+            self._require_topic(topic)
+        else:
+            self._known_topics.add(topic)
+        return answer
+
+    def _require_topic(self, topic: str) -> None:
+        """Raise :class:`PermanentError` where the proxy says that there is no such topic; ask it no more than once."""
+        if topic in self._known_topics:
+            return
+        timeout = (self._timeout[0], min(self._timeout[1], TOPIC_SECONDS))
+        try:
+            self._request("GET", topic_path(topic), f"whether topic {topic} exists", topic=topic, timeout=timeout)
+        except UnknownTopicError:
+            raise
+        except PipelineError as error:
+            self.log.info("Not known whether topic %s exists: %s", topic, error)
+        else:
+            self._known_topics.add(topic)
+
+    @cached_property
+    def _timeout(self) -> tuple[float, float]:
+        return self._connect_seconds, self.endpoint.timeout_seconds or self._read_seconds
 
     @cached_property
     def _request(self) -> partial[bytes]:
-        return partial(request, self._session, self.endpoint, timeout=self._timeout)
+        return partial(request, self.get_conn(), self.endpoint, timeout=self._timeout)
 
     def _get(self, path: str, what: str, topic: str | None = None) -> list[Any]:
         return read_list(self._get_text(path, what, topic), f"asking for {what}", self.kafka_rest_conn_id)
@@ -172,35 +219,5 @@ class KafkaRestHook(CheckedConnectionHook):
         return text
 
 
-def request(
-    session: requests.Session,
-    endpoint: Endpoint,
-    method: str,
-    path: str,
-    what: str,
-    *,
-    timeout: tuple[float, float],
-    topic: str | None = None,
-    body: bytes | None = None,
-    media: tuple[str, str] = V2,
-) -> bytes:
-    """Make one HTTP request; return the body of a 200 or 201, raise the error that any other answer means.
-
-    :param media: Media types of the answer and of the request.
-    """
-    headers: Mapping[str, str] = {"Accept": media[0], **({"Content-Type": media[1]} if body else {})}
-    url = endpoint.base_url + path
-    try:
-        response = session.request(method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False)
-    except requests.RequestException as error:
-        raise UnansweredError(f"{method} {url} ({what}): {type(error).__name__}: {error}") from error
-    if response.status_code not in SUCCESS:
-        raise refusal(
-            f"{method} {url} ({what})",
-            response.status_code,
-            response.content,
-            conn_id=endpoint.conn_id,
-            topic=topic,
-            retry_after=response.headers.get("Retry-After"),
-        )
-    return response.content
+def topic_path(topic: str) -> str:
+    return f"/topics/{quote(topic, safe='')}"

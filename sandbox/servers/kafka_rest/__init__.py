@@ -27,7 +27,7 @@ def server(settings: Settings) -> Server:
             "KAFKA_REST_MAX_REQUEST_BYTES": str(MAX_REQUEST_BYTES),
         },
         directory=PROJECT,
-        needs=("kafka", "ministack"),
+        needs=("kafka", "api_gateway"),
         is_ready=lambda: answers(settings),
         provision=lambda: api_gateway.provision(settings),
     )

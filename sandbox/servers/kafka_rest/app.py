@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.servers.kafka_rest import v3
-from sandbox.servers.kafka_rest.broker import Broker
+from sandbox.servers.kafka_rest.broker import MAX_BLOCK_SECONDS, Broker
 from sandbox.servers.kafka_rest.wire import (
     PARTITION_NOT_FOUND,
     V2,
@@ -22,17 +22,20 @@ from sandbox.servers.kafka_rest.wire import (
     embedded_format,
     parse_request,
     produce_answer,
+    produce_status,
 )
 
 BODY_SECONDS = 30  # Jetty's idle time-out, after which Confluent's proxy answers 408
 
 
-def create_app(kafka_client: Mapping[str, str], max_request_bytes: int) -> Starlette:
+def create_app(
+    kafka_client: Mapping[str, str], max_request_bytes: int, max_block_seconds: float = MAX_BLOCK_SECONDS
+) -> Starlette:
     """Build the proxy; it connects when it starts and needs no broker to start."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.state.broker = Broker(kafka_client)
+        app.state.broker = Broker(kafka_client, max_block_seconds)
         app.state.max_request_bytes = max_request_bytes
         yield
         await app.state.broker.close()
@@ -93,7 +96,10 @@ async def describe_offsets(request: Request) -> Response:
 
 
 async def produce(request: Request) -> Response:
-    """Send the request's records; their own failures stand in the answer's ``offsets``, under status 200."""
+    """Send the request's records; their own failures stand in the answer's ``offsets``.
+
+    The status is 200, but for Kafka's refusal of our own user.
+    """
     media_type = answer_type(request.headers.get("accept", ""))
     embedded = embedded_format(request.headers.get("content-type", ""))
     topic = request.path_params["topic"]
@@ -104,7 +110,7 @@ async def produce(request: Request) -> Response:
             raise ApiError(PARTITION_NOT_FOUND, "Partition not found.")
     records = parse_request(await read_body(request), embedded, number)
     outcomes = await broker(request).produce(topic, records)
-    return Response(produce_answer(outcomes), media_type=media_type)
+    return Response(produce_answer(outcomes), produce_status(outcomes), media_type=media_type)
 
 
 async def read_body(request: Request) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -11,6 +12,8 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource, 
 
 from sandbox.servers.kafka_rest.wire import (
     BROKER_NOT_AVAILABLE,
+    KAFKA_AUTHENTICATION_ERROR,
+    KAFKA_AUTHORIZATION_ERROR,
     KAFKA_ERROR,
     RECORD_PARTITION_NOT_FOUND,
     RETRIABLE_KAFKA_ERROR,
@@ -34,6 +37,10 @@ PRODUCER = {
     "topic.metadata.propagation.max.ms": 3_000,
 }
 METADATA_SECONDS = 5
+MAX_BLOCK_SECONDS = 60  # max.block.ms of Java's producer: how long it waits for a topic that it does not know
+TOPIC_POLL_SECONDS = 0.5
+AUTHENTICATION = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})
+AUTHORIZATION = frozenset({KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED})
 POLL_SECONDS = 0.1
 RETRIABLE = frozenset(
     {
@@ -61,6 +68,10 @@ RETRIABLE = frozenset(
 def refusal(error: KafkaError) -> Outcome:
     if error.code() == KafkaError._UNKNOWN_PARTITION:
         return Outcome(None, None, RECORD_PARTITION_NOT_FOUND, "Partition not found.")
+    if error.code() in AUTHENTICATION:
+        return Outcome(None, None, KAFKA_AUTHENTICATION_ERROR, error.str())
+    if error.code() in AUTHORIZATION:
+        return Outcome(None, None, KAFKA_AUTHORIZATION_ERROR, error.str())
     code = RETRIABLE_KAFKA_ERROR if error.retriable() or error.code() in RETRIABLE else KAFKA_ERROR
     return Outcome(None, None, code, error.str())
 
@@ -97,7 +108,8 @@ class Delivery:
 class Broker:
     """What the routes need of Kafka. Every verb that may block runs in a thread."""
 
-    def __init__(self, kafka_client: Mapping[str, str]) -> None:
+    def __init__(self, kafka_client: Mapping[str, str], max_block_seconds: float = MAX_BLOCK_SECONDS) -> None:
+        self._max_block_seconds = max_block_seconds
         self._client = {**kafka_client, "logger": log}
         self._admin = AdminClient(dict(kafka_client), logger=log)
         self._partition_counts: dict[str, int] = {}
@@ -134,11 +146,16 @@ class Broker:
     async def produce(self, topic: str, records: Sequence[Record]) -> list[Outcome]:
         """Send the records and wait until each has an outcome.
 
-        :raises ApiError: 40401 when there is no such topic, 50302 when no broker answers.
+        An unknown topic is waited for, as Java's producer does, and then every record's outcome is 50003.
+
+        :raises ApiError: 50302 when no broker answers.
         """
         partition_count = self._partition_counts.get(topic)
         if partition_count is None or not self._is_reachable:
-            partition_count = len((await self.topic(topic)).partitions)
+            partition_count = await self._partitions_once_known(topic)
+        if partition_count is None:
+            waited = f"Topic {topic} not present in metadata after {self._max_block_seconds * 1000:.0f} ms."
+            return [Outcome(None, None, RETRIABLE_KAFKA_ERROR, waited)] * len(records)
         delivery = Delivery(len(records))
         producer = self._producer
         for index, (key, value, partition) in enumerate(records):
@@ -162,6 +179,14 @@ class Broker:
         if any(outcome.error_code == RETRIABLE_KAFKA_ERROR for outcome in outcomes):
             self._partition_counts.pop(topic, None)  # it may have been deleted: the next request reads it again
         return outcomes
+
+    async def _partitions_once_known(self, topic: str) -> int | None:
+        deadline = time.monotonic() + self._max_block_seconds
+        while (found := (await self.metadata()).topics.get(topic)) is None:
+            if time.monotonic() >= deadline:
+                return None
+            await asyncio.sleep(TOPIC_POLL_SECONDS)
+        return len(found.partitions)
 
     async def metadata(self) -> ClusterMetadata:
         try:

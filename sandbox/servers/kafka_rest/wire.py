@@ -22,6 +22,8 @@ MAX_EXACT_DIGITS = 18  # integers up to here fit in 64 bits, whatever their sign
 TOPIC_NOT_FOUND = 40401
 PARTITION_NOT_FOUND = 40402
 RECORD_PARTITION_NOT_FOUND = 40403
+KAFKA_AUTHENTICATION_ERROR = 40101
+KAFKA_AUTHORIZATION_ERROR = 40301
 KEY_SCHEMA_MISSING = 42201
 VALUE_SCHEMA_MISSING = 42202
 INVALID_SCHEMA = 42205
@@ -189,6 +191,12 @@ def schema_error(request: dict[str, Any], records: list[dict[str, Any]]) -> ApiE
     if not has["value"] and any(record.get("value") is not None for record in records):
         return ApiError(VALUE_SCHEMA_MISSING, "Request includes values but does not include value schema")
     return ApiError(INVALID_SCHEMA, "Invalid schema: this proxy has no Schema Registry; send JSON or binary.")
+
+
+def produce_status(outcomes: Sequence[Outcome]) -> int:
+    """Return the status of the answer to a produce request: the first record that tells of the proxy's user decides."""
+    denials = {KAFKA_AUTHENTICATION_ERROR: 401, KAFKA_AUTHORIZATION_ERROR: 403}
+    return next((denials[outcome.error_code] for outcome in outcomes if outcome.error_code in denials), 200)
 
 
 def produce_answer(outcomes: Sequence[Outcome]) -> bytes:

@@ -18,13 +18,11 @@ The first rule that fits a call applies, alone. A call of an upstream that is go
 import argparse
 import asyncio
 import os
-import socket
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import httpx
 import orjson
-import uvicorn
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -32,18 +30,15 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import ASGIApp
 
-from sandbox.servers.access.pages import RefusePages
 from sandbox.servers.access.signatures import RequireSignature
+from sandbox.servers.fault_proxy import Cut, forwarded, serve
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 KINDS = ("fail_records", "throttle", "error", "expired_iterator", "delay", "cut")
 UPSTREAM_SECONDS = 60
 FORWARDED = {"content-type", "x-amz-target"}  # the rest is of the connection, or signed again for the changed body
-NOT_RETURNED = {"connection", "content-length", "transfer-encoding", "keep-alive"}
-TRANSPORT = "sandbox.transport"
 MESSAGES = {
     "ProvisionedThroughputExceededException": "Rate exceeded for shard shardId-000000000000 in stream.",
     "LimitExceededException": "Rate exceeded.",
@@ -116,14 +111,6 @@ class Faults:
         return rule
 
 
-class Cut(Response):
-    """No answer: the connection ends, as when the network or the service goes away."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        scope[TRANSPORT].abort()
-        await asyncio.sleep(0)  # let uvicorn hear of it, or it would answer 500
-
-
 class Proxy:
     def __init__(self, upstream: str) -> None:
         self.faults = Faults()
@@ -189,8 +176,7 @@ class Proxy:
         signed = AWSRequest(request.method, f"{self.upstream}{request.url.path}", headers, body)
         self.signer.add_auth(signed)
         answer = await self.client.request(request.method, signed.url, content=body, headers=dict(signed.headers))
-        headers = {name: value for name, value in answer.headers.items() if name not in NOT_RETURNED}
-        return Response(answer.content, answer.status_code, headers)
+        return Response(answer.content, answer.status_code, forwarded(answer.headers))
 
 
 def message_of(code: str) -> str:
@@ -214,15 +200,7 @@ def create_app(upstream: str) -> ASGIApp:
     proxy = Proxy(upstream)
     control = Route("/_faults", proxy.control, methods=["GET", "POST", "DELETE"])
     app = Starlette(routes=[control, Route("/{path:path}", proxy.call, methods=["GET", "POST"])])
-    return RefusePages(RequireSignature(app, *keys(), open_paths=("/_faults",)))
-
-
-class CuttableProtocol(HttpToolsProtocol):
-    """Let the application reach its connection, which ASGI has no word for."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
+    return RequireSignature(app, *keys(), open_paths=("/_faults",))
 
 
 def main() -> None:
@@ -230,11 +208,7 @@ def main() -> None:
     parser.add_argument("--upstream", required=True, help="the URL of Kinesis")
     parser.add_argument("--port", type=int, default=0, help="0 for any free one")
     options = parser.parse_args()
-    listener = socket.create_server(("127.0.0.1", options.port))
-    print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    application = create_app(options.upstream)
-    configuration = uvicorn.Config(application, http=CuttableProtocol, access_log=False, log_level="warning")
-    uvicorn.Server(configuration).run(sockets=[listener])
+    serve(create_app(options.upstream), options.port)
 
 
 if __name__ == "__main__":

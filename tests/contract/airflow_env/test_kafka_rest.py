@@ -116,7 +116,10 @@ def test_dead_letters_are_in_the_lake_whole_with_their_reasons(environment, topi
     assert "max_batch_bytes" in letters["900"]["reason"]
 
 
-def test_unknown_topic_is_named_at_once(environment, posts):
+def test_unknown_topic_is_named_after_one_request_that_waited_for_it(environment, posts, monkeypatch):
+    rest = {"conn_type": "http", "host": environment["KAFKA_REST_URL"], "password": environment["KAFKA_REST_API_KEY"]}
+    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_KAFKA_REST", json.dumps({**rest, "extra": {"timeout": 2}}))
+
     with pytest.raises(PermanentError, match=r"topic no\.such\.topic is unknown: create it"):
         produce(environment, posts, "no.such.topic")
 
@@ -128,7 +131,7 @@ def test_wrong_key_is_refused_at_the_gateway(environment, monkeypatch):
     worked, said = KafkaRestHook().test_connection()
 
     assert not worked
-    assert "check the password (API key)" in said
+    assert "refused with 403: Forbidden: the API key (password of connection pinterest_kafka_rest) is missing" in said
 
 
 def test_body_beyond_the_gateways_quota_still_delivers_its_other_records(topic):

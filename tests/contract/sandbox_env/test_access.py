@@ -21,11 +21,12 @@ from sandbox.run.settings import DATABASE_PASSWORDS, PREFERRED_PORTS, REGION, Se
 from sandbox.servers.ministack import BESIDE_MINISTACK, api_gateway
 
 TEST_HOME = Path(__file__).resolve().parents[3] / ".sandbox-test"
-HTTP = ("ministack", "kinesis", "kafka_connect", "kafka_rest", "msk_connect", "databricks")
+HTTP = ("ministack", "api_gateway", "kinesis", "kafka_connect", "kafka_rest", "msk_connect", "databricks")
 OTHERS = ("postgres", "kafka", "kafka_controller")
 REFUSED = {400, 401, 403, 404, 405}
 PATHS = {
     "ministack": ("/", "/pinterest-lake", "/restapis", "/_ministack/config", "/_ministack/reset", "/_localstack/x"),
+    "api_gateway": ("/", "/_aws/execute-api/any/v1/topics"),
     "kinesis": ("/",),
     "kafka_connect": ("/", "/connectors", "/connector-plugins", "/admin/loggers", "/health"),
     "kafka_rest": ("/topics", "/topics/pinterest.pin", "/v3/clusters"),

@@ -5,6 +5,7 @@ import base64
 import json
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from sandbox.run.settings import Settings
 from sandbox.servers.kafka_rest import MAX_REQUEST_BYTES
 from sandbox.servers.kafka_rest.app import create_app
+from sandbox.servers.kafka_rest.broker import MAX_BLOCK_SECONDS
 from tests.support.waiting import wait_until
 
 TEST_HOME = Path(__file__).resolve().parents[3] / ".sandbox-test"
@@ -131,7 +133,6 @@ def test_topics_and_partitions_are_described(proxy, topic):
     ("method", "path", "code"),
     [
         ("GET", "/topics/nowhere", 40401),
-        ("POST", "/topics/nowhere", 40401),
         ("GET", "/topics/{topic}/partitions/3", 40402),
         ("POST", "/topics/{topic}/partitions/3", 40402),
         ("GET", "/brokers", 404),
@@ -170,17 +171,44 @@ def test_a_request_of_the_largest_size_is_read(proxy, topic):
     assert answer.status_code == 200
 
 
+async def produce_to(app, topic):
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://proxy", timeout=30) as client:
+            return await client.post(f"/topics/{topic}", headers=JSON, content=b'{"records":[{"value":1},{"value":2}]}')
+
+
+def test_an_unknown_topic_is_waited_for_and_then_retriable(settings):
+    app = create_app(settings.bootstrap_servers, MAX_REQUEST_BYTES, max_block_seconds=1.2)
+    started = time.monotonic()
+
+    answer = asyncio.run(produce_to(app, "nowhere"))
+
+    assert 1.2 <= time.monotonic() - started < 10
+    entry = {"error_code": 50003, "error": "Topic nowhere not present in metadata after 1200 ms."}
+    assert answer.status_code == 200
+    assert answer.json()["offsets"] == [{"partition": None, "offset": None, **entry}] * 2
+
+
+def test_it_waits_for_a_topic_as_long_as_java_s_producer_does():
+    assert MAX_BLOCK_SECONDS == 60
+
+
+def test_a_topic_that_appears_while_it_is_waited_for_gets_its_records(settings, proxy):
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    name = f"rest-test-{uuid.uuid4().hex[:8]}"
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(proxy.post, f"/topics/{name}", headers=JSON, json={"records": [{"value": 1}]})
+        time.sleep(1)
+        admin.create_topics([NewTopic(name, 1)])[name].result(30)
+        assert places(answer.result()) == [(0, 0)]
+    admin.delete_topics([name])[name].result(30)
+
+
 def test_without_a_broker_it_says_so_soon():
     app = create_app("127.0.0.1:1", MAX_REQUEST_BYTES)
-
-    async def produce():
-        async with app.router.lifespan_context(app):
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://proxy", timeout=30) as client:
-                return await client.post("/topics/t", headers=JSON, content=b'{"records":[{"value":1}]}')
-
     started = time.monotonic()
-    answer = asyncio.run(produce())
+    answer = asyncio.run(produce_to(app, "t"))
 
     assert (answer.status_code, answer.json()["error_code"]) == (503, 50302)
     assert time.monotonic() - started < 10
