@@ -19,7 +19,7 @@ class Asked:
 
     @property
     def keys(self) -> list[str]:
-        return [str(record["key"]) for record in json.loads(self.body)["records"]]
+        return [str(record["key"]) for record in json.loads(self.body)["records"]] if self.body else []
 
 
 @dataclass
@@ -96,6 +96,8 @@ class ScriptedKafkaRest:
         handler.wfile.write(content)
 
     def deliver(self, asked: Asked) -> Answer:
+        if asked.method == "GET":
+            return Answer([])
         return Answer(confluent([self.delivered() for _ in asked.keys]))
 
     def delivered(self) -> dict[str, object]:

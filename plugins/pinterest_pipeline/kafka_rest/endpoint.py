@@ -45,13 +45,22 @@ class Endpoint:
 class UnansweredError(TransientError):
     """A request got no answer that tells its outcome, or was told to come back later."""
 
-    def __init__(self, message: str, retry_after_seconds: float = 0) -> None:
+    def __init__(self, message: str, retry_after_seconds: float = 0, *, status: int | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.status = status
 
 
 class RefusedRecordsError(PipelineError):
     """The proxy refused a whole request for what is in it; some of its records may be fine."""
+
+    def __init__(self, message: str, error_code: int) -> None:
+        super().__init__(message)
+        self.error_code = error_code
+
+
+class RefusedRequestError(PermanentError):
+    """A whole request was refused for what is in it, or as every request would be: others show which."""
 
     def __init__(self, message: str, error_code: int) -> None:
         super().__init__(message)
@@ -87,15 +96,18 @@ def refusal(
     code, message = read_error(body)
     said = f"{what} was refused with {status}: {message or 'no reason given'}"
     if is_retryable_status(status):
-        return UnansweredError(said, retry_after_seconds(retry_after, datetime.now(UTC)))
+        return UnansweredError(said, retry_after_seconds(retry_after, datetime.now(UTC)), status=status)
     if status in {413, 422}:
         return RefusedRecordsError(said, code or status)
+    if status == 400 or (status == 403 and body.lstrip().startswith(b"<")):
+        remedy = f"let the records pass to the host of connection {conn_id}, if that is a Kafka REST v2 proxy"
+        return RefusedRequestError(f"{said}: {remedy}", code or status)
     if status in {401, 403}:
         return PermanentError(f"{said}: check the password (API key) of connection {conn_id} and its usage plan")
-    if status == 404 and topic and code is not None:
-        return PermanentError(f"{said}: topic {topic} is unknown: {CREATE_TOPIC.format(topic=topic)}")
     if status == 404:
-        return PermanentError(f"{said}: no Kafka REST proxy there: correct the host of connection {conn_id}")
+        unknown_topic = f"topic {topic} is unknown: {CREATE_TOPIC.format(topic=topic)}"
+        no_proxy = f"no Kafka REST proxy there: correct the host of connection {conn_id}"
+        return PermanentError(f"{said}: {unknown_topic if topic and code is not None else no_proxy}")
     return PermanentError(f"{said}: is the host of connection {conn_id} a Kafka REST v2 proxy?")
 
 

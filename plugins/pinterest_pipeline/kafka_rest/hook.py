@@ -27,7 +27,9 @@ from pinterest_pipeline.kafka_rest.endpoint import (
     refusal,
 )
 from pinterest_pipeline.kafka_rest.producer import Producer
+from pinterest_pipeline.kafka_rest.retries import Retries
 from pinterest_pipeline.kafka_rest.summary import ProduceResult
+from pinterest_pipeline.kafka_rest.traffic import Traffic
 
 JSON_RECORDS = "application/vnd.kafka.json.v2+json"
 READ_TIMEOUT_SECONDS = 27  # API Gateway gives up after 29 s
@@ -69,6 +71,8 @@ class KafkaRestHook(CheckedConnectionHook):
         self.kafka_rest_conn_id = kafka_rest_conn_id
         self._timeout = (connect_timeout_seconds, read_timeout_seconds)
         self._stopped = threading.Event()
+        self._traffic: dict[str, Traffic] = {}
+        self._retries = Retries(max_attempts, first_wait_seconds, max_wait_seconds, self._stopped)
         self._attempts = attempts_of_one_request(
             max_attempts=max_attempts,
             first_wait_seconds=first_wait_seconds,
@@ -115,15 +119,33 @@ class KafkaRestHook(CheckedConnectionHook):
         return True, f"Kafka REST at {self.endpoint.base_url} answers: {len(names)} topics ({', '.join(names)})"
 
     def produce(self, topic: str, records: Sequence[Record]) -> ProduceResult:
-        """Send records in one request, then the ones that failed for now again, until each has an outcome.
+        """Send records until each is delivered or at fault; those at fault are returned as dead letters.
 
-        Records that the proxy rejects, and those that no attempt delivered, are returned as dead letters.
+        A record that fails for now is sent again, alone with others that do. One that is refused for a reason that may
+        be its neighbours' is sent again in halves, then alone, twice: at most three requests a record, and about 20 for
+        one in 500. No acknowledged record is sent again, and none overtakes a later one of its key.
 
-        :raises PermanentError: unknown topic, refused credentials, a URL that is no Kafka REST proxy.
-        :raises TransientError: no request was answered, or no record got through, in all attempts.
+        :raises PermanentError: unknown topic, refused credentials, a URL that is no Kafka REST proxy, or one that
+            refuses whatever it is sent.
+        :raises TransientError: records were left without an outcome in ``max_attempts`` in a row.
         """
         path = f"/topics/{quote(topic, safe='')}"
-        return Producer(topic, partial(self._request, "POST", path, topic=topic), self._attempts).produce(records)
+        producer = Producer(
+            topic,
+            records,
+            partial(self._request, "POST", path, topic=topic),
+            is_answering=partial(self._is_answering, f"{path}/partitions"),
+            retries=self._retries,
+            traffic=self._traffic.setdefault(topic, Traffic(topic)),
+        )
+        return producer.produce()
+
+    def _is_answering(self, path: str) -> bool:
+        try:
+            self._request("GET", path, "a check whether the proxy answers")
+        except PipelineError:
+            return False
+        return True
 
     @cached_property
     def _request(self) -> partial[bytes]:

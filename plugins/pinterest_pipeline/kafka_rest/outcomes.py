@@ -1,0 +1,87 @@
+"""What is known of each record of one produce call, and its counts."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pinterest_pipeline.common.records import DeadLetter, Record
+from pinterest_pipeline.kafka_rest.responses import Dialect, Outcome, RecordStatus
+from pinterest_pipeline.kafka_rest.summary import OffsetRange, ProduceResult, widen
+
+
+class Cause(NamedTuple):
+    """Why a record has no offset yet; ``error`` is that of the whole request, where that failed."""
+
+    reason: str
+    error_code: int | None = None
+    error: Exception | None = None
+
+
+class BatchOutcomes:
+    """The outcomes of a batch; a record is named by its place in it. Used by one thread."""
+
+    def __init__(self, topic: str, records: Sequence[Record]) -> None:
+        self.records = records
+        self.causes: dict[int, Cause] = {}
+        self.requests = self.repeated = self.sent_bytes = 0
+        self.dialect: Dialect | None = None
+        self._topic = topic
+        self._acknowledged: set[int] = set()
+        self._dead: dict[int, DeadLetter] = {}
+        self._offsets: dict[int, OffsetRange] = {}
+        self._started = time.monotonic()
+
+    @property
+    def known_count(self) -> int:
+        """Records that need no further request."""
+        return len(self._acknowledged) + len(self._dead)
+
+    def apply(self, indexes: Sequence[int], outcomes: Sequence[Outcome]) -> dict[RecordStatus, list[int]]:
+        """Note who was delivered, and return the others by what they need."""
+        offsets: dict[int, list[int]] = {}
+        others: dict[RecordStatus, list[int]] = {}
+        for index, outcome in zip(indexes, outcomes, strict=True):
+            if outcome.status is RecordStatus.DELIVERED:
+                self._acknowledged.add(index)
+                if outcome.partition is not None and outcome.offset is not None:
+                    offsets.setdefault(outcome.partition, []).append(outcome.offset)
+            else:
+                others.setdefault(outcome.status, []).append(index)
+                self.causes[index] = Cause(outcome.reason, outcome.error_code)
+        for partition, acknowledged in offsets.items():
+            widen(self._offsets, OffsetRange(partition, min(acknowledged), max(acknowledged)))
+        return others
+
+    def blame(self, indexes: Iterable[int], cause: Cause) -> None:
+        """Note why a whole request failed."""
+        self.causes.update(dict.fromkeys(indexes, cause))
+
+    def reject(self, index: int, note: str = "") -> None:
+        """Make a record a dead letter, for the reason that it last failed for."""
+        cause = self.causes[index]
+        self._dead[index] = DeadLetter.of(self.records[index], f"{cause.reason}{note}", cause.error_code)
+
+    def key(self, index: int) -> str:
+        return self.records[index].key.decode()
+
+    def not_delivered(self, indexes: Sequence[int]) -> str:
+        """Say how many records, from which key on, were not delivered, and why the first was not."""
+        cause = self.causes[indexes[0]]
+        code = f"{cause.error_code}: " if cause.error_code and not cause.error else ""
+        return (
+            f"topic {self._topic}: {len(indexes)} records not delivered, the first with key {self.key(indexes[0])}: "
+            f"{code}{cause.reason}"
+        )
+
+    def result(self) -> ProduceResult:
+        """Return the counts so far, also after an error."""
+        return ProduceResult(
+            acknowledged=len(self._acknowledged),
+            partitions=tuple(self._offsets[partition] for partition in sorted(self._offsets)),
+            dead_letters=tuple(self._dead[index] for index in sorted(self._dead)),
+            requests=self.requests,
+            retries=self.repeated,
+            sent_bytes=self.sent_bytes,
+            milliseconds=(time.monotonic() - self._started) * 1000,
+            dialect=self.dialect,
+        )
