@@ -1,11 +1,14 @@
 """Fixtures of the unit tests."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.unit.scripted_databricks import ScriptedDatabricks
 from tests.unit.scripted_kafka_rest import ScriptedKafkaRest
+from tests.unit.sending import Cursor, Store
 
 
 @pytest.fixture
@@ -28,3 +31,25 @@ def databricks(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedDatabricks]:
     scripted.notebooks["/n"] = {"object_type": "NOTEBOOK", "path": "/n"}
     yield scripted
     scripted.close()
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The lake that operators write to, in memory."""
+    lake = Store()
+    monkeypatch.setattr("pinterest_pipeline.lake.hook.LakeHook", lambda *_: lake)
+    return lake
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cursor]:
+    """Return a function that makes rows the result of every query."""
+
+    def use(rows: Iterable[Sequence[Any]], columns: Sequence[str] = ("index", "title")) -> Cursor:
+        cursor = Cursor(columns, rows)
+        connection = SimpleNamespace(cursor=lambda name: cursor, close=lambda: None)
+        database = SimpleNamespace(get_conn=lambda: connection)
+        monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda _: database)
+        return cursor
+
+    return use

@@ -1,4 +1,4 @@
-"""Whatever records are at fault, and however that shows: these become dead letters, the others go out once, in order."""
+"""Whatever records are at fault, and however that shows: these become dead letters, the others go out once."""
 
 import json
 import threading
@@ -28,7 +28,7 @@ class Kafka:
         self.delivered = []
         self.requests = 0
 
-    def __call__(self, what, *, body):
+    def __call__(self, _what, *, body):
         self.requests += 1
         places = [record["value"]["n"] for record in json.loads(body)["records"]]
         codes = self.rule(places)
@@ -42,7 +42,7 @@ class Kafka:
 
 
 class Instantly(threading.Event):
-    def wait(self, timeout=None):
+    def wait(self, _timeout=None):
         return self.is_set()
 
 

@@ -2,91 +2,12 @@
 
 import json
 import threading
-from types import SimpleNamespace
 
 import pytest
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
 from tests.unit.scripted_kafka_rest import Answer, confluent, failed
-
-
-class Cursor:
-    """A server-side cursor over rows made on demand."""
-
-    def __init__(self, columns, rows):
-        self.description = [(column,) for column in columns]
-        self.rows = iter(rows)
-        self.fetched = 0
-
-    def execute(self, sql, parameters):
-        self.asked = (sql, parameters)
-
-    def fetchmany(self, count):
-        rows = [row for _, row in zip(range(count), self.rows, strict=False)]
-        self.fetched += len(rows)
-        return rows
-
-    def close(self):
-        pass
-
-
-class Store:
-    """A lake in memory."""
-
-    bucket = "lake"
-
-    def __init__(self):
-        self.objects = {}
-
-    def write_json_lines(self, key, rows):
-        self.objects[key] = list(rows)
-        return f"s3://lake/{key}"
-
-
-@pytest.fixture
-def store(monkeypatch):
-    lake = Store()
-    monkeypatch.setattr("pinterest_pipeline.lake.hook.LakeHook", lambda bucket, conn_id: lake)
-    return lake
-
-
-@pytest.fixture
-def source(monkeypatch):
-    def use(rows, columns=("index", "title")):
-        cursor = Cursor(columns, rows)
-        connection = SimpleNamespace(cursor=lambda name: cursor, close=lambda: None)
-        database = SimpleNamespace(get_conn=lambda: connection)
-        monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda conn_id: database)
-        return cursor
-
-    return use
-
-
-def operator(**arguments):
-    defaults = {
-        "task_id": "send_posts",
-        "sql": "SELECT 1",
-        "topic": "pinterest.pin",
-        "key_column": "index",
-        "dead_letter_bucket": "lake",
-    }
-    return KafkaRestProduceOperator(**{**defaults, **arguments})
-
-
-def context(try_number=1, map_index=-1):
-    ti = SimpleNamespace(
-        dag_id="daily",
-        run_id="manual__2026-11-24T02:00:00+00:00",
-        task_id="send",
-        try_number=try_number,
-        map_index=map_index,
-    )
-    return {"ti": ti, "ds": "2026-11-23"}
-
-
-def rows(count):
-    return ((n, f"title {n}") for n in range(count))
+from tests.unit.sending import context, operator, rows
 
 
 @pytest.mark.parametrize(

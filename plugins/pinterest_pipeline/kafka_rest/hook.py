@@ -27,12 +27,18 @@ from pinterest_pipeline.kafka_rest.endpoint import (
     refusal,
 )
 from pinterest_pipeline.kafka_rest.producer import Producer
-from pinterest_pipeline.kafka_rest.retries import Retries
+from pinterest_pipeline.kafka_rest.retries import (
+    CONNECT_TIMEOUT_SECONDS,
+    FIRST_WAIT_SECONDS,
+    MAX_ATTEMPTS,
+    MAX_WAIT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    Retries,
+)
 from pinterest_pipeline.kafka_rest.summary import ProduceResult
 from pinterest_pipeline.kafka_rest.traffic import Traffic
 
 JSON_RECORDS = "application/vnd.kafka.json.v2+json"
-READ_TIMEOUT_SECONDS = 27  # API Gateway gives up after 29 s
 
 
 class KafkaRestHook(CheckedConnectionHook):
@@ -42,8 +48,8 @@ class KafkaRestHook(CheckedConnectionHook):
         With a ``login`` it is basic authentication instead.
     :param connect_timeout_seconds: For the TCP and TLS handshake.
     :param read_timeout_seconds: For the answer; below the 29 s after which API Gateway itself gives up.
-    :param max_attempts: Per request, the first included. With the default waits the last attempt starts after
-        about half a minute.
+    :param max_attempts: In a row in which no record gets an outcome, the first included. With the default waits they
+        last 2 to 5 minutes.
     :param first_wait_seconds: Before the second attempt; doubled each time, with jitter, up to
         ``max_wait_seconds``. A ``Retry-After`` that asks for more is honoured up to a minute.
     """
@@ -61,11 +67,11 @@ class KafkaRestHook(CheckedConnectionHook):
         self,
         kafka_rest_conn_id: str = default_conn_name,
         *,
-        connect_timeout_seconds: float = 5,
+        connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
-        max_attempts: int = 8,
-        first_wait_seconds: float = 0.25,
-        max_wait_seconds: float = 15,
+        max_attempts: int = MAX_ATTEMPTS,
+        first_wait_seconds: float = FIRST_WAIT_SECONDS,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
     ) -> None:
         super().__init__()
         self.kafka_rest_conn_id = kafka_rest_conn_id

@@ -12,6 +12,13 @@ from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT, map_in_flight, 
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.common.records import DeadLetter, Record, UnsupportedColumnError, row_encoder
 from pinterest_pipeline.kafka_rest.batches import in_batches
+from pinterest_pipeline.kafka_rest.retries import (
+    CONNECT_TIMEOUT_SECONDS,
+    FIRST_WAIT_SECONDS,
+    MAX_ATTEMPTS,
+    MAX_WAIT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+)
 from pinterest_pipeline.kafka_rest.summary import SendCounts, SendSummary
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
 from pinterest_pipeline.warehouse.queries import open_query
@@ -45,6 +52,11 @@ class KafkaRestProduceOperator(BaseOperator):
     :param max_batch_records: 1 to 500 records a request.
     :param max_batch_bytes: 1 to 10,000,000 bytes a request; a record beyond it is a dead letter.
     :param concurrency: 1 to 16 requests at a time.
+    :param max_attempts: In a row without any record of a request getting an outcome, the first included. With the
+        default waits they last 2 to 5 minutes, so longer than a broker's restart or a proxy's deployment.
+    :param first_wait_seconds: Before the second attempt; doubled each time, with jitter, up to ``max_wait_seconds``.
+    :param connect_timeout_seconds: For the TCP and TLS handshake.
+    :param read_timeout_seconds: For an answer; below the 29 s after which API Gateway itself gives up.
     :raises PermanentError: empty query, missing or unsupported column, unknown topic, missing connection fields,
         refused credentials; or every record became a dead letter.
     :raises TransientError: the proxy or Kafka did not answer in all attempts of a request.
@@ -70,6 +82,11 @@ class KafkaRestProduceOperator(BaseOperator):
         max_batch_records: int = MAX_BATCH_RECORDS,
         max_batch_bytes: int = 4 * 1024 * 1024,
         concurrency: int = 4,
+        max_attempts: int = MAX_ATTEMPTS,
+        first_wait_seconds: float = FIRST_WAIT_SECONDS,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
+        connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -88,6 +105,11 @@ class KafkaRestProduceOperator(BaseOperator):
         self.max_batch_records = max_batch_records
         self.max_batch_bytes = max_batch_bytes
         self.concurrency = concurrency
+        self.max_attempts = max_attempts
+        self.first_wait_seconds = first_wait_seconds
+        self.max_wait_seconds = max_wait_seconds
+        self.connect_timeout_seconds = connect_timeout_seconds
+        self.read_timeout_seconds = read_timeout_seconds
         self._hook: KafkaRestHook | None = None
 
     @override
@@ -97,7 +119,14 @@ class KafkaRestProduceOperator(BaseOperator):
 
         if not self.sql.strip():
             raise PermanentError(f"task {self.task_id}: the query for topic {self.topic} is empty: give it as `sql`")
-        self._hook = hook = KafkaRestHook(self.kafka_rest_conn_id)
+        self._hook = hook = KafkaRestHook(
+            self.kafka_rest_conn_id,
+            connect_timeout_seconds=self.connect_timeout_seconds,
+            read_timeout_seconds=self.read_timeout_seconds,
+            max_attempts=self.max_attempts,
+            first_wait_seconds=self.first_wait_seconds,
+            max_wait_seconds=self.max_wait_seconds,
+        )
         self.log.info("Sending to topic %s at %s", self.topic, hook.endpoint.base_url)
         started_at = datetime.now(UTC)
         counts = SendCounts(self.topic, started_at, self._dead_letter_box(context, started_at))

@@ -110,6 +110,8 @@ class Producer:
         """Make one request and apply what came of it."""
         self._retries.require_going()
         body = request_body([self._records[index] for index in part.indexes])
+        if not part.is_alone and len(body) > (self._traffic.max_bytes or len(body)):
+            return self._now.extendleft(reversed(part.halves()))
         with self._traffic.alone if part.is_suspect else nullcontext():
             number = self._traffic.next_number()
             self.outcomes.requests += 1

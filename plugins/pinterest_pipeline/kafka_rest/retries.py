@@ -7,6 +7,13 @@ from pinterest_pipeline.common.backoff import pause_seconds
 from pinterest_pipeline.common.errors import TransientError
 from pinterest_pipeline.kafka_rest.endpoint import LONGEST_RETRY_AFTER_SECONDS
 
+CONNECT_TIMEOUT_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 27.0  # API Gateway gives up after 29 s
+# 19 waits of at least 136 and at most 272 s: a broker's restart takes 20 to 90 s, a proxy's deployment two minutes.
+MAX_ATTEMPTS = 20
+FIRST_WAIT_SECONDS = 0.25
+MAX_WAIT_SECONDS = 20.0
+
 
 @dataclass(frozen=True)
 class Retries:

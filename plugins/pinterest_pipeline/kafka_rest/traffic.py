@@ -3,6 +3,7 @@
 import logging
 import threading
 
+REMAINING_SHARE = 0.6  # of a size that was refused: room for half of the records, though they differ in size
 log = logging.getLogger(__name__)
 
 
@@ -56,5 +57,5 @@ class Traffic:
 
     @property
     def max_bytes(self) -> int | None:
-        """How large a request of several records may be: half of what was refused; None while nothing was."""
-        return self._refused_bytes and self._refused_bytes // 2
+        """How large a request of several records may be; None while none was refused for its size."""
+        return None if self._refused_bytes is None else int(self._refused_bytes * REMAINING_SHARE)
