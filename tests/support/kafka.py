@@ -3,21 +3,22 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 SANDBOX_PYTHON = PROJECT / ".venv" / "sandbox" / "bin" / "python"
 CREATE = """
-import sys
+import json, sys
 from confluent_kafka.admin import AdminClient, NewTopic
-bootstrap, topic = sys.argv[1:]
+bootstrap, topic, arguments = sys.argv[1:]
 admin = AdminClient({"bootstrap.servers": bootstrap})
-admin.create_topics([NewTopic(topic, num_partitions=3)])[topic].result(30)
+admin.create_topics([NewTopic(topic, **json.loads(arguments))])[topic].result(30)
 """
-DELETE = CREATE.replace("create_topics([NewTopic(topic, num_partitions=3)])", "delete_topics([topic])")
+DELETE = CREATE.replace("create_topics([NewTopic(topic, **json.loads(arguments))])", "delete_topics([topic])")
 READ = """
 import json, sys
 from confluent_kafka import Consumer, TopicPartition
-bootstrap, topic = sys.argv[1:]
+bootstrap, topic, _ = sys.argv[1:]
 consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reads", "enable.auto.commit": False})
 found = []
 for partition in range(3):
@@ -32,12 +33,15 @@ print(json.dumps(found))
 
 
 class KafkaLab:
-    """One topic of three partitions, gone after the test."""
+    """One topic of three partitions, gone after the test.
 
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+    :param arguments: More for ``confluent_kafka.admin.NewTopic``: ``config``, ``replica_assignment``.
+    """
+
+    def __init__(self, bootstrap_servers: str, topic: str, **arguments: Any) -> None:
         self.bootstrap_servers = bootstrap_servers
         self.topic = topic
-        self._run(CREATE)
+        self._run(CREATE, json.dumps({"num_partitions": 3, **arguments}))
 
     def records(self) -> list[tuple[int, int, str | None, str]]:
         """Return partition, offset, key and value of every record."""
@@ -46,6 +50,6 @@ class KafkaLab:
     def delete(self) -> None:
         self._run(DELETE)
 
-    def _run(self, script: str) -> str:
-        command = [str(SANDBOX_PYTHON), "-c", script, self.bootstrap_servers, self.topic]
+    def _run(self, script: str, arguments: str = "") -> str:
+        command = [str(SANDBOX_PYTHON), "-c", script, self.bootstrap_servers, self.topic, arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout

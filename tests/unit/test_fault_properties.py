@@ -16,7 +16,10 @@ from pinterest_pipeline.kafka_rest.traffic import Traffic
 from tests.support.properties import repeatable
 
 MOST_RECORDS = 16
-KEYS = st.lists(st.none() | st.integers(0, 9), min_size=1, max_size=MOST_RECORDS)
+KEYS = st.lists(
+    st.none() | st.integers(0, 99), min_size=1, max_size=MOST_RECORDS, unique_by=lambda key: key or object()
+)
+FEW_KEYS = st.lists(st.none() | st.integers(0, 3), min_size=1, max_size=MOST_RECORDS)
 PLACES = st.sets(st.integers(0, MOST_RECORDS - 1))
 
 
@@ -104,8 +107,6 @@ def check_outcome(keys, guilty, kafka, result):
     assert sorted(kafka.delivered) == good
     assert [json.loads(dead_letter.payload)["n"] for dead_letter in result.dead_letters] == sorted(guilty)
     assert result.acknowledged == len(good)
-    for key in set(keys) - {None}:
-        assert [n for n in kafka.delivered if keys[n] == key] == [n for n in good if keys[n] == key]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -118,12 +119,24 @@ def test_exactly_the_records_at_fault_become_dead_letters(way, keys, places):
 
     kafka, result = produce(keys, way(guilty))
 
-    if isinstance(result, PermanentError):  # those of the first key group were refused whole: nothing shows why
-        assert isinstance(result, RefusedRequestError)
-        assert kafka.delivered == []
-        return
     check_outcome(keys, guilty, kafka, result)
     assert kafka.requests <= 3 * len(keys)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@repeatable
+@given(keys=FEW_KEYS, places=PLACES)
+def test_the_newest_record_of_a_key_stays_the_last_one(way, keys, places):
+    guilty = {place for place in places if 0 < place < len(keys)}
+
+    kafka, result = produce(keys, way(guilty))
+
+    good = [n for n in range(len(keys)) if n not in guilty]
+    assert (set(kafka.delivered), result.acknowledged) == (set(good), len(good))
+    for key in set(keys) - {None}:
+        delivered = [n for n in kafka.delivered if keys[n] == key]
+        assert delivered[-1:] == [n for n in good if keys[n] == key][-1:]
+        assert all(delivered.count(n) == 1 for n in set(delivered) - set(delivered[-1:]))
 
 
 @pytest.mark.parametrize("way", UNCLEAR)

@@ -216,7 +216,7 @@ def test_where_nothing_gets_through_the_task_may_try_again():
     service = Service(lambda number, index, record: THROTTLED)
 
     with pytest.raises(
-        TransientError, match=r"partition key \d: Rate exceeded \(after 4 attempts\): wait, or give the stream more"
+        TransientError, match=r"partition key \d+: Rate exceeded \(after 4 attempts\): wait, or give the stream more"
     ):
         put(service, numbered(1000))
 

@@ -16,9 +16,16 @@ REMEDY = "see docs/connections.md"
 NEEDED: Any = object()
 
 
-def setting(path: str) -> str:
-    """Return the template of one value, such as ``databricks.cluster``; text in it, and a native object by itself."""
-    return f"{{{{ pipeline_variable(var)('{path}') }}}}"
+MAX_DEAD_LETTER_SHARE = 0.01  # of a table's rows in one run; `max_dead_letter_share` of the Variable replaces it
+
+
+def setting(path: str, default: float | None = None) -> str:
+    """Return the template of one value, such as ``databricks.cluster``; text in it, and a native object by itself.
+
+    :param default: Where the Variable may leave it out.
+    """
+    arguments = f"'{path}'" if default is None else f"'{path}', {default!r}"
+    return f"{{{{ pipeline_variable(var)({arguments}) }}}}"
 
 
 def pipeline_variable(var: Mapping[str, Any]) -> Callable[..., Any]:

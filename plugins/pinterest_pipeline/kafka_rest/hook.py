@@ -129,7 +129,8 @@ class KafkaRestHook(CheckedConnectionHook):
 
         A record that fails for now is sent again, alone with others that do. One that is refused for a reason that may
         be its neighbours' is sent again in halves, then alone, twice: at most three requests a record, and about 20 for
-        one in 500. No acknowledged record is sent again, and none overtakes a later one of its key.
+        one in 500. No acknowledged record is sent again, but for the newest of a key that occurs more than once, where
+        an older one had to be sent again after it.
 
         :raises PermanentError: unknown topic, refused credentials, a URL that is no Kafka REST proxy, or one that
             refuses whatever it is sent.

@@ -8,6 +8,8 @@ from pinterest_pipeline.common.records import DeadLetter, Record
 from pinterest_pipeline.kafka_rest.responses import Dialect, Outcome, RecordStatus
 from pinterest_pipeline.kafka_rest.summary import OffsetRange, ProduceResult, widen
 
+NO_KEY = b"null"
+
 
 class Cause(NamedTuple):
     """Why a record has no offset yet; ``error`` is that of the whole request, where that failed."""
@@ -26,7 +28,7 @@ class BatchOutcomes:
         self.requests = self.repeated = self.sent_bytes = 0
         self.dialect: Dialect | None = None
         self._topic = topic
-        self._acknowledged: set[int] = set()
+        self._acknowledged: dict[int, int] = {}  # to the number of the request that did it
         self._dead: dict[int, DeadLetter] = {}
         self._offsets: dict[int, OffsetRange] = {}
         self._started = time.monotonic()
@@ -42,7 +44,7 @@ class BatchOutcomes:
         others: dict[RecordStatus, list[int]] = {}
         for index, outcome in zip(indexes, outcomes, strict=True):
             if outcome.status is RecordStatus.DELIVERED:
-                self._acknowledged.add(index)
+                self._acknowledged[index] = self.requests
                 if outcome.partition is not None and outcome.offset is not None:
                     offsets.setdefault(outcome.partition, []).append(outcome.offset)
             else:
@@ -52,12 +54,27 @@ class BatchOutcomes:
             widen(self._offsets, OffsetRange(partition, min(acknowledged), max(acknowledged)))
         return others
 
+    def overtaken(self) -> list[int]:
+        """Return the newest record of each key that an older one, sent again, has come after."""
+        if self.requests == 1:
+            return []
+        newest: dict[bytes, int] = {}
+        last: dict[bytes, int] = {}
+        for index in sorted(self._acknowledged):
+            key = self.records[index].key
+            if key != NO_KEY:
+                newest[key] = index
+                last[key] = max(last.get(key, 0), self._acknowledged[index])
+        return [index for key, index in newest.items() if self._acknowledged[index] < last[key]]
+
     def blame(self, indexes: Iterable[int], cause: Cause) -> None:
         """Note why a whole request failed."""
         self.causes.update(dict.fromkeys(indexes, cause))
 
     def reject(self, index: int, note: str = "") -> None:
         """Make a record a dead letter, for the reason that it last failed for."""
+        if index in self._acknowledged:  # and sent again only to be the newest of its key
+            return
         cause = self.causes[index]
         self._dead[index] = DeadLetter.of(self.records[index], f"{cause.reason}{note}", cause.error_code)
 

@@ -1,12 +1,10 @@
 """Which records of a batch share a request, while some must be sent again: pure decisions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pinterest_pipeline.common.records import Record
 from pinterest_pipeline.kafka_rest.batches import ENVELOPE_BYTES, record_bytes
-
-NO_KEY = b"null"
 
 
 @dataclass(frozen=True)
@@ -42,24 +40,6 @@ class Part:
         """Return the first and the second half."""
         middle = len(self.indexes) // 2
         return self.of(self.indexes[:middle]), self.of(self.indexes[middle:])
-
-
-def without_repeated_keys(records: Sequence[Record]) -> Iterator[tuple[int, ...]]:
-    """Yield the places of the records, in order, in groups in which no key occurs twice.
-
-    A record that is sent again then cannot overtake a later one of its key: that is in a later group.
-    """
-    group: list[int] = []
-    keys: set[bytes] = set()
-    for index, record in enumerate(records):
-        if record.key in keys:
-            yield tuple(group)
-            group, keys = [], set()
-        group.append(index)
-        if record.key != NO_KEY:
-            keys.add(record.key)
-    if group:
-        yield tuple(group)
 
 
 def parts_within(indexes: Sequence[int], records: Sequence[Record], max_bytes: int | None) -> list[Part]:

@@ -18,7 +18,7 @@ from pinterest_pipeline.common.records import Record
 from pinterest_pipeline.kafka_rest.batches import request_body
 from pinterest_pipeline.kafka_rest.endpoint import RefusedRecordsError, RefusedRequestError, UnansweredError
 from pinterest_pipeline.kafka_rest.outcomes import BatchOutcomes, Cause
-from pinterest_pipeline.kafka_rest.parts import Part, merged, parts_within, without_repeated_keys
+from pinterest_pipeline.kafka_rest.parts import Part, merged, parts_within
 from pinterest_pipeline.kafka_rest.responses import Dialect, Outcome, RecordStatus, read_outcomes
 from pinterest_pipeline.kafka_rest.retries import Retries
 from pinterest_pipeline.kafka_rest.summary import ProduceResult
@@ -70,8 +70,8 @@ class Producer:
 
     def produce(self) -> ProduceResult:
         """Deliver or reject every record, see :meth:`KafkaRestHook.produce`."""
-        for indexes in without_repeated_keys(self._records):
-            self._deliver(indexes)
+        self._deliver(range(len(self._records)))
+        self._deliver(self.outcomes.overtaken())  # the latest record of a key is the one that counts
         return self.outcomes.result()
 
     def _deliver(self, indexes: Sequence[int]) -> None:
