@@ -37,6 +37,15 @@ class Store:
         self.objects[key] = list(rows)
         return f"s3://lake/{key}"
 
+    def read_json_lines(self, key):
+        return list(self.objects.get(key, []))
+
+    def names(self, prefix):
+        return [key for key in self.objects if key.startswith(prefix)]
+
+    def move(self, key, new_key):
+        self.objects[new_key] = self.objects.pop(key)
+
 
 def operator(**arguments):
     defaults = {

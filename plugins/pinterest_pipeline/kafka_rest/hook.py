@@ -5,7 +5,7 @@ The proxy may have carried out a request that timed out. It is sent again, and k
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 from urllib.parse import quote
@@ -26,6 +26,7 @@ from pinterest_pipeline.kafka_rest.endpoint import (
     read_list,
     refusal,
 )
+from pinterest_pipeline.kafka_rest.outcomes import BatchOutcomes
 from pinterest_pipeline.kafka_rest.producer import Producer
 from pinterest_pipeline.kafka_rest.retries import (
     CONNECT_TIMEOUT_SECONDS,
@@ -124,7 +125,12 @@ class KafkaRestHook(CheckedConnectionHook):
             return False, str(error)
         return True, f"Kafka REST at {self.endpoint.base_url} answers: {len(names)} topics ({', '.join(names)})"
 
-    def produce(self, topic: str, records: Sequence[Record]) -> ProduceResult:
+    def produce(
+        self,
+        topic: str,
+        records: Sequence[Record],
+        on_end: Callable[[Sequence[Record], BatchOutcomes], None] | None = None,
+    ) -> ProduceResult:
         """Send records until each is delivered or at fault; those at fault are returned as dead letters.
 
         A record that fails for now is sent again, alone with others that do. One that is refused for a reason that may
@@ -132,6 +138,7 @@ class KafkaRestHook(CheckedConnectionHook):
         one in 500. No acknowledged record is sent again, but for the newest of a key that occurs more than once, where
         an older one had to be sent again after it.
 
+        :param on_end: Told what is known of the records, also where an error ends the call.
         :raises PermanentError: unknown topic, refused credentials, a URL that is no Kafka REST proxy, or one that
             refuses whatever it is sent.
         :raises TransientError: records were left without an outcome in ``max_attempts`` in a row.
@@ -145,7 +152,11 @@ class KafkaRestHook(CheckedConnectionHook):
             retries=self._retries,
             traffic=self._traffic.setdefault(topic, Traffic(topic)),
         )
-        return producer.produce()
+        try:
+            return producer.produce()
+        finally:
+            if on_end:
+                on_end(records, producer.outcomes)
 
     def _is_answering(self, path: str) -> bool:
         try:

@@ -21,12 +21,14 @@ from pinterest_pipeline.kafka_rest.retries import (
 )
 from pinterest_pipeline.kafka_rest.summary import SendCounts, SendSummary
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
+from pinterest_pipeline.lake.send_progress import Offsets, SendProgress
 from pinterest_pipeline.warehouse.queries import open_query
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
+    from pinterest_pipeline.kafka_rest.outcomes import BatchOutcomes
 
 MAX_BATCH_RECORDS = 500  # moves 20 to 30 thousand rows/s through a proxy; more gains nothing
 MAX_BATCH_BYTES = 10_000_000  # Amazon API Gateway: payload size, not adjustable
@@ -39,18 +41,23 @@ class KafkaRestProduceOperator(BaseOperator):
     memory. A record that cannot be delivered is kept whole in the lake, ``<dead_letter_prefix>/<topic>/dt=<day>/``,
     one JSON line each (``topic, key, value, reason, error_code, run``); the others are delivered.
 
-    Not atomic, and a retry of the task sends all rows again: consumers take the latest record of a key. A row whose
-    key column is NULL is sent without a key.
+    Not atomic. Every few seconds, and when it fails, the task stores in the lake which rows are acknowledged. Its next
+    try sends the others, those that have changed, and some twice whose answer got lost: consumers take the latest
+    record of a key. A task that is cleared after a success sends all rows. The dead letters of the last try replace
+    those of earlier ones, which are moved to ``<dead_letter_prefix>-superseded/``. A row whose key column is NULL is
+    sent without a key. Rows of one key in different requests may change places where ``concurrency`` is more than 1.
 
-    Returns ``{"topic", "rows", "acknowledged", "dead_letters", "dead_letter_uri" (prefix of the objects, or None),
-    "batches", "bytes" (of request bodies), "retries", "dialect" (None without rows), "started_at" (ISO 8601, UTC),
-    "seconds", "partitions": [{"partition", "first_offset", "last_offset"}]}``; ``rows`` = ``acknowledged`` +
-    ``dead_letters``.
+    Returns ``{"topic", "rows", "acknowledged", "earlier_rows" (of those, by earlier tries), "dead_letters",
+    "dead_letter_uri" (prefix of the objects, or None), "batches", "bytes" (of request bodies), "retries", "dialect"
+    (None without rows), "started_at" (of the first try; ISO 8601, UTC), "seconds", "partitions": [{"partition",
+    "first_offset", "last_offset"}]}``; ``rows`` = ``acknowledged`` + ``dead_letters``.
 
     :param sql: Query, or ``.sql`` file, with its own ORDER BY; ``parameters`` are bound by the database driver.
     :param key_column: Column of the result whose text is the record's key.
     :param max_batch_records: 1 to 500 records a request.
     :param max_batch_bytes: 1 to 10,000,000 bytes a request; a record beyond it is a dead letter.
+    :param progress_prefix: Where in ``dead_letter_bucket`` the progress is stored; "" = nowhere, so that each try sends
+        all rows.
     :param concurrency: 1 to 16 requests at a time.
     :param max_attempts: In a row without any record of a request getting an outcome, the first included. With the
         default waits they last 2 to 5 minutes, so longer than a broker's restart or a proxy's deployment.
@@ -78,6 +85,7 @@ class KafkaRestProduceOperator(BaseOperator):
         source_conn_id: str = "pinterest_source",
         kafka_rest_conn_id: str = "pinterest_kafka_rest",
         dead_letter_prefix: str = "dead-letters",
+        progress_prefix: str = "progress",
         aws_conn_id: str | None = "aws_default",
         max_batch_records: int = MAX_BATCH_RECORDS,
         max_batch_bytes: int = 4 * 1024 * 1024,
@@ -101,6 +109,7 @@ class KafkaRestProduceOperator(BaseOperator):
         self.kafka_rest_conn_id = kafka_rest_conn_id
         self.dead_letter_bucket = dead_letter_bucket
         self.dead_letter_prefix = dead_letter_prefix
+        self.progress_prefix = progress_prefix
         self.aws_conn_id = aws_conn_id
         self.max_batch_records = max_batch_records
         self.max_batch_bytes = max_batch_bytes
@@ -115,6 +124,7 @@ class KafkaRestProduceOperator(BaseOperator):
     @override
     def execute(self, context: "Context") -> SendSummary:
         from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: PLC0415 - requests slows DAG parsing
+        from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
         from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
         if not self.sql.strip():
@@ -129,21 +139,47 @@ class KafkaRestProduceOperator(BaseOperator):
         )
         self.log.info("Sending to topic %s at %s", self.topic, hook.endpoint.base_url)
         started_at = datetime.now(UTC)
-        counts = SendCounts(self.topic, started_at, self._dead_letter_box(context, started_at))
-        with open_query(PipelinePostgresHook(self.source_conn_id), self.sql, self.parameters) as (columns, rows):
-            batches = in_batches(
-                self._records(columns, rows), max_records=self.max_batch_records, max_bytes=self.max_batch_bytes
-            )
-            produce = partial(hook.produce, self.topic)
-            results = map_in_flight(produce, counts.batches_of(batches), limit=self.concurrency, stop=hook.stop)
-            with closing(results):
-                for result in results:
-                    counts.add(result)
+        lake = LakeHook(self.dead_letter_bucket, self.aws_conn_id)
+        box = DeadLetterBox.of_task(
+            lake, context, prefix=self.dead_letter_prefix, topic=self.topic, started_at=started_at
+        )
+        progress = SendProgress.of_task(
+            lake if self.progress_prefix else None,
+            context["ti"],
+            prefix=self.progress_prefix,
+            target=f"{hook.endpoint.base_url}/topics/{self.topic}",
+            started_at=started_at,
+        )
+        counts = SendCounts(self.topic, box, progress)
+        try:
+            with open_query(PipelinePostgresHook(self.source_conn_id), self.sql, self.parameters) as (columns, rows):
+                self._send(hook, progress.unacknowledged(self._records(columns, rows)), counts, progress)
+        except BaseException:
+            progress.save()
+            raise
         return counts.finish()
+
+    def _send(
+        self,
+        hook: "KafkaRestHook",
+        records: Iterator[Record | DeadLetter],
+        counts: SendCounts,
+        progress: SendProgress,
+    ) -> None:
+        batches = in_batches(records, max_records=self.max_batch_records, max_bytes=self.max_batch_bytes)
+
+        def on_end(batch: Sequence[Record], outcomes: "BatchOutcomes") -> None:
+            progress.add(batch, outcomes.acknowledged_in_order(), map(Offsets._make, outcomes.partitions))
+
+        produce = partial(hook.produce, self.topic, on_end=on_end)
+        results = map_in_flight(produce, counts.batches_of(batches), limit=self.concurrency, stop=hook.stop)
+        with closing(results):
+            for result in results:
+                counts.add(result)
 
     @override
     def on_kill(self) -> None:
-        """Send nothing further; what is acknowledged stays, and the next try of the task sends all rows again."""
+        """Send nothing further; what is acknowledged stays so."""
         if self._hook is not None:
             self._hook.stop()
 
@@ -152,11 +188,3 @@ class KafkaRestProduceOperator(BaseOperator):
             yield from map(row_encoder(columns, self.key_column), rows)
         except (ValueError, UnsupportedColumnError) as error:
             raise PermanentError(f"the query for topic {self.topic}: {error}") from error
-
-    def _dead_letter_box(self, context: "Context", started_at: datetime) -> DeadLetterBox:
-        from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
-
-        lake = LakeHook(self.dead_letter_bucket, self.aws_conn_id)
-        return DeadLetterBox.of_task(
-            lake, context, prefix=self.dead_letter_prefix, topic=self.topic, started_at=started_at
-        )

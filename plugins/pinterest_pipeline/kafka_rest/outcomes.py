@@ -34,6 +34,10 @@ class BatchOutcomes:
         self._started = time.monotonic()
 
     @property
+    def partitions(self) -> tuple[OffsetRange, ...]:
+        return tuple(self._offsets[partition] for partition in sorted(self._offsets))
+
+    @property
     def known_count(self) -> int:
         """Records that need no further request."""
         return len(self._acknowledged) + len(self._dead)
@@ -67,6 +71,17 @@ class BatchOutcomes:
                 last[key] = max(last.get(key, 0), self._acknowledged[index])
         return [index for key, index in newest.items() if self._acknowledged[index] < last[key]]
 
+    def acknowledged_in_order(self) -> set[int]:
+        """Return the places of the acknowledged records, but for those that an older one of their key may follow."""
+        chosen: set[int] = set()
+        unsure: set[bytes] = set()
+        for index, record in enumerate(self.records):
+            if index not in self._acknowledged or record.key in unsure:
+                unsure |= set() if record.key == NO_KEY or index in self._dead else {record.key}
+            else:
+                chosen.add(index)
+        return chosen
+
     def blame(self, indexes: Iterable[int], cause: Cause) -> None:
         """Note why a whole request failed."""
         self.causes.update(dict.fromkeys(indexes, cause))
@@ -94,7 +109,7 @@ class BatchOutcomes:
         """Return the counts so far, also after an error."""
         return ProduceResult(
             acknowledged=len(self._acknowledged),
-            partitions=tuple(self._offsets[partition] for partition in sorted(self._offsets)),
+            partitions=self.partitions,
             dead_letters=tuple(self._dead[index] for index in sorted(self._dead)),
             requests=self.requests,
             retries=self.repeated,

@@ -106,6 +106,8 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
                 on_failed=lambda failed: box.add(dead_letter(failed)),
             )
         box.flush()
+        if result.records:
+            box.supersede_earlier()
         return self._account(result, box, started_at)
 
     def _account(self, result: PutResult, box: DeadLetterBox, started_at: datetime) -> dict[str, Any]:

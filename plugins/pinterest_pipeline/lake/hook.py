@@ -98,3 +98,15 @@ class LakeHook(BoundedAwsHook, S3Hook):
             except client.exceptions.NoSuchKey:
                 return []
         return [json.loads(line) for line in body.splitlines()]
+
+    def names(self, prefix: str) -> list[str]:
+        """Return the keys of all objects whose key begins so; one LIST per 1,000 of them."""
+        with S3.calling(f"listing s3://{self.bucket}/{prefix}*"):
+            return list(self._keys(prefix, start_after=""))
+
+    def move(self, key: str, new_key: str) -> None:
+        """Give an object another key."""
+        client = self.get_conn()
+        with S3.calling(f"moving s3://{self.bucket}/{key} to {new_key}"):
+            client.copy_object(Bucket=self.bucket, CopySource={"Bucket": self.bucket, "Key": key}, Key=new_key)
+            client.delete_object(Bucket=self.bucket, Key=key)
