@@ -20,8 +20,9 @@ run. Only such a run takes the posts that have no timestamp and so lie in no int
 **Triage notes.** Every error names its remedy. Clear the task that failed; nothing else must be undone.
 - `connector_is_healthy`, `posts_landed`: check DAG `pinterest_sink_connector` first; the posts wait in Kafka.
 - `offsets_grow`: a topic begins below what the lake has of it: follow the runbook before anything is sent.
-- `send_posts`: dead letters are counted and cause a warning, or a failure with param `fail_on_dead_letters`. Each has
-  its reason beside it: fix the source, then run the day again.
+- `send_posts`: dead letters, each with its reason beside it, are a warning of `reconcile_rows` up to
+  `max_dead_letter_share` of the Variable (1 %), a failure above it, or for any with param `fail_on_dead_letters`. Fix
+  the source, then run the day again.
 - `bronze`, `silver`, `gold`: clear the failed stage, which repairs the Databricks run from there.
 - `publish_gold`: "other versions of answers" means that the Databricks workspace and Airflow have different files in
   `include/sql/answers`: deploy the same to both, then clear `gold`.
@@ -48,7 +49,7 @@ from pinterest_pipeline.dag.daily_batch import (
 )
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
-from pinterest_pipeline.dag.settings import MACROS, TOPICS_DIR, setting
+from pinterest_pipeline.dag.settings import MACROS, MAX_DEAD_LETTER_SHARE, TOPICS_DIR, setting
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
@@ -151,7 +152,11 @@ with DAG(
         )
         checked = check_gold(str(SQL))
     reconciled = reconcile_rows.override(trigger_rule="none_failed", pool="pinterest_warehouse")(
-        str(SQL), source_counts=count_source_rows.output, produced=send_posts.output, silver=stages["silver"].output
+        str(SQL),
+        source_counts=count_source_rows.output,
+        produced=send_posts.output,
+        silver=stages["silver"].output,
+        max_dead_letter_share=setting("max_dead_letter_share", MAX_DEAD_LETTER_SHARE),
     )
 
     window >> topics_exist >> offsets_grow >> [count_source_rows, send_posts]

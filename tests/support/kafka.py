@@ -5,17 +5,18 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 SANDBOX_PYTHON = PROJECT / ".venv" / "sandbox" / "bin" / "python"
 CREATE = """
 import json, os, sys
 from confluent_kafka.admin import AdminClient, NewTopic
-client, topic = json.loads(os.environ["KAFKA_CLIENT"]), sys.argv[1]
+client, topic, arguments = json.loads(os.environ["KAFKA_CLIENT"]), *sys.argv[1:]
 admin = AdminClient(client)
-admin.create_topics([NewTopic(topic, num_partitions=3)])[topic].result(30)
+admin.create_topics([NewTopic(topic, **json.loads(arguments))])[topic].result(30)
 """
-DELETE = CREATE.replace("create_topics([NewTopic(topic, num_partitions=3)])", "delete_topics([topic])")
+DELETE = CREATE.replace("create_topics([NewTopic(topic, **json.loads(arguments))])", "delete_topics([topic])")
 READ = """
 import json, os, sys
 from confluent_kafka import Consumer, TopicPartition
@@ -45,12 +46,15 @@ def client_of(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class KafkaLab:
-    """One topic of three partitions, gone after the test."""
+    """One topic of three partitions, gone after the test.
 
-    def __init__(self, environment: Mapping[str, str], topic: str) -> None:
+    :param arguments: More for ``confluent_kafka.admin.NewTopic``: ``config``, ``replica_assignment``.
+    """
+
+    def __init__(self, environment: Mapping[str, str], topic: str, **arguments: Any) -> None:
         self.client = client_of(environment)
         self.topic = topic
-        self._run(CREATE)
+        self._run(CREATE, json.dumps({"num_partitions": 3, **arguments}))
 
     @classmethod
     def of_existing(cls, environment: Mapping[str, str], topic: str) -> "KafkaLab":
@@ -65,7 +69,7 @@ class KafkaLab:
     def delete(self) -> None:
         self._run(DELETE)
 
-    def _run(self, script: str) -> str:
-        command = [str(SANDBOX_PYTHON), "-c", script, self.topic]
+    def _run(self, script: str, arguments: str = "") -> str:
+        command = [str(SANDBOX_PYTHON), "-c", script, self.topic, arguments]
         environment = {**os.environ, "KAFKA_CLIENT": json.dumps(self.client)}
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment).stdout

@@ -1,8 +1,9 @@
 """Fixtures of the unit tests."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.tls import Authority
 from tests.unit.scripted_databricks import ScriptedDatabricks
 from tests.unit.scripted_kafka_rest import ScriptedKafkaRest, serving
 from tests.unit.scripted_msk_connect import REQUEST, Service
+from tests.unit.sending import Cursor, Store
 
 
 @pytest.fixture
@@ -91,3 +93,25 @@ def msk_operator(aws: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return kind(task_id="t", **{"deferrable": False, **own, **arguments})
 
     return build
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The lake that operators write to, in memory."""
+    lake = Store()
+    monkeypatch.setattr("pinterest_pipeline.lake.hook.LakeHook", lambda *_: lake)
+    return lake
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cursor]:
+    """Return a function that makes rows the result of every query."""
+
+    def use(rows: Iterable[Sequence[Any]], columns: Sequence[str] = ("index", "title")) -> Cursor:
+        cursor = Cursor(columns, rows)
+        connection = SimpleNamespace(cursor=lambda name: cursor, close=lambda: None)
+        database = SimpleNamespace(get_conn=lambda: connection)
+        monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda _: database)
+        return cursor
+
+    return use

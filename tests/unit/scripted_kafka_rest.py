@@ -26,7 +26,7 @@ class Asked:
 
     @property
     def keys(self) -> list[str]:
-        return [str(record["key"]) for record in json.loads(self.body)["records"]]
+        return [str(record["key"]) for record in json.loads(self.body)["records"]] if self.body else []
 
 
 @dataclass
@@ -111,7 +111,7 @@ class ScriptedKafkaRest:
 
     def deliver(self, asked: Asked) -> Answer:
         if asked.method == "GET":
-            return Answer({"name": asked.path.rpartition("/")[2]})
+            return Answer([] if asked.path.endswith("/partitions") else {"name": asked.path.rpartition("/")[2]})
         return Answer(confluent([self.delivered() for _ in asked.keys]))
 
     def delivered(self) -> dict[str, object]:

@@ -18,15 +18,26 @@ class Store:
         self.written.append((key, [row["key"] for row in rows]))
         return f"s3://lake/{key}"
 
+    def names(self, prefix):
+        return [name for name, _ in self.written if name.startswith(prefix)]
+
+    def move(self, key, new_key):
+        self.written = [(new_key if name == key else name, keys) for name, keys in self.written]
+
 
 @pytest.fixture
 def store():
     return Store()
 
 
+def a_box(store, try_number=1):
+    arguments = {"prefix": "/dead-letters/", "topic": "pinterest.pin", "day": "2026-11-23", "task": "run 1"}
+    return DeadLetterBox(store, try_number=try_number, **arguments)
+
+
 @pytest.fixture
 def box(store):
-    return DeadLetterBox(store, prefix="/dead-letters/", topic="pinterest.pin", day="2026-11-23", run="run 1.try1")
+    return a_box(store)
 
 
 def add(box, count, payload="{}"):
@@ -78,3 +89,17 @@ def test_the_first_reason_is_reported(box):
     box.add(DeadLetter("2", "{}", "what followed"))
 
     assert box.first_reason == "the root cause"
+
+
+def test_the_last_try_moves_the_objects_of_all_others_away_and_leaves_its_own_and_those_of_other_tasks(store):
+    store.written = [(f"{FOLDER}/run_1.try{n}-{number}.json", []) for n in (1, 2, 10) for number in (0, 1)]
+    store.written += [(f"{FOLDER}/run_11.try1-0.json", [])]
+    last = a_box(store, try_number=10)
+    add(last, 1)
+    last.flush()
+
+    assert last.supersede_earlier() == 5
+
+    left = {name.removeprefix(FOLDER + "/") for name, _ in store.written if name.startswith(FOLDER)}
+    assert left == {"run_1.try10-0.json", "run_11.try1-0.json"}
+    assert "dead-letters-superseded/pinterest.pin/dt=2026-11-23/run_1.try2-1.json" in dict(store.written)

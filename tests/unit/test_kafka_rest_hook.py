@@ -16,6 +16,13 @@ def records(*numbers):
     return [Record(json.dumps(str(n)).encode(), json.dumps({"ind": n}).encode()) for n in numbers]
 
 
+def by_key(proxy, failure):
+    """Return the proxy's behaviour: the outcome that ``failure`` gives for a record's key, None to deliver it."""
+    return lambda asked: Answer(
+        confluent([failure(key) or proxy.delivered() for key in asked.keys]) if asked.body else []
+    )
+
+
 @pytest.fixture
 def hook():
     return KafkaRestHook(first_wait_seconds=0.01, max_wait_seconds=0.02, max_attempts=4, read_timeout_seconds=0.5)
@@ -57,37 +64,55 @@ def test_only_the_records_that_failed_in_passing_are_sent_again(proxy, hook):
 
 
 def test_rejected_record_is_a_dead_letter_and_the_others_are_delivered(proxy, hook):
-    proxy.script = [lambda asked: Answer(confluent([proxy.delivered(), failed(50002, "too large")]))]
+    proxy.always = by_key(proxy, lambda key: failed(50002, "too large") if key == "2" else None)
 
     result = hook.produce("t", records(1, 2))
 
     assert result.acknowledged == 1
     assert result.dead_letters == (DeadLetter("2", '{"ind": 2}', "too large", 50002),)
-    assert len(proxy.asked) == 1
+    assert [asked.keys for asked in proxy.asked] == [["1", "2"], ["2"], ["2"]]
 
 
-def test_unknown_code_is_retried_within_bounds_and_then_given_up(proxy, hook):
-    proxy.always = lambda asked: Answer(confluent([failed(51234) for _ in asked.keys]))
-
-    result = hook.produce("t", records(1))
-
-    assert len(proxy.asked) == 4
-    assert result.dead_letters == (DeadLetter("1", '{"ind": 1}', "why (after 4 attempts)", 51234),)
-
-
-def test_record_that_stays_behind_the_others_is_given_up(proxy, hook):
-    proxy.script = [lambda asked: Answer(confluent([proxy.delivered(), failed(50003)]))]
-    proxy.always = lambda asked: Answer(confluent([failed(50003)]))
+def test_unknown_code_is_retried_within_bounds_and_then_given_up_where_others_pass(proxy, hook):
+    proxy.always = by_key(proxy, lambda key: failed(51234) if key == "1" else None)
 
     result = hook.produce("t", records(1, 2))
 
-    assert (result.acknowledged, [letter.key for letter in result.dead_letters]) == (1, ["2"])
+    assert [asked.keys for asked in proxy.asked if asked.method == "POST"] == [["1", "2"], ["1"], ["1"], ["1"]]
+    (dead_letter,) = result.dead_letters
+    assert (dead_letter.key, dead_letter.error_code) == ("1", 51234)
+    assert dead_letter.reason == "why (after 4 attempts, while others were delivered)"
+
+
+@pytest.mark.parametrize("code", [50003, 51234])
+def test_where_no_record_passes_none_is_at_fault(proxy, hook, code):
+    proxy.always = by_key(proxy, lambda key: failed(code))
+
+    with pytest.raises(TransientError, match=f'topic t: 1 records not delivered, the first with key "1": {code}: why'):
+        hook.produce("t", records(1))
+
+    assert len(proxy.asked) == 4
+
+
+def test_record_that_is_still_retriable_after_the_attempts_is_for_airflow_to_retry(proxy, hook):
+    proxy.always = by_key(proxy, lambda key: failed(50003, "no leader") if key == "2" else None)
+
+    with pytest.raises(TransientError, match=r'1 records not delivered, the first with key "2": 50003: no leader'):
+        hook.produce("t", records(1, 2))
+
+    assert [asked.keys for asked in proxy.asked] == [["1", "2"], ["2"], ["2"], ["2"]]
+
+
+def test_attempts_count_from_the_last_record_that_got_through(proxy, hook):
+    proxy.always = lambda asked: Answer(confluent([proxy.delivered(), *[failed(50003) for _ in asked.keys[1:]]]))
+
+    assert hook.produce("t", records(*range(9))).acknowledged == 9
 
 
 def test_outage_that_spares_no_record_is_for_airflow_to_retry(proxy, hook):
     proxy.always = lambda asked: Answer(confluent([failed(50003, "no leader") for _ in asked.keys]))
 
-    with pytest.raises(TransientError, match="topic t: 2 records not delivered, 50003: no leader"):
+    with pytest.raises(TransientError, match=r"topic t: 2 records not delivered.*50003: no leader"):
         hook.produce("t", records(1, 2))
 
     assert len(proxy.asked) == 4
@@ -142,7 +167,9 @@ def test_record_at_fault_is_found_by_halving_the_request(proxy, hook, status):
 
     assert result.acknowledged == 7
     assert [(letter.key, letter.error_code) for letter in result.dead_letters] == [("5", 42205)]
-    assert len(proxy.asked) == 7
+    assert [asked.keys for asked in proxy.asked] == [
+        [*"01234567"], [*"0123"], [*"4567"], [*"45"], ["4"], ["5"], [*"67"],
+    ]  # fmt: skip
 
 
 def test_halves_of_a_refused_request_are_sent_in_order(proxy, hook):
@@ -151,8 +178,8 @@ def test_halves_of_a_refused_request_are_sent_in_order(proxy, hook):
 
     result = hook.produce("t", records(*range(7)))
 
-    delivered = [asked.keys for asked in proxy.asked if len(asked.keys) <= 2]
-    assert delivered == [["0"], ["1", "2"], ["3", "4"], ["5", "6"]]
+    delivered = [key for asked in proxy.asked if len(asked.keys) <= 2 for key in asked.keys]
+    assert delivered == [*"0123456"]
     assert (result.acknowledged, result.dead_letters) == (7, ())
 
 

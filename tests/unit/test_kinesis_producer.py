@@ -12,6 +12,7 @@ from pinterest_pipeline.kinesis.batches import Bounds
 from pinterest_pipeline.kinesis.model import SequenceRange, StreamRecord
 from pinterest_pipeline.kinesis.producer import Putting, RequestTooLargeError, widen
 
+INTERNAL = {"ErrorCode": "InternalFailure", "ErrorMessage": "Internal service failure."}
 THROTTLED = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded"}
 
 
@@ -139,16 +140,69 @@ def test_another_number_of_outcomes_than_records_is_no_answer():
     assert set(service.taken.values()) == {2}
 
 
-def test_a_record_given_up_is_returned_with_its_reason_while_others_get_through():
+def test_one_poisoned_record_at_the_end_does_not_fail_the_19_others():
+    service = Service(lambda number, index, record: INTERNAL if record.partition_key == "19" else None)
+    told = []
+
+    result = put(service, numbered(20), bounds=Bounds(records=20), on_failed=told.append)
+
+    assert service.taken == once_each(19)
+    assert (result.records, result.failed_count, result.failed) == (19, 1, ())
+    assert told[0].record.partition_key == "19"
+    assert told[0].reason == "Internal service failure. (after 4 attempts), while others were delivered"
+    assert told[0].error_code == "InternalFailure"
+
+
+def test_a_shard_that_is_throttled_for_a_while_costs_no_record():
+    """As one of three shards is for 20 s, in ten attempts and more."""
+    seen = Counter()
+
+    def fail(number, index, record):
+        seen[record.partition_key] += 1
+        return THROTTLED if int(record.partition_key) % 3 == 0 and seen[record.partition_key] < 12 else None
+
+    service = Service(fail)
+
+    result = put(service, numbered(300), max_attempts=40)
+
+    assert service.taken == once_each(300)
+    assert (result.records, result.failed_count) == (300, 0)
+
+
+def test_a_shard_that_stays_throttled_is_for_the_tasks_next_try():
     service = Service(lambda number, index, record: THROTTLED if record.partition_key == "3" else None)
     told = []
 
-    result = put(service, numbered(500), max_in_flight=1, on_failed=told.append)
+    expected = "stream s: the record with partition key 3: Rate exceeded .after 4 attempts.: wait, or give the stream"
+    with pytest.raises(TransientError, match=expected):
+        put(service, numbered(500), max_in_flight=1, on_failed=told.append)
 
-    assert service.taken == once_each(500) - Counter({"3": 1})
-    assert (result.records, result.failed_count, result.failed) == (499, 1, ())
-    assert told[0].reason == "Rate exceeded (after 4 attempts)"
-    assert told[0].error_code == "ProvisionedThroughputExceededException"
+    assert told == []
+
+
+def test_a_shard_that_fails_without_a_known_reason_is_no_fault_of_its_many_records():
+    service = Service(lambda number, index, record: INTERNAL if int(record.partition_key) % 3 == 0 else None)
+
+    with pytest.raises(TransientError, match=r"partition key \d+ and maybe others: Internal service failure"):
+        put(service, numbered(300))
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("KMSAccessDeniedException", "let the role of the AWS connection use the stream's key"),
+        ("KMSDisabledException", "enable the stream's KMS key"),
+        ("AccessDeniedException", "give the role of the AWS connection this right"),
+    ],
+)
+def test_a_refusal_of_the_key_is_permanent_and_does_not_ask_for_shards(code, remedy):
+    service = Service(lambda number, index, record: {"ErrorCode": code, "ErrorMessage": "not for you"})
+
+    with pytest.raises(PermanentError, match=f"stream s: .*{code}: not for you: {remedy}") as caught:
+        put(service, numbered(1000))
+
+    assert "shards" not in str(caught.value)
+    assert len(service.requests) <= 2
 
 
 def test_no_code_and_no_sequence_number_is_a_failure_too():
@@ -162,7 +216,7 @@ def test_where_nothing_gets_through_the_task_may_try_again():
     service = Service(lambda number, index, record: THROTTLED)
 
     with pytest.raises(
-        TransientError, match="none of 10 records got through, after 4 attempts: Rate exceeded: wait, or"
+        TransientError, match=r"partition key \d+: Rate exceeded \(after 4 attempts\): wait, or give the stream more"
     ):
         put(service, numbered(1000))
 

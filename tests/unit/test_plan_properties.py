@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.common.offsets import add, bounded, ranges_of, subtract
 from pinterest_pipeline.dag.window import choose_window
 from pinterest_pipeline.kinesis.model import StreamDescription
 from pinterest_pipeline.kinesis.plan import Change, StreamSpec, next_step, scale_path
-from pinterest_pipeline.lake.landing import behind, newest_objects, target_from_json, target_to_json, targets_of
+from pinterest_pipeline.lake.landing import Landing, Target, target_from_json, target_to_json
+from pinterest_pipeline.lake.objects import sink_objects
 from tests.support.properties import repeatable
 
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -104,55 +106,50 @@ def test_from_any_stream_the_steps_lead_to_the_declared_one(stream, spec):
     assert stream.tags == {**others, **spec.tags}
 
 
-PRODUCED = st.lists(
-    st.fixed_dictionaries(
-        {
-            "topic": st.sampled_from(["p.pin", "p.geo"]),
-            "started_at": TIMES.map(datetime.isoformat),
-            "partitions": st.lists(
-                st.fixed_dictionaries({"partition": st.integers(0, 3), "last_offset": st.integers(0, 20)}), max_size=3
-            ),
-        }
-    ),
-    max_size=6,
-)
-LANDED = st.dictionaries(
-    st.sampled_from(["p.pin", "p.geo"]), st.dictionaries(st.integers(0, 3), st.integers(5, 25), min_size=3)
-)
+SENT_FROM = datetime(2026, 11, 24, 12, tzinfo=UTC)
+ACKNOWLEDGED = st.sets(st.integers(0, 30), min_size=1)
+BATCHES = st.lists(st.sets(st.integers(0, 30), min_size=1), max_size=6)  # of offsets, in any order, with copies
 
 
 @repeatable
-@given(PRODUCED, LANDED)
-def test_all_has_landed_exactly_when_every_acknowledged_offset_has(produced, landed):
-    wanted = [(one["topic"], entry) for one in produced for entry in one["partitions"]]
-    is_there = all(landed.get(topic, {}).get(of["partition"], -1) >= of["last_offset"] for topic, of in wanted)
+@given(ACKNOWLEDGED, BATCHES, st.sampled_from([-3600, 1]))
+def test_all_has_landed_exactly_when_every_acknowledged_offset_is_in_an_object_of_this_sending(offsets, batches, age):
+    target = Target("t", SENT_FROM, SENT_FROM + timedelta(seconds=5), {0: ranges_of(offsets)})
+    lines = {
+        f"topics/t/dt=2026-11-{number + 20}/t+0+{min(batch):010}.json": [
+            json.dumps({"kafka_offset": one, "kafka_timestamp": SENT_FROM.timestamp() * 1000}).encode()
+            for one in sorted(batch)
+        ]
+        for number, batch in enumerate(batches)
+    }
+    written_at = SENT_FROM + timedelta(seconds=age)
+    objects = sink_objects([{"Key": key, "LastModified": written_at, "ETag": "1"} for key in lines], "t")
+    landed = set().union(*batches) if age > 0 else set()
+    restarted = age < 0 and any(one.start >= min(offsets) for one in objects)
 
-    targets = targets_of(produced)
+    landing = Landing(target_from_json(json.loads(json.dumps(target_to_json(target)))))
+    if restarted:
+        with pytest.raises(ValueError, match=r"begin again|created again"):
+            landing.take(objects, lines.__getitem__)
+        return
+    landing.take(objects, lines.__getitem__)
 
-    assert (behind(targets, landed) == []) == is_there
-    assert [target_from_json(json.loads(json.dumps(target_to_json(one)))) for one in targets] == targets
-    for one in produced:
-        if one["partitions"]:
-            since = next(target.since for target in targets if target.topic == one["topic"])
-            assert datetime.fromisoformat(since).replace(tzinfo=UTC) <= datetime.fromisoformat(one["started_at"])
-
-
-OBJECTS = st.tuples(st.sampled_from(["p.pin", "p.pin+1"]), st.integers(1, 9), st.integers(0, 2), st.integers(0, 10**10))
+    assert (landing.behind() == []) == (offsets <= landed)
 
 
 @repeatable
-@given(st.lists(OBJECTS, max_size=12, unique_by=lambda one: (one[0], one[2:])), st.sampled_from(["", ".gz"]))
-def test_the_newest_object_of_a_partition_is_the_one_that_starts_last_whatever_its_day(objects, packed):
-    keys = {
-        f"topics/{topic}/dt=2026-11-{day:02}/{topic}+{partition}+{start:010}.json{packed}": (topic, partition, start)
-        for topic, day, partition, start in objects
-    }
-    starts = {
-        partition: max(start for topic, its, start in keys.values() if (topic, its) == ("p.pin", partition))
-        for topic, partition, _ in keys.values()
-        if topic == "p.pin"
-    }
+@given(st.sets(st.integers(0, 60)), st.sets(st.integers(0, 60)), st.integers(1, 5))
+def test_ranges_of_offsets_are_the_sets_that_they_stand_for(some, others, limit):
+    merged = ranges_of(some)
+    for one in others:
+        add(merged, (one, one))
 
-    newest = newest_objects([*keys, "topics/p.pin/dt=2026-11-01/_draft"], "p.pin")
+    assert expanded(merged) == some | others
+    assert merged == ranges_of(some | others)
+    assert expanded(subtract(ranges_of(some), ranges_of(others))) == some - others
+    assert expanded(bounded(merged, limit)) >= some | others
+    assert len(bounded(merged, limit)) <= limit
 
-    assert {partition: keys[key][2] for partition, key in newest.items()} == starts
+
+def expanded(ranges):
+    return {offset for first, last in ranges for offset in range(first, last + 1)}

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.dag.daily_batch import require_share
 from pinterest_pipeline.dag.reconciliation import MAX_RANGES, TableCounts, discrepancies, offsets_by_table, reconcile
 
 GOOD = TableCounts(
@@ -78,25 +80,45 @@ def test_the_stages_are_brought_together_by_table():
 
     run = reconcile([("pin", 3, 0), ("geo", 2, 0)], produced, silver)
 
-    assert run.problems(fail_on_dead_letters=False) == []
+    assert run.problems(max_dead_letter_share=0.5) == []
     assert [(a.table, a.source, a.offsets, a.landed) for a in run.tables] == [
         ("pin", 3, 3, 3), ("geo", 2, 1, 1), ("user", 0, 0, 0),
     ]  # fmt: skip
 
 
-def test_dead_letters_are_a_warning_unless_the_param_says_fail():
-    run = reconcile([("geo", 1, 0)], [sent("geo", 0, [], dead_letters=1)], None)
+@pytest.mark.parametrize(
+    ("source", "dead", "limit", "sentence"),
+    [
+        pytest.param(3000, 1, 0.01, "1 of 3,000 rows (0.033 %) are dead letters, within the limit of 1 %", id="1 row"),
+        pytest.param(300, 3, 0.01, "3 of 300 rows (1 %) are dead letters, within the limit of 1 %", id="at the limit"),
+        pytest.param(299, 3, 0.01, "3 of 299 rows (1 %) are dead letters, above the limit of 1 %", id="just above"),
+        pytest.param(6, 1, 0.025, "1 of 6 rows (16.67 %) are dead letters, above the limit of 2.5 %", id="a small day"),
+        pytest.param(10**7, 1, 0, "1 of 10,000,000 rows (1e-05 %) are dead letters, above the limit of 0 %", id="none"),
+        pytest.param(1, 1, 1, "1 of 1 rows (100 %) are dead letters, within the limit of 100 %", id="any"),
+    ],
+)
+def test_dead_letters_are_a_warning_up_to_a_share_and_a_failure_above_it(source, dead, limit, sentence):
+    good = source - dead
+    landed = silver_result(geo={"landed": good, "silver": good})
+    run = reconcile([("geo", source, 0)], [sent("geo", good, [(0, 0, good - 1)] if good else [], dead)], landed)
 
-    assert run.problems(fail_on_dead_letters=False) == []
-    assert run.warnings() == ["geo: 1 rows are dead letters, see s3://lake/dead-letters/x."]
-    assert run.problems(fail_on_dead_letters=True) == run.warnings()
+    warnings, problems = run.warnings(max_dead_letter_share=limit), run.problems(max_dead_letter_share=limit)
+
+    whole = f"geo: {sentence} (max_dead_letter_share): each is with its reason at s3://lake/dead-letters/x*."
+    assert (warnings, problems) == (([], [whole]) if "above" in sentence else ([whole], []))
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, "1 %", None, True])
+def test_a_share_that_is_none_is_named_with_its_place(share):
+    with pytest.raises(PermanentError, match=r"for max_dead_letter_share: write a share from 0 to 1, such as 0\.01"):
+        require_share(share)
 
 
 def test_records_of_others_and_posts_left_behind_are_warned_of():
     run = reconcile([("pin", 1, 4)], [sent("pin", 1, [(0, 1, 3)])], silver_result(pin={"landed": 3, "silver": 3}))
 
-    assert run.problems(fail_on_dead_letters=True) == []
-    assert [warning.split(" ")[1] for warning in run.warnings()] == ["2", "4"]
+    assert run.problems(max_dead_letter_share=0) == []
+    assert [warning.split(" ")[1] for warning in run.warnings(max_dead_letter_share=0)] == ["2", "4"]
 
 
 def test_a_day_without_posts_reconciles_with_zeros():
@@ -104,13 +126,13 @@ def test_a_day_without_posts_reconciles_with_zeros():
         [("pin", 0, 0), ("geo", 0, 0), ("user", 0, 0)], [sent(t, 0, []) for t in ("pin", "geo", "user")], None
     )
 
-    assert run.problems(fail_on_dead_letters=True) == []
+    assert run.problems(max_dead_letter_share=0) == []
     assert run.lake_rows() == []
     assert [row["source_rows"] for row in run.run_rows("dag", "run")] == [0, 0, 0]
 
 
 def test_rows_of_a_table_that_was_never_sent_are_missed():
-    assert reconcile([("user", 5, 0)], [], None).problems(fail_on_dead_letters=False)
+    assert reconcile([("user", 5, 0)], [], None).problems(max_dead_letter_share=0.01)
 
 
 def test_the_audit_rows_hold_every_number():
@@ -172,5 +194,5 @@ def test_a_rerun_that_finds_nothing_to_send_ignores_the_silver_result_of_the_run
 
     run = reconcile([("pin", 0, 0)], [sent("pin", 0, [])], stale)
 
-    assert run.problems(fail_on_dead_letters=False) == []
+    assert run.problems(max_dead_letter_share=0.01) == []
     assert list(run.lake_rows()) == []

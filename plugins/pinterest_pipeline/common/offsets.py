@@ -8,6 +8,7 @@ from typing import Any
 type Range = tuple[int, int]  #: First and last offset, both included.
 
 MAX_RANGES_IN_MESSAGE = 3
+MAX_RANGES = 1000  # kept of one partition: what several producers write by turns is no longer told apart beyond it
 
 
 def ranges_of(offsets: Iterable[int]) -> list[Range]:

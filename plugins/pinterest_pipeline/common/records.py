@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 from uuid import UUID
+
+LONGEST_QUOTED_VALUE = 80  # characters, in a reason; the payload has the whole
 
 
 class Record(NamedTuple):
@@ -40,6 +43,18 @@ class DeadLetter(NamedTuple):
         return cls(None if key is None else str(key), record.value.decode(), reason, error_code)
 
 
+@dataclass(frozen=True)
+class UnreadableValue:
+    """A value of the source that Python cannot hold (a date of the year 20000), or no reader of JSON takes.
+
+    :param text: The value as the source writes it.
+    :param reason: Why it cannot be used, in words.
+    """
+
+    text: str
+    reason: str
+
+
 class UnsupportedColumnError(TypeError):
     """A column of the query has a type without an agreed form in JSON; every row would fail alike."""
 
@@ -48,8 +63,8 @@ def row_encoder(columns: Sequence[str], key_column: str) -> Callable[[Sequence[o
     """Return the function that turns one row of these columns into a record.
 
     Timestamps become ``YYYY-MM-DDTHH:MM:SS`` in UTC without an offset (fractions of a second are cut), dates
-    ``YYYY-MM-DD``, UUIDs text. A row with a number that is NaN or infinite becomes a dead letter: JSON has
-    neither.
+    ``YYYY-MM-DD``, UUIDs text. A row becomes a dead letter when it has what JSON has not: NaN, an infinite number or
+    date, half of a surrogate pair, or nesting without end.
 
     :raises ValueError: when ``key_column`` is not a column, or two columns have the same name.
     :raises UnsupportedColumnError: (by the returned function) for numeric, bytea, interval and the like.
@@ -65,21 +80,42 @@ def row_encoder(columns: Sequence[str], key_column: str) -> Callable[[Sequence[o
     def encode_row(row: Sequence[object]) -> Record | DeadLetter:
         key = row[key_index]
         try:
-            value = encode(dict(zip(names, row, strict=True)))
+            value = encode(dict(zip(names, row, strict=True))).encode()
         except TypeError as error:
             raise UnsupportedColumnError(unsupported_column(names, row)) from error
-        except ValueError as error:
-            key_text = None if key is None else str(key)
-            return DeadLetter(key_text, repr(dict(zip(names, row, strict=True))), f"not JSON: {error}")
+        except (ValueError, OverflowError, RecursionError) as error:
+            return unsendable(names, row, key, error)
         if isinstance(key, int):
-            return Record(b"%d" % key, value.encode())
-        return Record(b"null" if key is None else json.dumps(str(key)).encode(), value.encode())
+            return Record(b"%d" % key, value)
+        return Record(b"null" if key is None else json.dumps(str(key)).encode(), value)
 
     return encode_row
 
 
+def unsendable(columns: Sequence[str], row: Sequence[object], key: object, error: Exception) -> DeadLetter:
+    """Return the dead letter of a row that has no form in JSON; its payload is the row as Python writes it."""
+    unreadable = [
+        f"column {name!r} has {value.text[:LONGEST_QUOTED_VALUE]}: {value.reason}"
+        for name, value in zip(columns, row, strict=True)
+        if isinstance(value, UnreadableValue)
+    ]
+    try:
+        payload = repr(dict(zip(columns, row, strict=True)))
+    except RecursionError:
+        payload = repr({name: type(value).__name__ for name, value in zip(columns, row, strict=True)})
+    reason = "; ".join(unreadable) or f"{type(error).__name__}: {error}"
+    key_text = key.text if isinstance(key, UnreadableValue) else str(key)
+    return DeadLetter(None if key is None else key_text, payload, f"not JSON: {reason}")
+
+
 def encode_value(value: object) -> str:
-    """Return the JSON form of what JSON itself does not know; ``TypeError`` where none is agreed."""
+    """Return the JSON form of what JSON itself does not know.
+
+    :raises ValueError: for a value that no row can be sent with.
+    :raises TypeError: where no form is agreed.
+    """
+    if isinstance(value, UnreadableValue):
+        raise ValueError(value.reason)  # noqa: TRY004 - the row's fault, not that of its column's type
     if isinstance(value, datetime):
         if value.tzinfo is not None:
             value = value.astimezone(UTC).replace(tzinfo=None)
@@ -96,6 +132,8 @@ def unsupported_column(columns: Sequence[str], row: Sequence[object]) -> str:
     for name, value in zip(columns, row, strict=True):
         try:
             json.dumps(value, default=encode_value)
+        except (ValueError, OverflowError, RecursionError):
+            continue
         except TypeError:
             kind = type(value).__name__
             return f"column {name!r} has a {kind}, which JSON has no agreed form for: cast it in the query"

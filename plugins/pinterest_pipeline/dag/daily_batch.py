@@ -18,7 +18,9 @@ from pinterest_pipeline.warehouse.publish import all_checks
 PARAMS = {
     "window_start": Param(None, type=["null", "string"], description="UTC, like 2017-10-18T00:00:00; included."),
     "window_end": Param(None, type=["null", "string"], description="UTC; not included. Give both or neither."),
-    "fail_on_dead_letters": Param(False, type="boolean", description="Fail, not only warn, where Kafka refused rows."),
+    "fail_on_dead_letters": Param(
+        False, type="boolean", description="Fail for any dead letter, not only above max_dead_letter_share."
+    ),
 }
 log = logging.getLogger(__name__)
 
@@ -78,19 +80,34 @@ def reconcile_rows(
     source_counts: Any,
     produced: list[SendSummary],
     silver: SilverResult | None,
+    max_dead_letter_share: float,
     params: Any = None,
     ti: Any = None,
 ) -> list[dict[str, Any]]:
-    """Write the run's counts into schema ``audit``, then fail when they do not match."""
+    """Write the run's counts into schema ``audit``, then fail when they do not match.
+
+    :param max_dead_letter_share: Of a table's rows: up to it dead letters are a warning, above it the run fails.
+    """
     from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
+    share = 0.0 if params["fail_on_dead_letters"] else require_share(max_dead_letter_share)
     run = reconcile(source_counts, produced, silver)
     rows = run.run_rows(ti.dag_id, ti.run_id)
     database, audit = PipelinePostgresHook(WAREHOUSE), Path(sql_folder) / "audit"
     warehouse.record(database, audit / "record_run_rows.sql", rows)
     warehouse.record(database, audit / "record_lake_rows.sql", run.lake_rows())
-    for warning in run.warnings():
+    for warning in run.warnings(max_dead_letter_share=share):
         log.warning(warning)
-    if problems := run.problems(fail_on_dead_letters=params["fail_on_dead_letters"]):
-        raise PermanentError(f"The row counts of {ti.run_id} do not match. {' '.join(problems)}")
+    if problems := run.problems(max_dead_letter_share=share):
+        raise PermanentError(f"Run {ti.run_id} is not complete. {' '.join(problems)}")
     return rows
+
+
+def require_share(share: Any) -> float:
+    """Return a share of the Variable as a number from 0 to 1."""
+    if isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1:
+        return float(share)
+    raise PermanentError(
+        f"Variable pinterest_pipeline has {share!r} for max_dead_letter_share: write a share from 0 to 1, such as 0.01 "
+        "for 1 %, see docs/connections.md."
+    )

@@ -24,6 +24,9 @@ class AcknowledgedOffsets(TypedDict):
     offsets: list[tuple[int, int, int]]
 
 
+SMALLEST_ROUNDED_SHARE = 0.001
+
+
 class LakeTotals(TypedDict):
     """Rows of one table in the lake, over all runs."""
 
@@ -73,6 +76,11 @@ class TableCounts:
     quarantined: int
     lost: int
     dead_letter_uri: str | None = None
+
+    @property
+    def dead_letter_share(self) -> float:
+        """Of the rows that the source has; 1 where it has none and yet there are dead letters."""
+        return min(1.0, self.dead_letters / self.source) if self.source else float(self.dead_letters > 0)
 
 
 def offsets_by_table(produced: Iterable[SendSummary]) -> dict[str, AcknowledgedOffsets]:
@@ -142,8 +150,24 @@ def discrepancies(counts: TableCounts) -> list[str]:
     return found
 
 
-def dead_letter_note(counts: TableCounts) -> str:
-    return f"{counts.table}: {counts.dead_letters} rows are dead letters, see {counts.dead_letter_uri}."
+def dead_letter_note(counts: TableCounts, max_share: float) -> str:
+    """Say in one sentence how many rows of a table are dead letters, and whether that is too many."""
+    relation = "above" if has_too_many_dead_letters(counts, max_share) else "within"
+    return (
+        f"{counts.table}: {counts.dead_letters:,} of {counts.source:,} rows ({percent(counts.dead_letter_share)}) are "
+        f"dead letters, {relation} the limit of {percent(max_share)} (max_dead_letter_share): each is with its reason "
+        f"at {counts.dead_letter_uri}*."
+    )
+
+
+def has_too_many_dead_letters(counts: TableCounts, max_share: float) -> bool:
+    return counts.dead_letters > 0 and counts.dead_letter_share > max_share
+
+
+def percent(share: float) -> str:
+    """Write a share with two decimals, or, where that is too coarse (1 of 3,000), with two digits."""
+    number = f"{share * 100:.2f}".rstrip("0").rstrip(".") if share >= SMALLEST_ROUNDED_SHARE else f"{share * 100:.2g}"
+    return f"{number} %"
 
 
 @dataclass(frozen=True)
@@ -158,19 +182,24 @@ class Reconciliation:
     undated_rows: Mapping[str, int]
     lake: LakeResult | None
 
-    def problems(self, *, fail_on_dead_letters: bool) -> list[str]:
-        """Return why the run must fail; empty when it need not."""
-        found = [sentence for counts in self.tables for sentence in discrepancies(counts)]
-        if fail_on_dead_letters:
-            found += [dead_letter_note(counts) for counts in self.tables if counts.dead_letters]
-        return found
+    def problems(self, *, max_dead_letter_share: float) -> list[str]:
+        """Return why the run must fail; empty when it need not.
 
-    def warnings(self) -> list[str]:
+        :param max_dead_letter_share: Of each table's rows: 0.01 for one in a hundred, 0 for none.
+        """
+        found = [sentence for counts in self.tables for sentence in discrepancies(counts)]
+        return found + [
+            dead_letter_note(counts, max_dead_letter_share)
+            for counts in self.tables
+            if has_too_many_dead_letters(counts, max_dead_letter_share)
+        ]
+
+    def warnings(self, *, max_dead_letter_share: float) -> list[str]:
         """Return what adds up and is still worth a warning."""
         found = []
         for a in self.tables:
-            if a.dead_letters:
-                found.append(dead_letter_note(a))
+            if a.dead_letters and not has_too_many_dead_letters(a, max_dead_letter_share):
+                found.append(dead_letter_note(a, max_dead_letter_share))
             if a.offsets > a.acknowledged:
                 found.append(
                     f"{a.table}: {a.offsets - a.acknowledged} records more than acknowledged lie between this run's "

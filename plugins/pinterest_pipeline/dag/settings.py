@@ -18,12 +18,15 @@ NEEDED: Any = object()
 TOPICS_DIR = "{{ topics_dir(pipeline_variable(var)('generation', '')) }}"
 
 
-def setting(path: str, default: str | None = None) -> str:
+MAX_DEAD_LETTER_SHARE = 0.01  # of a table's rows in one run; `max_dead_letter_share` of the Variable replaces it
+
+
+def setting(path: str, default: str | float | None = None) -> str:
     """Return the template of one value, such as ``databricks.cluster``; text in it, and a native object by itself.
 
-    :param default: A text for where there is no value; without it, that is an error.
+    :param default: Where the Variable may leave it out.
     """
-    arguments = f"'{path}'" if default is None else f"'{path}', '{default}'"
+    arguments = f"'{path}'" if default is None else f"'{path}', {default!r}"
     return f"{{{{ pipeline_variable(var)({arguments}) }}}}"
 
 

@@ -17,6 +17,7 @@ from pinterest_pipeline.emulator.checkpoint import Checkpoint, rest_of
 from pinterest_pipeline.emulator.plan import Emission, Kind, Plan
 from pinterest_pipeline.emulator.run import Emulation, EmulationResult, Rows, added
 from pinterest_pipeline.kinesis.model import StreamRecord
+from pinterest_pipeline.warehouse.unreadable import keep_unreadable_values
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -98,6 +99,7 @@ class EmulatePostsOperator(BaseOperator):
         connection: Any = PipelinePostgresHook(self.source_conn_id).get_conn()
         with closing(connection) as source:
             source.autocommit = True
+            keep_unreadable_values(source)
             ids = self._ids(source)
             emulation = Emulation(
                 plan, ids, lambda some: self._rows(source, some), self._sender(), wait=self._stop.wait

@@ -30,17 +30,22 @@ def in_batches(
         if isinstance(record, DeadLetter):
             yield record
             continue
-        record_bytes = RECORD_BYTES + len(record.key) + len(record.value)
-        if ENVELOPE_BYTES + record_bytes > max_bytes:
-            yield DeadLetter.of(record, f"record of {record_bytes} bytes does not fit max_batch_bytes={max_bytes}")
+        added = record_bytes(record)
+        if ENVELOPE_BYTES + added > max_bytes:
+            yield DeadLetter.of(record, f"record of {added} bytes does not fit max_batch_bytes={max_bytes}")
             continue
-        if len(batch) == max_records or size + record_bytes > max_bytes:
+        if len(batch) == max_records or size + added > max_bytes:
             yield Batch(tuple(batch), size)
             batch, size = [], ENVELOPE_BYTES
         batch.append(record)
-        size += record_bytes
+        size += added
     if batch:
         yield Batch(tuple(batch), size)
+
+
+def record_bytes(record: Record) -> int:
+    """Return what a record adds to the body of a request."""
+    return RECORD_BYTES + len(record.key) + len(record.value)
 
 
 def request_body(records: Iterable[Record]) -> bytes:

@@ -24,12 +24,16 @@ class UnansweredError(TransientError):
     """A request got no answer that tells its outcome, or was told to come back later.
 
     :param timed_out: It was given up, by us or by a gateway, while the proxy was still at it.
+    :param status: Of the answer, where there was one.
     """
 
-    def __init__(self, message: str, retry_after_seconds: float = 0, *, timed_out: bool = False) -> None:
+    def __init__(
+        self, message: str, retry_after_seconds: float = 0, *, timed_out: bool = False, status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
         self.timed_out = timed_out
+        self.status = status
 
 
 class RefusedRecordsError(PipelineError):

@@ -12,14 +12,23 @@ from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT, map_in_flight, 
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.common.records import DeadLetter, Record, UnsupportedColumnError, row_encoder
 from pinterest_pipeline.kafka_rest.batches import in_batches
+from pinterest_pipeline.kafka_rest.retries import (
+    CONNECT_TIMEOUT_SECONDS,
+    FIRST_WAIT_SECONDS,
+    MAX_ATTEMPTS,
+    MAX_WAIT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+)
 from pinterest_pipeline.kafka_rest.summary import SendCounts, SendSummary
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
+from pinterest_pipeline.lake.send_progress import Offsets, SendProgress
 from pinterest_pipeline.warehouse.queries import open_query
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
+    from pinterest_pipeline.kafka_rest.outcomes import BatchOutcomes
 
 MAX_BATCH_RECORDS = 500  # moves 20 to 30 thousand rows/s through a proxy; more gains nothing
 MAX_BATCH_BYTES = 10_000_000  # Amazon API Gateway: payload size, not adjustable
@@ -32,19 +41,29 @@ class KafkaRestProduceOperator(BaseOperator):
     memory. A record that cannot be delivered is kept whole in the lake, ``<dead_letter_prefix>/<topic>/dt=<day>/``,
     one JSON line each (``topic, key, value, reason, error_code, run``); the others are delivered.
 
-    Not atomic, and a retry of the task sends all rows again: consumers take the latest record of a key. A row whose
-    key column is NULL is sent without a key.
+    Not atomic. Every few seconds, and when it fails, the task stores in the lake which rows are acknowledged. Its next
+    try sends the others, those that have changed, and some twice whose answer got lost: consumers take the latest
+    record of a key. A task that is cleared after a success sends all rows. The dead letters of the last try replace
+    those of earlier ones, which are moved to ``<dead_letter_prefix>-superseded/``. A row whose key column is NULL is
+    sent without a key. Rows of one key in different requests may change places where ``concurrency`` is more than 1.
 
-    Returns ``{"topic", "rows", "acknowledged", "dead_letters", "dead_letter_uri" (prefix of the objects, or None),
-    "batches", "bytes" (of request bodies), "retries", "dialect" (None without rows), "started_at" (ISO 8601, UTC),
-    "seconds", "partitions": [{"partition", "first_offset", "last_offset"}]}``; ``rows`` = ``acknowledged`` +
-    ``dead_letters``.
+    Returns ``{"topic", "rows", "acknowledged", "earlier_rows" (of those, by earlier tries), "dead_letters",
+    "dead_letter_uri" (prefix of the objects, or None), "batches", "bytes" (of request bodies), "retries", "dialect"
+    (None without rows), "started_at" (of the first try; ISO 8601, UTC), "seconds", "partitions": [{"partition",
+    "first_offset", "last_offset"}]}``; ``rows`` = ``acknowledged`` + ``dead_letters``.
 
     :param sql: Query, or ``.sql`` file, with its own ORDER BY; ``parameters`` are bound by the database driver.
     :param key_column: Column of the result whose text is the record's key.
     :param max_batch_records: 1 to 500 records a request.
     :param max_batch_bytes: 1 to 10,000,000 bytes a request; a record beyond it is a dead letter.
+    :param progress_prefix: Where in ``dead_letter_bucket`` the progress is stored; "" = nowhere, so that each try sends
+        all rows.
     :param concurrency: 1 to 16 requests at a time.
+    :param max_attempts: In a row without any record of a request getting an outcome, the first included. With the
+        default waits they last 2 to 5 minutes, so longer than a broker's restart or a proxy's deployment.
+    :param first_wait_seconds: Before the second attempt; doubled each time, with jitter, up to ``max_wait_seconds``.
+    :param connect_timeout_seconds: For the TCP and TLS handshake.
+    :param read_timeout_seconds: For an answer; below the 29 s after which API Gateway itself gives up.
     :raises PermanentError: empty query, missing or unsupported column, unknown topic, missing connection fields,
         refused credentials; or every record became a dead letter.
     :raises TransientError: the proxy or Kafka did not answer in all attempts of a request.
@@ -66,10 +85,16 @@ class KafkaRestProduceOperator(BaseOperator):
         source_conn_id: str = "pinterest_source",
         kafka_rest_conn_id: str = "pinterest_kafka_rest",
         dead_letter_prefix: str = "dead-letters",
+        progress_prefix: str = "progress",
         aws_conn_id: str | None = "aws_default",
         max_batch_records: int = MAX_BATCH_RECORDS,
         max_batch_bytes: int = 4 * 1024 * 1024,
         concurrency: int = 4,
+        max_attempts: int = MAX_ATTEMPTS,
+        first_wait_seconds: float = FIRST_WAIT_SECONDS,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
+        connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -84,37 +109,77 @@ class KafkaRestProduceOperator(BaseOperator):
         self.kafka_rest_conn_id = kafka_rest_conn_id
         self.dead_letter_bucket = dead_letter_bucket
         self.dead_letter_prefix = dead_letter_prefix
+        self.progress_prefix = progress_prefix
         self.aws_conn_id = aws_conn_id
         self.max_batch_records = max_batch_records
         self.max_batch_bytes = max_batch_bytes
         self.concurrency = concurrency
+        self.max_attempts = max_attempts
+        self.first_wait_seconds = first_wait_seconds
+        self.max_wait_seconds = max_wait_seconds
+        self.connect_timeout_seconds = connect_timeout_seconds
+        self.read_timeout_seconds = read_timeout_seconds
         self._hook: KafkaRestHook | None = None
 
     @override
     def execute(self, context: "Context") -> SendSummary:
         from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: PLC0415 - requests slows DAG parsing
+        from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
         from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
         if not self.sql.strip():
             raise PermanentError(f"task {self.task_id}: the query for topic {self.topic} is empty: give it as `sql`")
-        self._hook = hook = KafkaRestHook(self.kafka_rest_conn_id)
+        self._hook = hook = KafkaRestHook(
+            self.kafka_rest_conn_id,
+            connect_timeout_seconds=self.connect_timeout_seconds,
+            read_timeout_seconds=self.read_timeout_seconds,
+            max_attempts=self.max_attempts,
+            first_wait_seconds=self.first_wait_seconds,
+            max_wait_seconds=self.max_wait_seconds,
+        )
         self.log.info("Sending to topic %s at %s", self.topic, hook.endpoint.base_url)
         started_at = datetime.now(UTC)
-        counts = SendCounts(self.topic, started_at, self._dead_letter_box(context, started_at))
-        with open_query(PipelinePostgresHook(self.source_conn_id), self.sql, self.parameters) as (columns, rows):
-            batches = in_batches(
-                self._records(columns, rows), max_records=self.max_batch_records, max_bytes=self.max_batch_bytes
-            )
-            produce = partial(hook.produce, self.topic)
-            results = map_in_flight(produce, counts.batches_of(batches), limit=self.concurrency, stop=hook.stop)
-            with closing(results):
-                for result in results:
-                    counts.add(result)
+        lake = LakeHook(self.dead_letter_bucket, self.aws_conn_id)
+        box = DeadLetterBox.of_task(
+            lake, context, prefix=self.dead_letter_prefix, topic=self.topic, started_at=started_at
+        )
+        progress = SendProgress.of_task(
+            lake if self.progress_prefix else None,
+            context["ti"],
+            prefix=self.progress_prefix,
+            target=f"{hook.endpoint.base_url}/topics/{self.topic}",
+            started_at=started_at,
+        )
+        counts = SendCounts(self.topic, box, progress)
+        try:
+            with open_query(PipelinePostgresHook(self.source_conn_id), self.sql, self.parameters) as (columns, rows):
+                self._send(hook, progress.unacknowledged(self._records(columns, rows)), counts, progress)
+        except BaseException:
+            progress.save()
+            raise
         return counts.finish()
+
+    def _send(
+        self,
+        hook: "KafkaRestHook",
+        records: Iterator[Record | DeadLetter],
+        counts: SendCounts,
+        progress: SendProgress,
+    ) -> None:
+        batches = in_batches(records, max_records=self.max_batch_records, max_bytes=self.max_batch_bytes)
+
+        def on_end(batch: Sequence[Record], outcomes: "BatchOutcomes") -> None:
+            progress.add(batch, outcomes.acknowledged_in_order(), map(Offsets._make, outcomes.partitions))
+
+        produce = partial(hook.produce, self.topic, on_end=on_end)
+        results = map_in_flight(produce, counts.batches_of(batches), limit=self.concurrency, stop=hook.stop)
+        with closing(results):
+            for result in results:
+                counts.add(result)
 
     @override
     def on_kill(self) -> None:
-        """Send nothing further; what is acknowledged stays, and the next try of the task sends all rows again."""
+        """Send nothing further; what is acknowledged stays so."""
         if self._hook is not None:
             self._hook.stop()
 
@@ -123,11 +188,3 @@ class KafkaRestProduceOperator(BaseOperator):
             yield from map(row_encoder(columns, self.key_column), rows)
         except (ValueError, UnsupportedColumnError) as error:
             raise PermanentError(f"the query for topic {self.topic}: {error}") from error
-
-    def _dead_letter_box(self, context: "Context", started_at: datetime) -> DeadLetterBox:
-        from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
-
-        lake = LakeHook(self.dead_letter_bucket, self.aws_conn_id)
-        return DeadLetterBox.of_task(
-            lake, context, prefix=self.dead_letter_prefix, topic=self.topic, started_at=started_at
-        )

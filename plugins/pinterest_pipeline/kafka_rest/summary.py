@@ -1,21 +1,21 @@
 """The counts of one produce call, and of one task that sends records: each row is acknowledged or a dead letter."""
 
 import logging
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple, NotRequired, TypedDict
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.offsets import Range, add, bounded, gaps_between
+from pinterest_pipeline.common.offsets import MAX_RANGES, Range, add, bounded, gaps_between
 from pinterest_pipeline.common.records import DeadLetter, Record
 from pinterest_pipeline.kafka_rest.batches import Batch
 from pinterest_pipeline.kafka_rest.responses import Dialect
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
+from pinterest_pipeline.lake.send_progress import Offsets, SendProgress
 
 BATCHES_PER_LOG_LINE = 20
-MAX_RANGES = 1000  # of one partition: what several producers write by turns is no longer told apart beyond it
+MOST_DEAD_LETTERS = 10_000  # of one task; finding each costs about 20 requests, and so many have one cause
 log = logging.getLogger(__name__)
 
 
@@ -65,6 +65,7 @@ class PartitionOffsets(TypedDict):
 class SendSummary(TypedDict):
     """The result of a task that sends the rows of a query; ``rows`` = ``acknowledged`` + ``dead_letters``.
 
+    ``earlier_rows`` of the acknowledged ones were so in earlier tries of the task, the first of which ``started_at``.
     ``dead_letter_uri`` is the prefix of the objects, None without dead letters; ``bytes`` are of request bodies;
     ``dialect`` is None without rows; ``started_at`` is ISO 8601 in UTC.
     """
@@ -72,6 +73,7 @@ class SendSummary(TypedDict):
     topic: str
     rows: int
     acknowledged: int
+    earlier_rows: int
     dead_letters: int
     dead_letter_uri: str | None
     batches: int
@@ -93,13 +95,12 @@ def partition_offsets(partition: int, ranges: Sequence[Range]) -> PartitionOffse
 class SendCounts:
     """Adds up the batches of one task; used by one thread.
 
-    :param started_at: Before the first request, with its time zone.
+    :param progress: What earlier tries got acknowledged.
     """
 
-    def __init__(self, topic: str, started_at: datetime, dead_letters: DeadLetterBox) -> None:
+    def __init__(self, topic: str, dead_letters: DeadLetterBox, progress: SendProgress) -> None:
         self._topic = topic
-        self._started_at = started_at
-        self._started = time.monotonic()
+        self._progress = progress
         self._rows = 0
         self._acknowledged = 0
         self._batches = 0
@@ -127,10 +128,17 @@ class SendCounts:
         self._retries += result.retries
         self._dialect = result.dialect or self._dialect
         for partition, first, last in result.partitions:
-            add(self._offsets.setdefault(partition, []), (first, last))
-            self._offsets[partition] = bounded(self._offsets[partition], MAX_RANGES)
+            self._add_offsets(partition, (first, last))
+        self._progress.require_same_topic(self._topic, map(Offsets._make, result.partitions))
         for dead_letter in result.dead_letters:
             self._dead_letters.add(dead_letter)
+        if self._dead_letters.count > MOST_DEAD_LETTERS:
+            self._dead_letters.flush()
+            raise PermanentError(
+                f"topic {self._topic}: more than {MOST_DEAD_LETTERS:,} dead letters among {self._rows:,} rows, the "
+                f"first because: {self._dead_letters.first_reason}: fix that, and clear the task; they are at "
+                f"{self._dead_letters.uri}*"
+            )
         if self._batches % BATCHES_PER_LOG_LINE == 1:
             log.info(
                 "Topic %s, batch %d: %d records acknowledged, %d bytes, %d ms; %d records so far",
@@ -142,6 +150,10 @@ class SendCounts:
                 self._acknowledged,
             )
 
+    def _add_offsets(self, partition: int, found: Range) -> None:
+        add(self._offsets.setdefault(partition, []), found)
+        self._offsets[partition] = bounded(self._offsets[partition], MAX_RANGES)
+
     def finish(self) -> SendSummary:
         """Write the remaining dead letters, log one sentence and return the task's result.
 
@@ -149,17 +161,27 @@ class SendCounts:
         """
         box = self._dead_letters
         box.flush()
-        seconds = round(time.monotonic() - self._started, 3)
-        if self._rows and not self._acknowledged:
+        # since the first try: posts_landed takes records of this span for the task's
+        seconds = round((datetime.now(UTC) - self._progress.started_at).total_seconds(), 3)
+        earlier = self._progress.skipped_rows
+        for partition, first, last in self._progress.earlier_offsets:
+            self._add_offsets(partition, (first, last))
+        if self._rows and not self._acknowledged and not earlier:
             raise PermanentError(
                 f"topic {self._topic}: none of {self._rows} records was acknowledged, the first because: "
                 f"{box.first_reason}: fix that, and run the task again; the records are at {box.uri}*"
             )
+        superseded = box.supersede_earlier()
+        self._progress.clear()
+        if superseded:
+            log.info("Topic %s: moved %d objects with dead letters of earlier tries away", self._topic, superseded)
         log.info(
-            "Topic %s: %d rows, %d acknowledged, %d dead letters, %d requests repeated, %d bytes in %.1f s",
+            "Topic %s: %d rows, %d acknowledged, %d of them by earlier tries, %d dead letters, %d requests repeated, "
+            "%d bytes in %.1f s",
             self._topic,
-            self._rows,
-            self._acknowledged,
+            self._rows + earlier,
+            self._acknowledged + earlier,
+            earlier,
             box.count,
             self._retries,
             self._sent_bytes,
@@ -167,15 +189,16 @@ class SendCounts:
         )
         return SendSummary(
             topic=self._topic,
-            rows=self._rows,
-            acknowledged=self._acknowledged,
+            rows=self._rows + earlier,
+            acknowledged=self._acknowledged + earlier,
+            earlier_rows=earlier,
             dead_letters=box.count,
             dead_letter_uri=box.uri,
             batches=self._batches,
             bytes=self._sent_bytes,
             retries=self._retries,
             dialect=self._dialect.value if self._dialect else None,
-            started_at=self._started_at.isoformat(timespec="seconds"),
+            started_at=self._progress.started_at.isoformat(timespec="seconds"),
             seconds=seconds,
             partitions=[partition_offsets(partition, ranges) for partition, ranges in sorted(self._offsets.items())],
         )

@@ -25,12 +25,14 @@ class Entry:
 
     :param attempts: Requests that carried it so far.
     :param due: Clock reading before which it is not to be sent again.
+    :param was_passed: Others of a request with it were delivered, so that the stream as a whole takes records.
     """
 
     record: StreamRecord
     size_bytes: int
     attempts: int = 0
     due: float = 0.0
+    was_passed: bool = False
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ class KinesisStreamHook(BoundedAwsHook):
         records: Iterable[StreamRecord],
         *,
         max_in_flight: int = 4,
-        max_attempts: int = 10,
+        max_attempts: int = 40,
         bounds: Bounds | None = None,
         on_failed: Callable[[FailedRecord], None] | None = None,
         log_level: int = logging.INFO,
@@ -177,14 +177,14 @@ class KinesisStreamHook(BoundedAwsHook):
         answer may have been carried out and is sent again, so readers must also bear a record twice.
 
         :param max_in_flight: 1 to 16 requests at a time.
-        :param max_attempts: Per record, the first included. With the default the last starts after about 20 s.
+        :param max_attempts: Per record, the first included. With the default the last starts after about two minutes.
         :param bounds: What a request may carry, in place of the service's limits. One that the service finds too large
             or does not answer is sent again in smaller ones, down to 1 MiB.
-        :param on_failed: Told of each record that is not delivered (too large, or no attempt left) as it happens,
-            instead of ``PutResult.failed``.
+        :param on_failed: Told of each record that is not delivered (too large, or refused in all attempts while others
+            of its requests were taken) as it happens, instead of ``PutResult.failed``.
         :param log_level: Of the one line that a call logs; ``logging.DEBUG`` for a caller with many small ones.
-        :raises PermanentError: missing stream, refused access.
-        :raises TransientError: no answer, or none of a request's records taken, in all attempts; or :meth:`stop`.
+        :raises PermanentError: missing stream, refused access, an unusable KMS key.
+        :raises TransientError: no answer, a throttled shard, or many records refused, in all attempts; or :meth:`stop`.
         """
         require_between("max_in_flight", max_in_flight, MAX_IN_FLIGHT)
         with calling(f"connecting to put into stream {name}"):

@@ -9,9 +9,11 @@ from typing import Any, Protocol
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.kinesis.batches import Bounds, Entry, Envelopes, wait_seconds
+from pinterest_pipeline.kinesis.errors import is_throttled, permanent_remedy
 from pinterest_pipeline.kinesis.model import FailedRecord, PutResult, SequenceRange, StreamRecord
 
 MOST_FAILURES_KEPT = 10_000
+MOST_GIVEN_UP = 10  # records of one call that fail alone, for no known reason; more are an outage, of a shard for one
 
 
 class RequestTooLargeError(PermanentError):
@@ -51,6 +53,7 @@ class Putting:
         self._stopped = stopped
         self._failed: list[FailedRecord] = []
         self._shards: dict[str, SequenceRange] = {}
+        self._given_up = 0
         self._records = self._failed_count = self._requests = self._retried = 0
         self._sent_records = self._sent_bytes = 0
 
@@ -97,14 +100,9 @@ class Putting:
         except TransientError as error:
             envelopes.lower_request_bytes()  # where the way is slow, a smaller request may get through in time
             return self._all_again(entries, error)
-        failed = [
-            (replace(entry, attempts=entry.attempts + 1), outcome)
-            for entry, outcome in zip(entries, outcomes, strict=True)
-            if not self._delivered(outcome)
-        ]
-        if len(failed) == len(entries):
-            self._require_attempts_left(failed)
-        again = [entry for entry, outcome in failed if not self._given_up(entry, outcome)]
+        failed = [pair for pair in zip(entries, outcomes, strict=True) if not self._delivered(pair[1])]
+        passed = len(failed) < len(entries)
+        again = [entry for pair in failed if (entry := self._to_retry(*pair, passed=passed))]
         due = time.monotonic() + wait_seconds(max((entry.attempts for entry in again), default=1))
         return [replace(entry, due=due) for entry in again]
 
@@ -125,22 +123,30 @@ class Putting:
         widen(self._shards, outcome["ShardId"], outcome["SequenceNumber"])
         return True
 
-    def _require_attempts_left(self, failed: Sequence[tuple[Entry, Mapping[str, Any]]]) -> None:
-        """Where no record of a request gets through any more, the records keep for the task's next try."""
-        entry, outcome = max(failed, key=lambda pair: pair[0].attempts)
-        if entry.attempts >= self._max_attempts:
-            raise TransientError(
-                f"stream {self._stream}: none of {len(failed)} records got through, after {entry.attempts} attempts: "
-                f"{explain(outcome)}: wait, or give the stream more shards (DAG pinterest_kinesis_streams)"
-            )
+    def _to_retry(self, entry: Entry, outcome: Mapping[str, Any], *, passed: bool) -> Entry | None:
+        """Return a record that was not taken with one attempt more; None where it is given up.
 
-    def _given_up(self, entry: Entry, outcome: Mapping[str, Any]) -> bool:
-        """Every code may pass (throttling, the service's own trouble, one that we do not know), but not for ever."""
+        :raises PermanentError: No record will be taken.
+        :raises TransientError: Its attempts are used up and it may not be at fault: it is throttled, or too many fail.
+        """
+        code = str(outcome.get("ErrorCode") or "")
+        key = entry.record.partition_key
+        what = f"stream {self._stream}: the record with partition key {key}"
+        if remedy := permanent_remedy(code):
+            raise PermanentError(f"{what} was refused with {code}: {explain(outcome)}: {remedy}")
+        entry = replace(entry, attempts=entry.attempts + 1, was_passed=entry.was_passed or passed)
         if entry.attempts < self._max_attempts:
-            return False
-        reason = f"{explain(outcome)} (after {entry.attempts} attempts)"
-        self._fail(FailedRecord(entry.record, reason, outcome.get("ErrorCode")))
-        return True
+            return entry
+        said = f"{explain(outcome)} (after {entry.attempts} attempts)"
+        if is_throttled(code):
+            raise TransientError(
+                f"{what}: {said}: wait, or give the stream more shards (DAG pinterest_kinesis_streams)"
+            )
+        if not entry.was_passed or self._given_up == MOST_GIVEN_UP:
+            raise TransientError(f"{what} and maybe others: {said}")
+        self._given_up += 1
+        self._fail(FailedRecord(entry.record, f"{said}, while others were delivered", code or None))
+        return None
 
     def _fail(self, failed: FailedRecord) -> None:
         self._failed_count += 1

@@ -24,8 +24,8 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
     The data of a record is the row as a JSON object; its partition key is the key column's text, or, where that is
     NULL, a hash of the data: such a row goes out too, for the readers' quarantine. The rows are read once, in the
     query's order, and never held all at once. A record that cannot be delivered (more than 1 MiB, or refused in all
-    attempts) is kept whole in the lake, ``<dead_letter_prefix>/<stream>/dt=<day>/``, one JSON line each; the others are
-    delivered. Waits, deferred if so set, for a stream that is being created.
+    attempts while others are taken) is kept whole in the lake, ``<dead_letter_prefix>/<stream>/dt=<day>/``, one JSON
+    line each; the others are delivered. Waits, deferred if so set, for a stream that is being created.
 
     Not atomic and without order, and a retry of the task sends all rows again: readers take the latest of a key.
 
@@ -38,7 +38,7 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
     :param concurrency: 1 to 16 requests at a time.
     :raises PermanentError: empty query, missing or unsupported column, missing stream, refused credentials; or every
         record became a dead letter.
-    :raises TransientError: Kinesis did not answer, or took none of a request's records, in all attempts.
+    :raises TransientError: Kinesis did not answer, or a shard was throttled, in all attempts.
     """
 
     template_fields: Sequence[str] = (
@@ -106,6 +106,8 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
                 on_failed=lambda failed: box.add(dead_letter(failed)),
             )
         box.flush()
+        if result.records:
+            box.supersede_earlier()
         return self._account(result, box, started_at)
 
     def _account(self, result: PutResult, box: DeadLetterBox, started_at: datetime) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class LakeHook(BoundedAwsHook, S3Hook):
                 Bucket=self.bucket, Prefix=prefix, PaginationConfig={"PageSize": KEYS_PER_PAGE}, **arguments
             )
 
-    def _entries(self, prefix: str, *, start_after: str) -> Iterator[Mapping[str, Any]]:
+    def _entries(self, prefix: str, *, start_after: str = "") -> Iterator[Mapping[str, Any]]:
         for page in self._pages(prefix, StartAfter=start_after):
             yield from page.get("Contents", ())
 
@@ -138,3 +138,14 @@ class LakeHook(BoundedAwsHook, S3Hook):
             except client.exceptions.NoSuchKey:
                 return []
         return [json.loads(line) for line in body.splitlines()]
+
+    def names(self, prefix: str) -> list[str]:
+        """Return the keys of all objects whose key begins so; one LIST per 1,000 of them."""
+        return [entry["Key"] for entry in self._entries(prefix)]
+
+    def move(self, key: str, new_key: str) -> None:
+        """Give an object another key."""
+        client = self.get_conn()
+        with S3.calling(f"moving s3://{self.bucket}/{key} to {new_key}"):
+            client.copy_object(Bucket=self.bucket, CopySource={"Bucket": self.bucket, "Key": key}, Key=new_key)
+            client.delete_object(Bucket=self.bucket, Key=key)

@@ -5,6 +5,8 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from typing import Any, Protocol
 
+from pinterest_pipeline.warehouse.unreadable import keep_unreadable_values
+
 ROWS_PER_FETCH = 2000
 
 
@@ -21,11 +23,13 @@ def open_query(
     """Yield the names of a query's columns, and its rows in the query's order.
 
     One transaction, so one snapshot of the source; it is rolled back when the block ends. All rows must be read by
-    the thread that opened it.
+    the thread that opened it. A value that Python cannot hold is an ``UnreadableValue`` in its row.
     """
-    with closing(database.get_conn()) as connection, closing(connection.cursor(name="pinterest_rows")) as cursor:
-        cursor.execute(sql, parameters)
-        first = cursor.fetchmany(ROWS_PER_FETCH)  # psycopg 2 knows the columns only after a fetch
-        columns = [column[0] for column in cursor.description]
-        rest = iter(lambda: cursor.fetchmany(ROWS_PER_FETCH), [])
-        yield columns, chain(first, chain.from_iterable(rest))
+    with closing(database.get_conn()) as connection:
+        keep_unreadable_values(connection)
+        with closing(connection.cursor(name="pinterest_rows")) as cursor:
+            cursor.execute(sql, parameters)
+            first = cursor.fetchmany(ROWS_PER_FETCH)  # psycopg 2 knows the columns only after a fetch
+            columns = [column[0] for column in cursor.description]
+            rest = iter(lambda: cursor.fetchmany(ROWS_PER_FETCH), [])
+            yield columns, chain(first, chain.from_iterable(rest))

@@ -104,7 +104,7 @@ def test_an_outage_ends_in_an_error_that_lets_the_task_try_again(lab, kinesis_fa
         KinesisStreamHook().put_records(lab.name, records(10), max_attempts=3)
 
     kinesis_faults.set({"kind": "fail_records", "every": 1, "times": None})
-    with pytest.raises(TransientError, match="none of 10 records got through, after 3 attempts: Rate"):
+    with pytest.raises(TransientError, match=r"partition key 0: Rate.*after 3 attempts.*more shards"):
         KinesisStreamHook().put_records(lab.name, records(10), max_attempts=3)
 
 
@@ -112,11 +112,27 @@ def test_one_hot_key_that_never_gets_through_does_not_hold_the_others_up(lab, ki
     kinesis_faults.set({"kind": "fail_records", "partition_keys": ["7"], "times": None})
     told = []
 
-    with pytest.raises(TransientError, match="none of 1 records got through"):
+    with pytest.raises(TransientError, match="partition key 7: Rate"):
         KinesisStreamHook().put_records(lab.name, records(20), max_attempts=3, on_failed=told.append)
 
     assert arrived(lab) == Counter(n for n in range(20) if n != 7)
     assert told == []
+
+
+def test_one_poisoned_record_is_given_up_and_the_others_arrive(lab, kinesis_faults):
+    kinesis_faults.set({"kind": "fail_records", "partition_keys": ["19"], "code": "InternalFailure", "times": None})
+
+    result = KinesisStreamHook().put_records(lab.name, records(20), max_attempts=3)
+
+    assert arrived(lab) == Counter(range(19))
+    assert [failed.record.partition_key for failed in result.failed] == ["19"]
+
+
+def test_a_key_that_may_not_be_used_is_permanent_and_says_what_to_change(lab, kinesis_faults):
+    kinesis_faults.set({"kind": "fail_records", "every": 1, "code": "KMSAccessDeniedException", "times": None})
+
+    with pytest.raises(PermanentError, match="let the role of the AWS connection use the stream's key"):
+        KinesisStreamHook().put_records(lab.name, records(20))
 
 
 def test_rows_of_a_query_arrive_once_each_and_what_kinesis_refuses_is_kept_in_the_lake(
