@@ -1,9 +1,12 @@
 """Kafka for tests that have no Kafka client of their own: the sandbox's Python makes and reads topics for them."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
+
+from tests.support.waiting import read_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 SANDBOX_PYTHON = PROJECT / ".venv" / "sandbox" / "bin" / "python"
@@ -15,6 +18,11 @@ admin = AdminClient({"bootstrap.servers": bootstrap})
 admin.create_topics([NewTopic(topic, **json.loads(arguments))])[topic].result(30)
 """
 DELETE = CREATE.replace("create_topics([NewTopic(topic, **json.loads(arguments))])", "delete_topics([topic])")
+BROKERS = """
+import sys
+from confluent_kafka.admin import AdminClient
+print(*AdminClient({"bootstrap.servers": sys.argv[1]}).list_topics(timeout=30).brokers)
+"""
 READ = """
 import json, sys
 from confluent_kafka import Consumer, TopicPartition
@@ -53,3 +61,36 @@ class KafkaLab:
     def _run(self, script: str, arguments: str = "") -> str:
         command = [str(SANDBOX_PYTHON), "-c", script, self.bootstrap_servers, self.topic, arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+class SecondBroker:
+    """A broker that joins the sandbox's, and can be stopped and started again with its data.
+
+    :param home: Of the sandbox.
+    """
+
+    node_id = 2
+
+    def __init__(self, bootstrap_servers: str, home: Path, folder: Path) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._environment = {**os.environ, "PINTEREST_SANDBOX_HOME": str(home), "PYTHONPATH": str(PROJECT)}
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [str(SANDBOX_PYTHON), "-m", "tests.support.second_broker", str(self._folder)]
+        with (self._folder / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=PROJECT, env=self._environment, stdout=log, stderr=log)
+        read_until(self.is_up, bool, seconds=240)
+
+    def is_up(self) -> bool:
+        command = [str(SANDBOX_PYTHON), "-c", BROKERS, self._bootstrap_servers]
+        found = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        return str(self.node_id) in found.split()
+
+    def stop(self) -> None:
+        """End it as a restart does; its partitions have no leader until it is back."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(60)
+            self._process = None
