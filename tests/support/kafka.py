@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support.waiting import read_until
+
 PROJECT = Path(__file__).resolve().parents[2]
 SANDBOX_PYTHON = PROJECT / ".venv" / "sandbox" / "bin" / "python"
 CREATE = """
@@ -17,6 +19,11 @@ admin = AdminClient(client)
 admin.create_topics([NewTopic(topic, **json.loads(arguments))])[topic].result(30)
 """
 DELETE = CREATE.replace("create_topics([NewTopic(topic, **json.loads(arguments))])", "delete_topics([topic])")
+BROKERS = """
+import json, os
+from confluent_kafka.admin import AdminClient
+print(*AdminClient(json.loads(os.environ["KAFKA_CLIENT"])).list_topics(timeout=30).brokers)
+"""
 READ = """
 import json, os, sys
 from confluent_kafka import Consumer, TopicPartition
@@ -73,3 +80,38 @@ class KafkaLab:
         command = [str(SANDBOX_PYTHON), "-c", script, self.topic, arguments]
         environment = {**os.environ, "KAFKA_CLIENT": json.dumps(self.client)}
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120, env=environment).stdout
+
+
+class SecondBroker:
+    """A broker that joins the sandbox's, and can be stopped and started again with its data.
+
+    :param home: Of the sandbox.
+    """
+
+    node_id = 2
+
+    def __init__(self, environment: Mapping[str, str], home: Path, folder: Path) -> None:
+        client = {"KAFKA_CLIENT": json.dumps(client_of(environment))}
+        self._environment = {**os.environ, **client, "PINTEREST_SANDBOX_HOME": str(home), "PYTHONPATH": str(PROJECT)}
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [str(SANDBOX_PYTHON), "-m", "tests.support.second_broker", str(self._folder)]
+        with (self._folder / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=PROJECT, env=self._environment, stdout=log, stderr=log)
+        read_until(self.is_up, bool, seconds=240)
+
+    def is_up(self) -> bool:
+        command = [str(SANDBOX_PYTHON), "-c", BROKERS]
+        found = subprocess.run(
+            command, check=True, capture_output=True, text=True, timeout=60, env=self._environment
+        ).stdout
+        return str(self.node_id) in found.split()
+
+    def stop(self) -> None:
+        """End it as a restart does; its partitions have no leader until it is back."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(60)
+            self._process = None
