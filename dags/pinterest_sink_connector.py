@@ -7,7 +7,8 @@ at most three times an hour over all runs, and `healthy_after_restart` tells whe
 when anything before it failed: one clear line for the person on call.
 
 Param `pause`: `true` pauses the connector and ends the run; while it is paused, the other runs fail, which is the
-reminder. `false` resumes it.
+reminder. `false` resumes it. Param `recreate` deletes and creates a connector that is FAILED, or differs from its file
+in what cannot be updated; its offsets stay in its consumer group.
 
 **Reads.** `include/kafka/topics.json` and `pinterest-s3-sink.json`, filled from Variable `pinterest_pipeline`; the
 Kafka REST proxy; MSK Connect; CloudWatch.
@@ -85,6 +86,7 @@ with DAG(
         task_id="ensure_connector",
         connector_file=KAFKA / "pinterest-s3-sink.json",
         connector_values=CONNECTOR_VALUES,
+        recreate="{{ params.recreate }}",
         paused="{{ params.pause }}",
         trigger_rule="all_done",
         timeout=timedelta(minutes=30),

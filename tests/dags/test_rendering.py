@@ -66,7 +66,13 @@ def rendered(dags):
             "run_id": "r",
             "var": {"json": SimpleNamespace(pinterest_pipeline=VARIABLE)},
             "expanded_ti_count": None,
-            "params": {"delete": ["geo", "pin"], "force": True, "delete_without_approval": False, **(params or {})},
+            "params": {
+                "delete": ["geo", "pin"],
+                "force": True,
+                "delete_without_approval": False,
+                "recreate": False,
+                **(params or {}),
+            },
         }
         task.render_template_fields(context)
         return context["task"]
@@ -108,9 +114,9 @@ def test_the_topics_file_asks_for_exactly_what_the_dag_gives(rendered):
 
 @pytest.mark.parametrize("paused", [None, True, False])
 def test_the_param_pause_reaches_the_connectors_operator(rendered, paused):
-    task = rendered("pinterest_sink_connector", "ensure_connector", params={"pause": paused})
+    task = rendered("pinterest_sink_connector", "ensure_connector", params={"pause": paused, "recreate": False})
 
-    assert task.paused is paused
+    assert (task.paused, task.recreate) == (paused, False)
 
 
 @pytest.mark.parametrize(

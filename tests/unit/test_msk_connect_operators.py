@@ -43,7 +43,7 @@ def test_a_failed_one_is_deleted_and_created_again_on_request(aws, msk_operator)
     aws.connect.add_response("create_connector", {"connectorArn": ARN}, FILLED)
     aws.has()
 
-    assert ensure(msk_operator, recreate_failed=True)["actions"] == ["delete", "create"]
+    assert ensure(msk_operator, recreate=True)["actions"] == ["delete", "create"]
 
 
 def test_an_equal_connector_is_left_alone(aws, msk_operator):
@@ -106,6 +106,17 @@ def test_log_delivery_that_one_side_lacks_is_named_as_what_needs_a_new_connector
 
     with pytest.raises(PermanentError, match=r"differs from its file in logDelivery.cloudWatchLogs, which cannot be "):
         ensure(msk_operator, request={**REQUEST, **file})
+
+
+def test_log_delivery_is_added_by_a_new_connector_on_request(aws, msk_operator):
+    request = {**REQUEST, "logDelivery": LOGS}
+    aws.has()
+    aws.connect.add_response("delete_connector", {}, {"connectorArn": ARN, "currentVersion": "v1"})
+    aws.has_none()
+    aws.connect.add_response("create_connector", {"connectorArn": ARN}, {**FILLED, "logDelivery": LOGS})
+    aws.has(logDelivery=LOGS)
+
+    assert ensure(msk_operator, request=request, recreate=True)["actions"] == ["delete", "create"]
 
 
 def test_a_changed_description_and_another_order_are_nothing_to_do(aws, msk_operator, caplog):

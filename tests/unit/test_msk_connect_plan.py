@@ -112,25 +112,32 @@ def test_values_that_are_no_mapping_are_named(file):
     ],
 )
 def test_the_next_step(current, step):
-    assert next_step(current, WANTED, recreate_failed=False) is step
+    assert next_step(current, WANTED, recreate=False) is step
 
 
 def test_a_failed_connector_is_recreated_only_on_request():
-    assert next_step(connector("FAILED"), WANTED, recreate_failed=True) is Step.DELETE
-    with pytest.raises(PermanentError, match=r"sink is FAILED \(Code: why\).*recreate_failed=True"):
-        next_step(connector("FAILED"), WANTED, recreate_failed=False)
+    assert next_step(connector("FAILED"), WANTED, recreate=True) is Step.DELETE
+    with pytest.raises(PermanentError, match=r"sink is FAILED \(Code: why\).*the parameter recreate"):
+        next_step(connector("FAILED"), WANTED, recreate=False)
 
 
 def test_what_cannot_be_updated_is_named():
     other = connector(kafkaClusterEncryptionInTransit={"encryptionType": "TLS"}, networkType="DUAL")
 
-    with pytest.raises(PermanentError, match="sink differs from its file in networkType, which cannot be updated: del"):
-        next_step(other, WANTED, recreate_failed=False)
+    with pytest.raises(
+        PermanentError, match="sink differs from its file in networkType, which cannot be updated: run the DAG"
+    ):
+        next_step(other, WANTED, recreate=False)
+
+
+def test_what_cannot_be_updated_is_recreated_on_request():
+    assert next_step(connector(networkType="DUAL"), WANTED, recreate=True) is Step.DELETE
+    assert next_step(connector(), WANTED, recreate=True) is Step.NOTHING
 
 
 def test_a_pause_by_a_person_is_respected_and_the_error_says_how_to_resume():
     with pytest.raises(PermanentError, match=r"sink is PAUSED by someone.*the parameter pause = false"):
-        next_step(connector("PAUSED"), WANTED, recreate_failed=False)
+        next_step(connector("PAUSED"), WANTED, recreate=False)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +152,7 @@ def test_a_pause_by_a_person_is_respected_and_the_error_says_how_to_resume():
     ],
 )
 def test_a_pause_is_made_and_ended_on_request(state, paused, step):
-    assert next_step(connector(state), WANTED, recreate_failed=False, paused=paused) is step
+    assert next_step(connector(state), WANTED, recreate=False, paused=paused) is step
 
 
 def test_a_connector_that_is_gone_is_checked_again_whatever_was_waited_for():

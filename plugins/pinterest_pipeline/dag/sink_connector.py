@@ -9,7 +9,12 @@ PARAMS = {
         None,
         type=["null", "boolean"],
         description="true: pause the connector, posts wait in Kafka. false: resume it. null: as it is.",
-    )
+    ),
+    "recreate": Param(
+        False,
+        type="boolean",
+        description="Delete and create the connector again, where it is FAILED or differs in what cannot be updated.",
+    ),
 }
 
 

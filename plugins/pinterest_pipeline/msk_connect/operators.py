@@ -126,8 +126,8 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
     :param connector_values: A value for each placeholder; a name that is missing or not used is an error. A list or
         a number may be given as itself or as JSON text, where the whole text is the placeholder. (templated)
     :param wait: Wait until the connector is RUNNING; otherwise return after the first change.
-    :param recreate_failed: Delete and create again a connector that the service has given up. A sink's offsets
-        survive that in its consumer group.
+    :param recreate: Delete and create again a connector that the service has given up, or that differs in what cannot
+        be updated. A sink's offsets survive that in its consumer group. (templated)
     :param paused: True pauses the connector, and skips what follows this task; False resumes it. Without it a pause by
         a person is respected, and an error. (templated)
     """
@@ -135,6 +135,7 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
     template_fields: Sequence[str] = (
         "connector_file",
         "connector_values",
+        "recreate",
         "paused",
         *MskConnectOperator.template_fields,
     )
@@ -144,14 +145,14 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
         *,
         connector_file: str | Path,
         connector_values: Mapping[str, Any],
-        recreate_failed: bool = False,
+        recreate: bool | str = False,
         paused: bool | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.connector_file = str(connector_file)
         self.connector_values = connector_values
-        self.recreate_failed = recreate_failed
+        self.recreate = recreate
         self.paused = paused
 
     @override
@@ -177,7 +178,7 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
         name = wanted["connectorName"]
         connector = self.hook.find(name)
         paused = self.paused if isinstance(self.paused, bool) else None
-        step = next_step(connector, wanted, recreate_failed=self.recreate_failed, paused=paused)
+        step = next_step(connector, wanted, recreate=self.recreate is True, paused=paused)
         differs = difference(connector, wanted) if connector else Difference()
         if connector and (step is Step.NOTHING or (actions and not self.wait)):
             return self._summary(connector, actions, differs)

@@ -11,6 +11,11 @@ from pinterest_pipeline.common.polling import PollResult
 from pinterest_pipeline.msk_connect.client import Connector, Operation
 from pinterest_pipeline.msk_connect.difference import difference
 
+RECREATE = (
+    "run the DAG pinterest_sink_connector with the parameter recreate, which deletes and creates the connector (its "
+    "offsets stay in its consumer group)"
+)
+
 
 def read_connector_file(file: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the CreateConnector request that ``file`` describes, its ``${placeholders}`` filled from ``values``.
@@ -44,10 +49,11 @@ class Step(StrEnum):
 
 
 def next_step(
-    connector: Connector | None, wanted: Mapping[str, Any], *, recreate_failed: bool, paused: bool | None = None
+    connector: Connector | None, wanted: Mapping[str, Any], *, recreate: bool, paused: bool | None = None
 ) -> Step:
     """Choose the next action.
 
+    :param recreate: Delete one that failed, or that differs in what cannot be updated; the next step creates it.
     :param paused: Whether it is to be paused; None respects a pause by a person, which is then an error.
     :raises PermanentError: the connector failed and may not be recreated, is paused by a person, or differs in what
         cannot be updated.
@@ -58,20 +64,20 @@ def next_step(
         case "DELETING":
             return Step.WAIT_DELETED
         case "FAILED":
-            return _step_of_failed(connector, recreate_failed=recreate_failed)
+            return _step_of_failed(connector, recreate=recreate)
         case "PAUSED":
             return _step_of_paused(connector, paused=paused)
         case "RUNNING":
-            return Step.PAUSE if paused else _step_of_running(connector, wanted)
+            return Step.PAUSE if paused else _step_of_running(connector, wanted, recreate=recreate)
     return Step.WAIT_CHANGED
 
 
-def _step_of_failed(connector: Connector, *, recreate_failed: bool) -> Step:
-    if recreate_failed:
+def _step_of_failed(connector: Connector, *, recreate: bool) -> Step:
+    if recreate:
         return Step.DELETE
     raise PermanentError(
         f"Connector {connector.name} is FAILED ({connector.state_reason or 'no reason given'}): read its worker "
-        f"log, correct the cause, then run again with recreate_failed=True (its offsets stay in its group)."
+        f"log, correct the cause, then {RECREATE}."
     )
 
 
@@ -84,12 +90,14 @@ def _step_of_paused(connector: Connector, *, paused: bool | None) -> Step:
     return Step.NOTHING if paused else Step.RESUME
 
 
-def _step_of_running(connector: Connector, wanted: Mapping[str, Any]) -> Step:
+def _step_of_running(connector: Connector, wanted: Mapping[str, Any], *, recreate: bool) -> Step:
     differs = difference(connector, wanted)
+    if differs.fixed and recreate:
+        return Step.DELETE
     if differs.fixed:
         raise PermanentError(
             f"Connector {connector.name} differs from its file in {', '.join(differs.fixed)}, which cannot be updated: "
-            f"delete the connector and run again (its offsets stay in its consumer group)."
+            f"{RECREATE}."
         )
     if differs.worker_setting:  # first: a newer plugin may be what the new configuration is for
         return Step.UPDATE_WORKER_SETTING

@@ -82,11 +82,12 @@ def ensure(hook, name, topic, environment):
         "log_group": "/pinterest/msk-connect",
     }
 
-    def run(file=FILE, paused=None, **changes):
-        arguments = {"timeout": timedelta(seconds=60), "poll_seconds": 1, "deferrable": False, "paused": paused}
+    def run(file=FILE, paused=None, recreate=False, **changes):
+        arguments = {"timeout": timedelta(seconds=60), "poll_seconds": 1, "deferrable": False}
         return MskConnectEnsureConnectorOperator(
-            task_id="ensure", connector_file=file, connector_values={**values, **changes}, **arguments
-        ).execute({})
+            task_id="ensure", connector_file=file, connector_values={**values, **changes}, paused=paused,
+            recreate=recreate, **arguments,
+        ).execute({})  # fmt: skip
 
     return run
 
@@ -154,6 +155,8 @@ def test_log_delivery_that_was_left_out_asks_for_a_new_connector(ensure, edited)
 
     with pytest.raises(PermanentError, match=r"differs from its file in logDelivery\.cloudWatchLogs, which cannot be"):
         ensure()
+    assert ensure(recreate=True)["actions"] == ["delete", "create"]
+    assert ensure()["actions"] == []
 
 
 def test_another_order_and_another_description_are_nothing_to_do(ensure, edited):
