@@ -124,9 +124,19 @@ class KafkaSender:
             raise SandboxError("Kafka REST has no address yet: start it with `python -m sandbox up`.")
         headers = {"x-api-key": settings.secrets["kafka_rest_api_key"], "Content-Type": JSON_RECORDS}
         self.http = httpx.Client(base_url=url, headers=headers, timeout=30)
+        self.known_topics: set[str] = set()
+
+    def require_topic(self, topic: str) -> None:
+        """Refuse a topic that does not exist: records for it would wait until API Gateway gives them up."""
+        if topic not in self.known_topics:
+            answer = self.http.get(f"/topics/{topic}")
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                raise SandboxError(f"Kafka REST knows no topic {topic}: {answer.text[:300]}.")
+            self.known_topics.add(topic)
 
     def send(self, table: str, emissions: Sequence[Emission]) -> None:
         topic = f"{TOPIC_PREFIX}.{table}"
+        self.require_topic(topic)
         waiting = [emission for emission in emissions if emission.kind == "row"]
         said = ""
         for attempt in range(1, ATTEMPTS + 1):

@@ -188,8 +188,7 @@ def test_a_proxy_that_is_down_or_goes_away_is_a_504(gate, gateway_of):
 
 
 def test_a_proxy_that_speaks_no_http_is_a_502(gate, gateway_of):
-    broken = b"HTTP/1.1 200 OK\r\nno header\r\n\r\n"
-    with recording(answer=broken) as (port, _), gateway_of(f"http://127.0.0.1:{port}") as url:
+    with recording(answer=b"SSH-2.0-OpenSSH_9.6\r\n") as (port, _), gateway_of(f"http://127.0.0.1:{port}") as url:
         answer = httpx.get(f"{url}/topics", headers=dict(gate.headers))
 
     assert own_answer(answer) == (502, SERVER_ERROR, {"message": "Internal server error"})

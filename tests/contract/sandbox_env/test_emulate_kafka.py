@@ -57,5 +57,5 @@ def test_rows_alone_arrive_keyed_by_their_post(settings, topic):
 def test_a_missing_topic_is_named_at_once(settings, monkeypatch):
     monkeypatch.setattr(emulate_senders, "TOPIC_PREFIX", "nowhere")
 
-    with pytest.raises(SandboxError, match=r"did not take 1 records for topic nowhere\.pin: .*40401"):
+    with pytest.raises(SandboxError, match=r"Kafka REST knows no topic nowhere\.pin: .*40401"):
         emulate_senders.KafkaSender(settings).send("pin", [emission("row", 1, b"{}")])
