@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.groups import SERVER_ENVIRONMENT
+
 PROJECT = Path(__file__).resolve().parent.parent
 SANDBOX_PYTHON = PROJECT / ".venv" / "sandbox" / "bin" / "python"
-TEST_HOME = PROJECT / ".sandbox-test"
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +23,7 @@ def stand_ins() -> Callable[..., dict[str, str]]:
     """
 
     def start(*names: str) -> dict[str, str]:
-        environment = {**os.environ, "PINTEREST_SANDBOX_HOME": str(TEST_HOME)}
+        environment = {**os.environ, **SERVER_ENVIRONMENT}
         sandbox = [str(SANDBOX_PYTHON), "-m", "sandbox"]
         started = subprocess.run(
             [*sandbox, "up", "--only", ",".join(names)],
