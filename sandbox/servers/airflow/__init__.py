@@ -8,9 +8,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
-import httpx
-
-from sandbox.run.server import Server
+from sandbox.run.server import Server, http_get
 from sandbox.run.settings import PROJECT, SandboxError, Settings, write_private
 from sandbox.servers.airflow.api import USERNAME, AirflowApi
 from sandbox.servers.airflow.connections import POOLS_FILE, as_environment
@@ -64,11 +62,8 @@ def servers(settings: Settings) -> tuple[Server, ...]:
 
 
 def is_healthy(api_url: str, component: str) -> bool:
-    try:
-        health = httpx.get(f"{api_url}/api/v2/monitor/health", timeout=5).json()
-    except httpx.HTTPError as error:
-        raise ConnectionError(str(error)) from error
-    return bool((health.get(component) or {}).get("status") == "healthy")
+    status, body = http_get(f"{api_url}/api/v2/monitor/health")
+    return status == 200 and (json.loads(body).get(component) or {}).get("status") == "healthy"
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import httpx
-
-from sandbox.run.server import Server
+from sandbox.run.server import Server, http_get
 from sandbox.run.settings import Settings
 from sandbox.servers.kafka import write_properties
 from sandbox.servers.kafka.java import JARS, jars, kafka_command
@@ -27,7 +25,8 @@ def server(settings: Settings) -> Server:
         environment={**settings.aws_environment, "AWS_ENDPOINT_URL_S3": settings.url("ministack")},
         directory=folder,
         needs=("kafka", "ministack"),
-        is_ready=lambda: is_healthy(settings.url("kafka_connect")),
+        # Once the worker has joined its group and read its configuration; until then other calls block.
+        is_ready=lambda: http_get(f"{settings.url('kafka_connect')}/health")[0] == 200,
         prepare=lambda: prepare(settings),
         ready_within_seconds=120,
     )
@@ -74,11 +73,3 @@ def prepare(settings: Settings) -> None:
     """Write the configuration, and refuse to start a worker that could not run the pipeline's connector."""
     jars("plugins/s3-sink")
     write_properties(configuration_file(settings.folder("kafka_connect")), properties(settings))
-
-
-def is_healthy(url: str) -> bool:
-    """Whether the worker has joined its group and read its configuration; until then other calls block."""
-    try:
-        return httpx.get(f"{url}/health", timeout=5).status_code == httpx.codes.OK
-    except httpx.HTTPError as error:
-        raise ConnectionError(str(error)) from error
