@@ -19,7 +19,14 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from tests.support.groups import LANES, PATHS, TEST_HOME, Group, chosen_groups  # noqa: E402 - the path is set above
+from tests.support.groups import (  # noqa: E402 - the path is set above
+    LANES,
+    PATHS,
+    SERVER_ENVIRONMENT,
+    TEST_HOME,
+    Group,
+    chosen_groups,
+)
 from tests.support.processes import Finished, run_measured, server_cpu_seconds  # noqa: E402 - as above
 from tests.support.results import (  # noqa: E402 - as above
     Outcomes,
@@ -116,7 +123,7 @@ def run_pytest(group: Group, python: Path, *options: str) -> tuple[Outcomes, Fin
 
 
 def variables(**added: str) -> dict[str, str]:
-    return {**os.environ, "PINTEREST_SANDBOX_HOME": str(TEST_HOME), **added}
+    return {**os.environ, **SERVER_ENVIRONMENT, **added}
 
 
 def python_of(environment: str) -> Path | None:

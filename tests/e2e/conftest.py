@@ -17,9 +17,13 @@ from tests.support.waiting import wait_until
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 RUN_SECONDS = 420
+# Each question costs the api-server and PostgreSQL 15 ms of CPU: three a second were most of what it was called for
+POLL_SECONDS = 0.5
 
 
-def eventually(condition: Callable[[], Any], what: str, seconds: float = RUN_SECONDS, pause: float = 0.3) -> Any:
+def eventually(
+    condition: Callable[[], Any], what: str, seconds: float = RUN_SECONDS, pause: float = POLL_SECONDS
+) -> Any:
     """Return the first true answer of ``condition``, or fail saying what was waited for."""
     return wait_until(condition, seconds, what, pause)
 
@@ -42,7 +46,7 @@ class Pipeline:
             state = self.api.run_state(dag_id, run_id)
             return state if state in {"success", "failed"} else None
 
-        return str(eventually(ended, f"{run_id} of {dag_id} ends"))
+        return str(eventually(ended, f"{run_id} of {dag_id} ends", pause=1))
 
     def run_batch(self, **conf: str) -> str:
         run_id = self.start_batch(**conf)
@@ -92,7 +96,7 @@ def normal(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 @pytest.fixture(scope="session")
 def pipeline(stand_ins: Callable[..., dict[str, str]]) -> Iterator[Pipeline]:
-    from tests.conftest import TEST_HOME
+    from tests.support.groups import TEST_HOME
 
     stand_ins("airflow")
     settings = Settings.load(TEST_HOME)

@@ -1,4 +1,4 @@
-"""A missed week by the documented backfill, and the same days again while other runs write the same lake."""
+"""Missed days by the documented backfill, and the same days again while other runs write the same lake."""
 
 import secrets
 from collections.abc import Iterable
@@ -12,14 +12,14 @@ from sandbox.run.settings import SandboxError
 from sandbox.servers import airflow
 from tests.e2e.conftest import eventually
 
-DAYS = 5
+DAYS = 3
 POSTING_DAYS = 2
-FIVE_DAYS = f"""
+MISSED_DAYS = f"""
     WITH day AS (SELECT DISTINCT (timestamp - interval '2 hours')::date AS day FROM geolocation_data)
     SELECT first.day, first.day + {DAYS}
     FROM day AS first JOIN day AS other ON other.day BETWEEN first.day AND first.day + {DAYS - 1}
     GROUP BY first.day HAVING count(*) = {POSTING_DAYS} ORDER BY first.day LIMIT 1
-"""  # days with posts and days without; the last date's own interval begins after it and is left out
+"""  # days with posts and one without; the last date's own interval begins after it and is left out
 ENDED = {"success", "failed"}
 
 
@@ -28,7 +28,7 @@ def days(pipeline: Any) -> tuple[str, str]:
     """A backfill's dates, over a lake that holds the whole history of the source."""
     if not pipeline.outcomes() or pipeline.answers() != pipeline.golden():
         pipeline.run_batch()
-    first, last = pipeline.query("pinterest_source", FIVE_DAYS)[0]
+    first, last = pipeline.query("pinterest_source", MISSED_DAYS)[0]
     return str(first), str(last)
 
 
@@ -58,7 +58,7 @@ def finish_backfill(pipeline: Any) -> list[dict[str, Any]]:
     return [run for run in pipeline.api.runs(BATCH_DAG) if run["run_type"] == "backfill"]
 
 
-def test_a_backfill_makes_up_for_a_missed_week(pipeline: Any, days: tuple[str, str]) -> None:
+def test_a_backfill_makes_up_for_missed_days(pipeline: Any, days: tuple[str, str]) -> None:
     change_source(pipeline, f"country = 'Land {secrets.token_hex(3)}'", of_days(days))
 
     create_backfill(pipeline, days, max_active_runs=1)
@@ -104,7 +104,7 @@ def test_runs_that_write_the_same_days_in_parallel_leave_the_lake_right(pipeline
     sent = acknowledged(pipeline, ids)
     for table, (bronze, silver, duplicates, quarantined) in pipeline.outcomes().items():
         assert bronze == before[table][0] + sent[table] == silver + duplicates + quarantined
-        assert sent[table] > 3  # the three of the daily run, and those of the five days twice
+        assert sent[table] > 3  # the three of the daily run, and those of those days twice
 
 
 def run_day(run: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from sandbox.data.source.load import seed
 from sandbox.data.source.schema import TABLES, wire_object
 from sandbox.run.settings import PROJECT, SandboxError, Settings
 from sandbox.servers.ministack import client
-from tests.conftest import TEST_HOME
+from tests.support.groups import TEST_HOME
 from tests.support.kinesis import active
 from tests.support.waiting import wait_until
 

@@ -13,7 +13,7 @@ from sandbox.data.emulate_senders import KinesisSender, Put
 from sandbox.demo import report, report_stream
 from sandbox.run.settings import Settings
 from sandbox.servers.ministack import client
-from tests.conftest import TEST_HOME
+from tests.support.groups import TEST_HOME
 from tests.support.postgres import create_tables
 
 SAME = {"compared": 3, "equal": 3, "only_in_stream": 0, "differences": {}, "examples": []}

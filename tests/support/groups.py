@@ -6,6 +6,13 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 TEST_HOME = PROJECT / ".sandbox-test"
+# How the servers of the tests are started: C1 only, for a test run is over before what the JVM's optimising compiler
+# costs comes back. Kafka, Connect and a Spark driver start with 16 CPU-s instead of 27.
+SERVER_ENVIRONMENT = {
+    "PINTEREST_SANDBOX_HOME": str(TEST_HOME),
+    "PINTEREST_SPARK_SIZE": "test",
+    "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1",
+}
 SERVERS = ("kinesis", "kafka_rest", "msk_connect", "databricks")  # what these need comes along
 PATHS = {
     "airflow": ("plugins", "."),

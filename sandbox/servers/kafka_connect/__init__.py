@@ -1,10 +1,9 @@
 """Apache Kafka Connect 4: one distributed worker with the sandbox's S3 sink plugin, as MSK Connect runs them."""
 
+from base64 import b64encode
 from pathlib import Path
 
-import httpx
-
-from sandbox.run.server import Server
+from sandbox.run.server import Server, http_get
 from sandbox.run.settings import KAFKA_USER, Settings
 from sandbox.servers.kafka import java_client, write_properties
 from sandbox.servers.kafka.java import JARS, jars, kafka_command
@@ -28,7 +27,8 @@ def server(settings: Settings) -> Server:
         environment={**settings.aws_environment, "AWS_ENDPOINT_URL_S3": settings.url("ministack")},
         directory=folder,
         needs=("kafka", "ministack"),
-        is_ready=lambda: is_healthy(settings.kafka_connect_url),
+        # Once the worker has joined its group and read its configuration; until then other calls block.
+        is_ready=lambda: is_healthy(settings),
         prepare=lambda: prepare(settings),
         ready_within_seconds=120,
     )
@@ -80,9 +80,6 @@ def prepare(settings: Settings) -> None:
     write_properties(configuration_file(settings.folder("kafka_connect")), properties(settings))
 
 
-def is_healthy(url: str) -> bool:
-    """Whether the worker has joined its group and read its configuration; until then other calls block."""
-    try:
-        return httpx.get(f"{url}/health", timeout=5).status_code == httpx.codes.OK
-    except httpx.HTTPError as error:
-        raise ConnectionError(str(error)) from error
+def is_healthy(settings: Settings) -> bool:
+    credential = b64encode(f"{KAFKA_USER}:{settings.secrets['kafka_connect_password']}".encode()).decode()
+    return http_get(f"{settings.url('kafka_connect')}/health", {"Authorization": f"Basic {credential}"})[0] == 200

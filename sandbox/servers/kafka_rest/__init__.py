@@ -7,9 +7,7 @@ JSON key is *JSON*: the key ``"17"`` reaches Kafka with its quotation marks, the
 import json
 import sys
 
-import httpx
-
-from sandbox.run.server import Server
+from sandbox.run.server import Server, http_get
 from sandbox.run.settings import PROJECT, Settings
 from sandbox.servers.ministack import api_gateway
 
@@ -36,7 +34,4 @@ def server(settings: Settings) -> Server:
 def answers(settings: Settings) -> bool:
     """Whether the proxy is up and reaches the broker."""
     key = {"x-api-key": settings.secrets["kafka_rest_api_key"]}
-    try:
-        return httpx.get(f"{settings.url('kafka_rest')}/topics", headers=key, timeout=5).is_success
-    except httpx.TransportError:
-        return False
+    return http_get(f"{settings.url('kafka_rest')}/topics", key)[0] == 200

@@ -4,10 +4,9 @@ import json
 import sys
 from pathlib import Path
 
-import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sandbox.run.server import Server
+from sandbox.run.server import Server, http_get
 from sandbox.run.settings import BUCKET, PROJECT, Settings, is_free
 from sandbox.servers.ministack import client
 
@@ -28,20 +27,13 @@ def server(settings: Settings) -> Server:
         },
         directory=PROJECT,
         needs=("kafka_connect", "ministack"),
-        is_ready=lambda: answers(settings.url("msk_connect")),
+        is_ready=lambda: http_get(f"{settings.url('msk_connect')}/v1/connectors")[0] == 403,  # it is not signed
         provision=lambda: register_plugin(settings),
     )
 
 
 def state_folder(settings: Settings) -> Path:
     return settings.folder("msk_connect")
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/v1/connectors", timeout=5).status_code == httpx.codes.FORBIDDEN  # it is not signed
-    except httpx.TransportError:
-        return False
 
 
 def register_plugin(settings: Settings) -> None:

@@ -53,7 +53,7 @@ def topic(environment):
     created = []
 
     def create(**arguments):
-        created.append(KafkaLab(environment["KAFKA_BOOTSTRAP_SERVERS"], f"fault-{uuid.uuid4().hex[:8]}", **arguments))
+        created.append(KafkaLab(environment, f"fault-{uuid.uuid4().hex[:8]}", **arguments))
         return created[-1]
 
     yield create

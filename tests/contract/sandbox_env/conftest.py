@@ -17,3 +17,11 @@ def sink(connect_environment: dict[str, str]) -> Iterator[SinkLab]:
     lab = SinkLab(connect_environment)
     yield lab
     lab.close()
+
+
+@pytest.fixture(scope="module")
+def validating(connect_environment: dict[str, str]) -> Iterator[SinkLab]:
+    """A lab of which the plugin only validates configurations: no test leaves a trace, so one topic serves all."""
+    lab = SinkLab(connect_environment)
+    yield lab
+    lab.close()

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from sandbox.data import emulate_senders
 from sandbox.run.settings import SandboxError, Settings
-from tests.conftest import TEST_HOME
+from tests.support.groups import TEST_HOME
 
 
 @pytest.fixture(scope="module")

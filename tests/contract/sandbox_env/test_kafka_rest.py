@@ -195,7 +195,7 @@ def test_it_waits_for_a_topic_as_long_as_java_s_producer_does():
 
 
 def test_a_topic_that_appears_while_it_is_waited_for_gets_its_records(settings, proxy):
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    admin = AdminClient(settings.kafka_client)
     name = f"rest-test-{uuid.uuid4().hex[:8]}"
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(proxy.post, f"/topics/{name}", headers=JSON, json={"records": [{"value": 1}]})

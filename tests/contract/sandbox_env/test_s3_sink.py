@@ -200,8 +200,8 @@ def test_a_tombstone_without_the_hoist_fails_the_task_and_says_what_to_set(sink)
     )
 
 
-def test_the_products_configuration_is_valid(sink):
-    assert sink.problems() == {}
+def test_the_products_configuration_is_valid(validating):
+    assert validating.problems() == {}
 
 
 @pytest.mark.parametrize(
@@ -230,15 +230,15 @@ def test_the_products_configuration_is_valid(sink):
         ("flush.size", "many"),
     ],
 )
-def test_what_the_plugin_cannot_do_is_refused_by_name(sink, name, value):
-    problems = sink.problems(**{name: value})
+def test_what_the_plugin_cannot_do_is_refused_by_name(validating, name, value):
+    problems = validating.problems(**{name: value})
 
     assert set(problems) == {name}
     assert any(name in message for message in problems[name])
 
 
-def test_rotation_by_record_time_is_refused_without_the_partitioner_that_it_needs(sink):
-    problems = sink.problems(
+def test_rotation_by_record_time_is_refused_without_the_partitioner_that_it_needs(validating):
+    problems = validating.problems(
         **{
             "partitioner.class": "io.confluent.connect.storage.partitioner.DefaultPartitioner",
             "rotate.interval.ms": "1000",
