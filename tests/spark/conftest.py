@@ -2,8 +2,10 @@
 
 import gzip
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / "include" / "spark"))
 sys.path.append(str(PROJECT / "plugins"))  # whose readers of SQL files need no Airflow
 
-from pinterest_spark.lakehouse.tables import Lake  # noqa: E402 - the package is beside the notebooks, not installed
+from pinterest_spark.lakehouse.offsets import OffsetRange  # noqa: E402 - the package is beside the notebooks, not installed
+from pinterest_spark.lakehouse.tables import Lake  # noqa: E402 - as above
 from pinterest_spark.session import build_session  # noqa: E402 - as above
 
 ARRIVED_MS = 1_764_021_600_000  # 2025-11-24T22:00:00Z, the Kafka timestamp of a record at offset 0
@@ -24,6 +27,15 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     session = build_session("tests", size="test", jars=str(PROJECT / ".jars" / "spark"), environment={})
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="module")
+def planned_as_in_production(spark: Any) -> Iterator[None]:
+    """Plan the module's queries adaptively, which the size ``test`` does without."""
+    before = spark.conf.get("spark.sql.adaptive.enabled")
+    spark.conf.set("spark.sql.adaptive.enabled", "true")
+    yield
+    spark.conf.set("spark.sql.adaptive.enabled", before)
 
 
 @pytest.fixture
@@ -48,17 +60,52 @@ def envelope(table: str, payload: str | None, offset: int, partition: int = 0, l
 @pytest.fixture
 def land(lake: Lake) -> Callable[..., None]:
     """Return a function that writes lines as one object of a topic; each call makes a new object."""
-    objects = iter(range(1000))
+    return partial(land_in, lake)
 
-    def write(table: str, *lines: str) -> None:
-        topic = f"pinterest.{table}"
-        folder = Path(lake.uri.removeprefix("file://")) / "topics" / topic / "dt=2025-11-24"
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder.parent / "_draft"
-        draft.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
-        draft.rename(folder / f"{topic}+0+{next(objects):010d}.json.gz")
 
-    return write
+def land_in(lake: Lake, table: str, *lines: str) -> None:
+    topic = f"pinterest.{table}"
+    folder = Path(lake.uri.removeprefix("file://")) / "topics" / topic / "dt=2025-11-24"
+    folder.mkdir(parents=True, exist_ok=True)
+    number = len(list(folder.glob("*.gz")))
+    draft = folder.parent / "_draft"
+    draft.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
+    draft.rename(folder / f"{topic}+0+{number:010d}.json.gz")
+
+
+@pytest.fixture(scope="session")
+def in_silver(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
+    """Return a function ``(lake, table, lines)`` that leaves a lake as it is once bronze and silver took these lines.
+
+    It returns what the silver stage returned, which followed the records of partition 0. The stages run once for each
+    set of lines, and every test has a copy: the two cost more processor time than most of what is tested after them.
+    """
+    results: dict[tuple[str, ...], tuple[Lake, dict[str, Any]]] = {}
+
+    def begin(lake: Lake, table: str, *lines: str) -> dict[str, Any]:
+        from pinterest_spark.lakehouse import bronze, silver
+
+        if (table, *lines) not in results:
+            made = Lake(f"file://{tmp_path_factory.mktemp('silver')}/lake")
+            land_in(made, table, *lines)
+            bronze.load_table(spark, made, table, f"pinterest.{table}")
+            acknowledged = {table: [OffsetRange(0, 0, 99)]}
+            results[table, *lines] = made, silver.run(spark, made, "pinterest", acknowledged)
+        made, result = results[table, *lines]
+        copy_lake(made, lake)
+        return result
+
+    return begin
+
+
+def copy_lake(made: Lake, lake: Lake) -> None:
+    """Copy a lake with its checkpoints, of which only that of bronze knows where the lake is."""
+    source, target = (Path(one.uri.removeprefix("file://")) for one in (made, lake))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*.crc"))
+    for seen in target.glob("checkpoints/bronze/*/sources/0/*"):
+        text = seen.read_text()
+        assert made.uri in text, text
+        seen.write_text(text.replace(made.uri, lake.uri))
 
 
 def pin(index: Any, **values: Any) -> str:

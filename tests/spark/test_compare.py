@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pinterest_spark.errors import StageError
+from pinterest_spark.lakehouse.tables import local_rows
 from pinterest_spark.rows.schemas import SILVER, silver_table
 from pinterest_spark.stream.compare import arrival, compare
 
@@ -15,8 +16,8 @@ PERU = (1, "Peru", [1.5, -2.5], POSTED)
 
 def compared(spark, streamed, silver, table="geo"):
     return compare(
-        spark.createDataFrame(streamed, SILVER[table]),
-        spark.createDataFrame([(*row, *LINEAGE) for row in silver], silver_table(table)),
+        local_rows(spark, streamed, SILVER[table]),
+        local_rows(spark, [(*row, *LINEAGE) for row in silver], silver_table(table)),
         table,
     )
 

@@ -17,6 +17,8 @@ from pinterest_spark.lakehouse.tables import read
 from pinterest_spark.rows.rules import refine
 from pinterest_spark.rows.schemas import QUARANTINE, SILVER, TABLES
 
+pytestmark = pytest.mark.usefixtures("planned_as_in_production")
+
 PROJECT = Path(__file__).resolve().parents[2]
 GOLDEN = PROJECT / "tests" / "golden"
 HARD_PAYLOADS = """

@@ -1,6 +1,7 @@
 """What the stages are given from outside: ranges of offsets, and the settings of a session."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -78,6 +79,12 @@ def test_every_size_listens_on_loopback_only(size):
     assert settings["spark.driver.bindAddress"] == settings["spark.driver.host"] == "127.0.0.1"
     assert settings["spark.ui.enabled"] == "false"
     assert settings["spark.sql.session.timeZone"] == "UTC"
+
+
+def test_a_python_worker_has_no_archive_to_read_again_before_each_task(spark):
+    [path] = spark.sparkContext.parallelize([0], 1).map(lambda _: sys.path).collect()
+
+    assert [entry for entry in path if entry.endswith((".zip", ".jar"))] == []
 
 
 def test_a_session_without_jars_is_refused_with_the_variable_to_set():

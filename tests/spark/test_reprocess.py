@@ -22,7 +22,7 @@ ARRIVED = datetime.fromtimestamp(ARRIVED_MS / 1000, UTC)
 @pytest.fixture
 def batch(spark, lake):
     def run(into=lake):
-        bronze.run(spark, into, "pinterest")
+        bronze.load_table(spark, into, TABLE, f"pinterest.{TABLE}")
         return silver.run(spark, into, "pinterest", {})
 
     return run
@@ -47,16 +47,15 @@ def rejects(spark, lake):
 
 
 @pytest.fixture
-def landed(land, envelope_of, broken_envelope_of, batch):
+def landed(in_silver, lake, envelope_of, broken_envelope_of):
     """Seven records of five keys, and two that are none; of key 3 the second record replaced the first."""
-    land(
-        TABLE,
+    in_silver(
+        lake, TABLE,
         envelope_of(TABLE, 1, 0, age=30), envelope_of(TABLE, 2, 1, age=11),
         envelope_of(TABLE, 3, 2, age=40), envelope_of(TABLE, 3, 3, age=70),
         envelope_of(TABLE, 4, 4, age=50), envelope_of(TABLE, 4, 5, age=12), envelope_of(TABLE, 5, 6, age=90),
         broken_envelope_of(TABLE, "{", 7), "no envelope",
     )  # fmt: skip
-    return batch()
 
 
 def test_a_looser_rule_frees_what_it_accepts_and_the_latest_wins(landed, redo, rows, rejects, monkeypatch):
@@ -116,7 +115,7 @@ def test_it_leaves_what_a_first_run_by_the_new_rules_leaves(landed, redo, batch,
 
 def test_what_silver_has_not_seen_yet_is_counted_once(landed, redo, rows, land, envelope_of, spark, lake, monkeypatch):
     land(TABLE, envelope_of(TABLE, 9, 9, age=20), envelope_of(TABLE, 2, 10, age=9))
-    bronze.run(spark, lake, "pinterest")
+    bronze.load_table(spark, lake, TABLE, f"pinterest.{TABLE}")
     monkeypatch.setattr(quality, "AGES", LOOSER)
 
     result = redo()

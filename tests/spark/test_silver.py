@@ -19,10 +19,19 @@ def run(spark, lake):
     def both(acknowledged=((0, 99),)):
         bronze.load_table(spark, lake, TABLE, f"pinterest.{TABLE}")
         ranges = [OffsetRange(0, first, last) for first, last in acknowledged]
-        result = silver.run(spark, lake, "pinterest", {TABLE: ranges})
-        return {name: part[TABLE] for name, part in result.items() if isinstance(part, dict)}
+        return of_table(silver.run(spark, lake, "pinterest", {TABLE: ranges}))
 
     return both
+
+
+@pytest.fixture
+def begin(in_silver, lake):
+    """Return a function that begins with lines of the table in bronze and silver; it returns what ``run`` would."""
+    return lambda *lines: of_table(in_silver(lake, TABLE, *lines))
+
+
+def of_table(result):
+    return {name: part[TABLE] for name, part in result.items() if isinstance(part, dict)}
 
 
 @pytest.fixture
@@ -78,9 +87,8 @@ def test_records_end_in_silver_in_duplicates_or_in_quarantine(
     assert broken.source.startswith("pinterest.user/dt=")
 
 
-def test_a_resend_is_a_duplicate_and_changes_no_answer(run, rows, land, envelope_of):
-    land(TABLE, *(envelope_of(TABLE, ident, ident) for ident in range(3)))
-    run()
+def test_a_resend_is_a_duplicate_and_changes_no_answer(begin, run, rows, land, envelope_of):
+    begin(*(envelope_of(TABLE, ident, ident) for ident in range(3)))
     before = {ident: row.user_name for ident, row in rows().items()}
     land(TABLE, *(envelope_of(TABLE, ident, ident + 3) for ident in range(3)))
 
@@ -122,9 +130,8 @@ def test_a_run_counts_only_the_partitions_and_offsets_that_were_acknowledged(run
     assert run(acknowledged=((1, 2), (3, 3)))["run"]["landed"] == 2
 
 
-def test_running_again_with_nothing_new_changes_nothing(run, contents, land, envelope_of):
-    land(TABLE, envelope_of(TABLE, 1, 0), envelope_of(TABLE, 2, 1, age=500))
-    first = run()
+def test_running_again_with_nothing_new_changes_nothing(begin, run, contents, envelope_of):
+    first = begin(envelope_of(TABLE, 1, 0), envelope_of(TABLE, 2, 1, age=500))
     before = contents()
 
     assert run() == first
@@ -135,9 +142,10 @@ STEPS = ["quarantine", "audit", "upsert"]
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_crash_right_after_a_step_is_healed_by_the_next_run(run, contents, land, envelope_of, monkeypatch, step):
-    land(TABLE, envelope_of(TABLE, 1, 0), envelope_of(TABLE, 2, 1, age=500))
-    run()
+def test_a_crash_right_after_a_step_is_healed_by_the_next_run(
+    begin, run, contents, land, envelope_of, monkeypatch, step
+):
+    begin(envelope_of(TABLE, 1, 0), envelope_of(TABLE, 2, 1, age=500))
     rejected = (envelope_of(TABLE, 4, 4, age=500), "no envelope")
     land(TABLE, envelope_of(TABLE, 1, 2), envelope_of(TABLE, 3, 3), *rejected)
     work = getattr(silver, step)
@@ -157,9 +165,8 @@ def test_a_crash_right_after_a_step_is_healed_by_the_next_run(run, contents, lan
     assert [len(table) for table in contents()] == [2, 3, 2]
 
 
-def test_a_lost_record_is_seen_and_the_totals_are_refused(run, land, envelope_of, spark, lake):
-    land(TABLE, *(envelope_of(TABLE, ident, ident) for ident in range(3)))
-    run()
+def test_a_lost_record_is_seen_and_the_totals_are_refused(begin, run, envelope_of, spark, lake):
+    begin(*(envelope_of(TABLE, ident, ident) for ident in range(3)))
     DeltaTable.forPath(spark, lake.silver(TABLE)).delete("ind = 1")
 
     from pinterest_spark.lakehouse.reconcile import follow
@@ -170,12 +177,11 @@ def test_a_lost_record_is_seen_and_the_totals_are_refused(run, land, envelope_of
         run()
 
 
-def test_a_lost_checkpoint_is_refused_with_the_remedy(run, land, envelope_of, lake):
+def test_a_lost_checkpoint_is_refused_with_the_remedy(begin, run, land, envelope_of, lake):
     import shutil
 
-    land(TABLE, envelope_of(TABLE, 1, 0))
-    run()
-    land(TABLE, envelope_of(TABLE, 2, 1))
+    begin(*(envelope_of(TABLE, ident, ident) for ident in range(3)))
+    land(TABLE, envelope_of(TABLE, 3, 3))
     run()
     shutil.rmtree(lake.checkpoint("silver", TABLE).removeprefix("file://"))
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pyspark.sql import SparkSession
@@ -32,11 +33,25 @@ CODE_CACHE = "-XX:ReservedCodeCacheSize=512m"  # generated classes fill the defa
 HUGE_METHODS = "-XX:-DontCompileHugeMethods"
 COLLECTOR = "-XX:+UseParallelGC"  # throughput is what a batch wants: a tenth off at 100 times the rows
 CHECKPOINTING = "org.apache.spark.sql.execution.streaming.checkpointing"
+# The default writes a checksum beside each file of a local checkpoint and forks a process for each mode: 50 ms a file
+# instead of 8, two files a micro-batch
+PLAIN_CHECKPOINTS = {
+    "spark.sql.streaming.checkpointFileManagerClass": f"{CHECKPOINTING}.FileSystemBasedCheckpointFileManager",
+}
+RUN_ONCE = {
+    # One partition leaves nothing to adapt, and planning again at each shuffle took 4 of 27 s of CPU (36 of 88 jobs) of
+    # bronze and silver run twice
+    "spark.sql.adaptive.enabled": "false",
+    # Else the optimiser itself computes what a test does to constant rows; Spark's own tests leave it out too
+    "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.ConvertToLocalRelation",
+}
 SIZES = {
-    # C1 only: a test run is over before the optimising compiler pays (70 s -> 26 s for ten Delta tests)
+    # C1 only: a test run is over before the optimising compiler pays (70 s -> 26 s for ten Delta tests). Of 1 GB the
+    # caches of Spark and Delta filled nine tenths, and G1 marked all the time: 2 GB and no concurrent collector
     "test": Size(
-        cores=2, memory="1g", shuffle_partitions=1, snapshot_partitions=1,
-        java_options=f"{CODE_CACHE} -XX:TieredStopAtLevel=1",
+        cores=2, memory="2g", shuffle_partitions=1, snapshot_partitions=1,
+        java_options=f"{CODE_CACHE} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        settings=PLAIN_CHECKPOINTS | RUN_ONCE,
     ),
     "laptop": Size(
         cores=2, memory="3g", shuffle_partitions=4, snapshot_partitions=2,
@@ -51,9 +66,7 @@ SIZES = {
             "spark.driver.maxResultSize": "256m",
             "spark.sql.streaming.minBatchesToRetain": "10",
             "spark.sql.streaming.numRecentProgressUpdates": "5",
-            # The default writes a checksum beside each file of a local checkpoint and forks a process for each mode:
-            # 50 ms a file instead of 8, two files a micro-batch
-            "spark.sql.streaming.checkpointFileManagerClass": f"{CHECKPOINTING}.FileSystemBasedCheckpointFileManager",
+            **PLAIN_CHECKPOINTS,
         },
     ),
 }  # fmt: skip
@@ -106,6 +119,7 @@ def settings_of(size: Size, jars: str) -> dict[str, str]:
         "spark.databricks.delta.snapshotPartitions": str(size.snapshot_partitions),
         # A run generates 390 classes and the default keeps 100: a warm driver compiled all of them again, 10 s of CPU
         "spark.sql.codegen.cache.maxEntries": "4000",
+        "spark.executorEnv.PYTHONPATH": str(Path(__file__).with_name("worker_path")),  # its sitecustomize says why
         **size.settings,
     }
 

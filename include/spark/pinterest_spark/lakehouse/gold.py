@@ -10,7 +10,7 @@ from pyspark.sql import functions as sf
 from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse import staging
 from pinterest_spark.lakehouse.answers import Answer, Facts, answers_folder, facts, read_answers, registered
-from pinterest_spark.lakehouse.tables import Lake, read, run_in_threads
+from pinterest_spark.lakehouse.tables import Lake, local_rows, read, run_in_threads
 from pinterest_spark.rows.schemas import TABLES, silver_table
 
 
@@ -62,7 +62,7 @@ def compute(spark: SparkSession, answer: Answer) -> list[Row]:
 
 def overwrite(spark: SparkSession, path: str, answer: Answer, rows: list[Row]) -> None:
     """Replace a Delta table as one file; its columns become the declared ones."""
-    frame = spark.createDataFrame(rows, answer.schema).coalesce(1)
+    frame = local_rows(spark, rows, answer.schema).coalesce(1)
     frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)
 
 

@@ -1,14 +1,16 @@
 """Where things lie in the lake, and the few Delta steps that bronze, silver and gold share."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import pyarrow as pa
 from delta.tables import DeltaTable
 from pyspark import inheritable_thread_target
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
 from pinterest_spark.errors import StageError
@@ -66,7 +68,17 @@ def exists(spark: SparkSession, path: str) -> bool:
 
 def read(spark: SparkSession, path: str, schema: StructType) -> DataFrame:
     """Return a Delta table's rows, none where nothing has been written yet: a first run finds an empty lake."""
-    return spark.read.format("delta").load(path) if exists(spark, path) else spark.createDataFrame([], schema)
+    return spark.read.format("delta").load(path) if exists(spark, path) else local_rows(spark, [], schema)
+
+
+def local_rows(spark: SparkSession, rows: Sequence[tuple[object, ...]], schema: StructType) -> DataFrame:
+    """Return rows that the driver holds as a local relation, which the optimiser knows; an empty one costs no job.
+
+    Of a list Spark makes pickled records instead, and every query that reads them starts Python workers to do so. A
+    timestamp needs an offset: without one it is taken as UTC.
+    """
+    records = [dict(zip(schema.names, row, strict=True)) for row in rows]
+    return spark.createDataFrame(pa.Table.from_pylist(records, schema=to_arrow_schema(schema)), schema)
 
 
 def append(rows: DataFrame, path: str, partitioned_by: tuple[str, ...] = ()) -> None:
@@ -92,7 +104,7 @@ def create_once(spark: SparkSession, path: str) -> Iterator[bool]:
 def append_row(spark: SparkSession, row: tuple[object, ...], schema: StructType, path: str) -> None:
     """Append one row to a table that pin, geo and user share; the first of them makes it."""
     with create_once(spark, path):
-        append(spark.createDataFrame([row], schema).coalesce(1), path, PARTITIONED)
+        append(local_rows(spark, [row], schema), path, PARTITIONED)
 
 
 def run_in_threads[Item, Result](
