@@ -1,6 +1,7 @@
 """Each way to be refused, as the service words it: what the error says, and whether Airflow tries again."""
 
 import json
+import re
 
 import pytest
 
@@ -10,6 +11,7 @@ from pinterest_pipeline.kafka_rest.endpoint import RefusedRecordsError, RefusedR
 from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
 from pinterest_pipeline.kafka_rest.refusals import REFUSALS, find_refusal
 from pinterest_pipeline.kafka_rest.refusals import Answer as Refused
+from tests.conftest import PROJECT
 from tests.unit.scripted_kafka_rest import Answer, confluent, failed
 
 NAME = "pinterest_kafka_rest"
@@ -192,6 +194,16 @@ def test_every_row_has_its_example_and_no_row_hides_another():
         found.append(find_refusal(Refused(answer.status, answer.headers, body)))
 
     assert found == list(REFUSALS)
+
+
+def test_the_connection_s_page_has_every_answer_of_the_gateway():
+    page = (PROJECT / "docs" / "connections" / "kafka_rest.md").read_text()
+    own = [each.values[0] for each in ANSWERS if "x-amzn-ErrorType" in each.values[0].headers]
+
+    for answer in own:
+        (message,) = answer.body.values()
+        words = "execute-api:Invoke" if "Invoke" in message else " ".join(message.split()[:2]).rstrip(":")
+        assert re.search(rf"\| {answer.status} [^|]*{re.escape(words)}", page), message
 
 
 def test_forbidden_of_a_gateway_that_names_no_kind_is_a_matter_of_credentials(proxy, hook):

@@ -229,7 +229,8 @@ def failure(error: Exception, doing: str, conn_id: str) -> PipelineError:
     for row in FAILURES:
         if any(isinstance(cause, row.kind) and re.search(row.says, str(cause)) for cause in chain):
             return PermanentError(f"{said}: {row.remedy.format(conn_id=f'connection {conn_id}')}")
-    return UnansweredError(said, timed_out=isinstance(error, requests.Timeout) or isinstance(chain[-1], TimeoutError))
+    was_sent = not isinstance(error, requests.ConnectTimeout)
+    return UnansweredError(said, timed_out=was_sent and isinstance(chain[-1], TimeoutError))
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
