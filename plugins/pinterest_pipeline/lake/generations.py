@@ -44,7 +44,7 @@ def newest(objects: Iterable[LakeObject]) -> dict[int, list[LakeObject]]:
     for one in objects:
         found.setdefault(one.partition, []).append(one)
     return {
-        partition: list({max(all_, key=lambda one: one.start), max(all_, key=lambda one: one.written_at)})
+        partition: list({max(all_, key=lambda one: one.start), max(all_, key=lambda one: (one.written_at, -one.start))})
         for partition, all_ in found.items()
     }
 
