@@ -65,13 +65,13 @@ def topic(environment):
 def send(environment):
     """Return a function that sends a query's rows and returns the result and the dead letters by key."""
 
-    def execute(topic, query, **arguments):
-        bucket, run = environment["PINTEREST_BUCKET"], uuid.uuid4().hex
+    def execute(topic, query, *, run="", try_number=1, **arguments):
+        bucket, run = environment["PINTEREST_BUCKET"], run or uuid.uuid4().hex
         task = KafkaRestProduceOperator(
             task_id="send", sql=query, topic=topic, key_column="ind", dead_letter_bucket=bucket,
             dead_letter_prefix="test/dead-letters", **arguments,
         )  # fmt: skip
-        ti = SimpleNamespace(dag_id="d", run_id=run, task_id="send", try_number=1, map_index=-1)
+        ti = SimpleNamespace(dag_id="d", run_id=run, task_id="send", try_number=try_number, map_index=-1)
         result = task.execute({"ti": ti, "ds": "2026-11-24"})
         lake = LakeHook(bucket)
         prefix = (result["dead_letter_uri"] or f"s3://{bucket}/none").removeprefix(f"s3://{bucket}/")
@@ -123,6 +123,21 @@ def test_a_document_that_no_reader_takes_holds_back_its_row_only(topic, send):
     for key in ("4", "6"):
         assert "JSON nested deeper than 1,000 levels" in dead_letters[key]["reason"]
     assert "[" * 1500 in dead_letters["4"]["value"]
+
+
+def test_the_last_try_leaves_its_own_dead_letters_only(environment, topic, send):
+    lab, run, lake = topic(), uuid.uuid4().hex, LakeHook(environment["PINTEREST_BUCKET"])
+    fixed = USERS.replace("'infinity'", "'2017-10-19'")
+
+    _, first = send(lab.topic, USERS, run=run)
+    result, last = send(lab.topic, fixed, run=run, try_number=2)
+
+    assert (set(first), set(last)) == ({"3", "5", "7", "9"}, {"3", "7", "9"})
+    assert (result["rows"], result["acknowledged"], result["dead_letters"]) == (10, 7, 3)
+    prefix = f"/{lab.topic}/dt=2026-11-24/d.{run}.send.try"
+    assert lake.names(f"test/dead-letters/{lab.topic}/") == [f"test/dead-letters{prefix}2-0.json"]
+    moved = f"test/dead-letters-superseded{prefix}1-0.json"
+    assert {line["key"] for line in lake.read_json_lines(moved)} == set(first)
 
 
 @pytest.mark.parametrize("driver", [psycopg, psycopg2], ids=lambda driver: driver.__name__)
