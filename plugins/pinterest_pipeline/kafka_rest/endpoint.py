@@ -23,12 +23,16 @@ log = logging.getLogger(__name__)
 class UnansweredError(TransientError):
     """A request got no answer that tells its outcome, or was told to come back later.
 
+    :param status: Of the answer, where there was one.
     :param timed_out: It was given up, by us or by a gateway, while the proxy was still at it.
     """
 
-    def __init__(self, message: str, retry_after_seconds: float = 0, *, timed_out: bool = False) -> None:
+    def __init__(
+        self, message: str, retry_after_seconds: float = 0, *, status: int | None = None, timed_out: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.status = status
         self.timed_out = timed_out
 
 

@@ -177,7 +177,8 @@ def refusal(what: str, answer: Answer, *, conn_id: str, topic: str | None = None
     said = f"{what} was refused with {answer.status}: {words or 'no reason given'}: {remedy}"
     if row.kind is Kind.TRANSIENT:
         wait_seconds = retry_after_seconds(answer.headers.get("Retry-After"), datetime.now(UTC))
-        return UnansweredError(said, wait_seconds, timed_out=answer.status == HTTPStatus.GATEWAY_TIMEOUT)
+        timed_out = answer.status == HTTPStatus.GATEWAY_TIMEOUT
+        return UnansweredError(said, wait_seconds, status=answer.status, timed_out=timed_out)
     if row.kind is Kind.RECORDS and has_records:
         return RefusedRecordsError(said, code or answer.status)
     if row.kind is Kind.REQUEST and has_records:
