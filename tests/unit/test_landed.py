@@ -15,7 +15,7 @@ from pinterest_pipeline.lake.landing import (
     target_to_json,
     targets_of,
 )
-from pinterest_pipeline.lake.objects import last_offset, read_records, sink_objects
+from pinterest_pipeline.lake.objects import sink_objects
 
 SENT = datetime(2026, 11, 24, 0, 30, tzinfo=UTC)
 MIDNIGHT_MS = int(datetime(2026, 11, 25, tzinfo=UTC).timestamp() * 1000)
@@ -229,16 +229,6 @@ def test_an_object_from_before_the_sending_may_be_right_below_the_first_acknowle
     assert lake.update(Landing(Target("t", SENT, SENT, {0: [(5, 9)]}))).result
 
 
-def test_other_topics_and_files_are_passed_over():
-    names = (
-        "topics/t/dt=2026-11-24/_SUCCESS",
-        "topics/t/dt=2026-11-24/u+0+1.json",
-        "topics/t/dt=2026-11-24/t+0+x.json",
-    )
-
-    assert sink_objects([{"Key": name, "LastModified": SENT, "ETag": "1"} for name in names], "t") == []
-
-
 @pytest.mark.parametrize("suffix", [".avro", ".snappy.parquet", ".bin", ".json.zst"])
 def test_an_object_of_another_format_is_named(lake, suffix):
     key = lake.land(0, range(5), suffix=suffix)
@@ -252,24 +242,3 @@ def test_an_object_of_another_format_from_before_the_sending_is_nobodys_trouble(
     lake.land(0, range(5))
 
     assert lake.update(landing_of(p0=4)).result
-
-
-GOOD = b'{"payload":"{\\"kafka_offset\\":1}","kafka_offset":8,"kafka_timestamp":5}\n'
-
-
-def test_the_last_offset_is_that_of_the_last_line():
-    assert last_offset([b'{"kafka_offset":7,"kafka_timestamp":5}\n', GOOD], "k") == 8
-
-
-@pytest.mark.parametrize(
-    "line",
-    [b"\n", b"{}\n", b"7\n", b"null\n", b'{"kafka_offset":null,"kafka_timestamp":1}', b'{"kafka_offset":1}', b"\x1f"],
-)
-def test_an_object_that_the_sink_did_not_write_is_named(line):
-    with pytest.raises(ValueError, match="object the-key: a line has no kafka_offset and kafka_timestamp"):
-        read_records([GOOD, line], "the-key")
-
-
-def test_an_empty_object_is_named():
-    with pytest.raises(ValueError, match="object the-key is empty"):
-        read_records([], "the-key")

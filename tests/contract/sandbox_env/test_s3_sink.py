@@ -74,40 +74,6 @@ def test_an_object_lies_under_the_utc_day_of_its_records_and_is_named_by_its_fir
     }
 
 
-def test_one_rotation_over_midnight_leaves_two_objects_whose_offsets_interleave(sink):
-    sink.send("a", timestamp_ms=LAST_DAY_OF_2023 + 800)
-    sink.send("b", timestamp_ms=LAST_DAY_OF_2023 + 1005)
-    sink.send("c", timestamp_ms=LAST_DAY_OF_2023 + 980)
-
-    sink.create(**NO_ROTATION, **{"flush.size": "3"})
-
-    wait_for(lambda: len(sink.objects()) == 2)
-    assert set(sink.objects()) == {
-        f"dt=2023-12-31/{sink.topic}+0+0000000000.json.gz",
-        f"dt=2024-01-01/{sink.topic}+0+0000000001.json.gz",
-    }
-    assert [json.loads(line)["kafka_offset"] for line in sink.lines()] == [0, 2, 1]
-
-
-def test_a_topic_created_again_lands_beside_its_old_objects_in_a_folder_of_its_own(sink):
-    """Without one, the sink would write over an object: both begin at offset 0."""
-    posts = {"old": [f"post {number}" for number in range(5)], "new": [f"post {number}" for number in range(100, 105)]}
-    sink.send(*posts["old"], timestamp_ms=LAST_DAY_OF_2023)
-    sink.create(**NO_ROTATION, **{"flush.size": "5"})
-    wait_for(sink.objects)
-    before = sink.objects()
-
-    sink.create_topic_again()
-    sink.send(*posts["new"], timestamp_ms=LAST_DAY_OF_2023)
-    sink.create(**NO_ROTATION, **{"flush.size": "5", "topics.dir": f"test-2/{sink.topic}"})
-
-    wait_for(lambda: sink.objects(f"test-2/{sink.topic}"))
-    assert sink.objects() == before
-    assert sink.objects(f"test-2/{sink.topic}").keys() == before.keys()
-    assert [json.loads(line)["payload"] for line in sink.lines()] == posts["old"]
-    assert [json.loads(line)["payload"] for line in sink.lines(f"test-2/{sink.topic}")] == posts["new"]
-
-
 def test_flush_size_ends_an_object_and_what_is_not_in_the_lake_is_not_committed(sink):
     sink.send(*(str(number) for number in range(7)), timestamp_ms=LAST_DAY_OF_2023)
 

@@ -28,7 +28,7 @@ from pinterest_spark.rows.schemas import BRONZE, ENVELOPE, TABLES
 MAX_FILES_PER_BATCH = 1000  # Auto Loader's own default; 5,000 records a file
 KEY = ["topic", "partition", "offset", "kafka_timestamp", "payload", "line_key"]
 STRICT = {"allowSingleQuotes": "false"}
-SOURCE_FILE = r"/(?:topics/)?((?:topics-[^/]+/)?[^/]+/dt=[^/]+/[^/]+)$"
+SOURCE_FILE = r"/(?:topics/)?((?:topics-[^/]+/)?[^/]+/dt[^/]+/[^/]+)$"
 LINEAGE_ONLY = StructType([field for field in ENVELOPE if field.name != "payload"])
 
 
