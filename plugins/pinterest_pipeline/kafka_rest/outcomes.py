@@ -1,7 +1,7 @@
 """What is known of each record of one produce call, and its counts."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from pinterest_pipeline.common.offsets import Range, add, ranges_of
@@ -73,8 +73,10 @@ class BatchOutcomes:
                 last[key] = max(last.get(key, 0), self._acknowledged[index])
         return [index for key, index in newest.items() if self._acknowledged[index] < last[key]]
 
-    def acknowledged_in_order(self) -> set[int]:
+    def acknowledged_in_order(self) -> Collection[int]:
         """Return the places of the acknowledged records, but for those that an older one of their key may follow."""
+        if len(self._acknowledged) == len(self.records):
+            return self._acknowledged
         chosen: set[int] = set()
         unsure: set[bytes] = set()
         for index, record in enumerate(self.records):
