@@ -13,7 +13,9 @@ from pathlib import Path
 
 def main(spec_file: Path) -> None:
     spec = json.loads(spec_file.read_text())
-    Path(spec["pid_file"]).write_text(f"{os.getpid()}\n")
+    written = Path(f"{spec['pid_file']}.new")
+    written.write_text(f"{os.getpid()}\n")
+    written.replace(spec["pid_file"])  # whole or not at all: a reader of a half-written file found no number
     os.umask(0o077)  # what a server stores may hold credentials: ministack keeps its secrets as plain JSON
     os.chdir(spec["directory"])
     if spec["user"] and os.geteuid() == 0:
