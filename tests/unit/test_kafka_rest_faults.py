@@ -42,7 +42,9 @@ def posted(proxy):
 
 
 def dead_letters(store):
-    return [dead_letter for rows in store.objects.values() for dead_letter in rows]
+    return [
+        dead_letter for key, rows in store.objects.items() if key.startswith("dead-letters/") for dead_letter in rows
+    ]
 
 
 def partition(key):

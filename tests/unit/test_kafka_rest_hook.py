@@ -200,7 +200,9 @@ def test_resend_that_is_refused_repeats_no_delivered_record(proxy, hook):
 def test_record_that_the_topic_s_acl_refuses_inside_a_200_fails_the_task_without_retry(proxy, hook):
     proxy.script = [Answer(confluent([failed(40301, "not authorized")]))]
 
-    with pytest.raises(PermanentError, match=r"topic t: 1 records not delivered, 40301.*topic ACL"):
+    with pytest.raises(
+        PermanentError, match=r"topic t: 1 records not delivered, the first with key \"1\": 40301.*topic ACL"
+    ):
         hook.produce("t", records(1))
 
     assert len(proxy.asked) == 1

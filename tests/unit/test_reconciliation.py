@@ -173,7 +173,7 @@ def test_offsets_of_others_and_of_markers_are_neither_counted_nor_missed():
     run = reconcile([("pin", 8, 0)], [produced], silver)
 
     assert offsets_by_table([produced])["pin"]["offsets"] == [(0, 0, 2), (0, 4, 5), (0, 9, 11)]
-    assert (run.problems(fail_on_dead_letters=False), run.warnings()) == ([], [])
+    assert (run.problems(max_dead_letter_share=0), run.warnings(max_dead_letter_share=0)) == ([], [])
 
 
 def test_more_ranges_than_databricks_takes_are_joined_and_the_others_records_counted():
@@ -185,8 +185,8 @@ def test_more_ranges_than_databricks_takes_are_joined_and_the_others_records_cou
     run = reconcile([("pin", MAX_RANGES + 1, 0)], [produced], silver_result(pin={"landed": count, "silver": count}))
 
     assert len(offsets) == MAX_RANGES
-    assert run.problems(fail_on_dead_letters=False) == []
-    assert len(run.warnings()) == 1
+    assert run.problems(max_dead_letter_share=0) == []
+    assert len(run.warnings(max_dead_letter_share=0)) == 1
 
 
 def test_a_rerun_that_finds_nothing_to_send_ignores_the_silver_result_of_the_run_before():
