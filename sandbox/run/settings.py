@@ -47,6 +47,7 @@ SECRETS = (
     "kafka_password",
     "kafka_connect_password",
     "kafka_rest_api_key",
+    "kafka_rest_proxy_key",
     "databricks_token",
     "airflow_password",
     "airflow_jwt_secret",

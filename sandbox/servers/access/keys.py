@@ -1,4 +1,4 @@
-"""Ask for an API key: of the Kafka REST proxy, which must not be reached around the gateway."""
+"""Ask for the gateway's key: the Kafka REST proxy must not be reached around the gateway, with any API key or none."""
 
 import hmac
 
@@ -6,9 +6,11 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+HEADER = "x-gateway-key"
+
 
 class RequireKey:
-    """ASGI middleware: 401 without header ``x-api-key``, which the gateway passes on from its caller."""
+    """ASGI middleware: 401 without the key that only the gateway adds to a request."""
 
     def __init__(self, app: ASGIApp, key: str) -> None:
         self._app = app
@@ -16,9 +18,9 @@ class RequireKey:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            given = Headers(scope=scope).get("x-api-key", "").encode()
+            given = Headers(scope=scope).get(HEADER, "").encode()
             if not hmac.compare_digest(given, self._key):
-                message = "Only the gateway may call the Kafka REST proxy: send x-api-key."
+                message = "Only the gateway may call the Kafka REST proxy."
                 await JSONResponse({"error_code": 40101, "message": message}, 401)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

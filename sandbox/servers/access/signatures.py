@@ -41,13 +41,13 @@ class RequireSignature:
         if scope["type"] != "http" or scope["path"].startswith(self._open_paths):
             await self._app(scope, receive, send)
             return
-        body = b"" if CONTENT_HASH in Headers(scope=scope) else await body_of(receive)
+        body = None if CONTENT_HASH in Headers(scope=scope) else await body_of(receive)
         try:
-            check(scope, body, self._credentials)
+            check(scope, body or b"", self._credentials)
         except SignatureError as error:
             await refusal(scope, error)(scope, receive, send)
             return
-        await self._app(scope, replay(body, receive) if body else receive, send)
+        await self._app(scope, receive if body is None else replay(body, receive), send)
 
 
 def check(scope: Scope, body: bytes, credentials: Credentials) -> None:

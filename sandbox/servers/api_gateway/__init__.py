@@ -15,6 +15,7 @@ def server(settings: Settings) -> Server:
             "API_GATEWAY_PORT": str(settings.ports["api_gateway"]),
             "API_GATEWAY_AUTHORIZER": settings.url("ministack"),
             "API_GATEWAY_INTEGRATION": settings.url("kafka_rest"),
+            "API_GATEWAY_INTEGRATION_KEY": settings.secrets["kafka_rest_proxy_key"],
         },
         directory=PROJECT,
         needs=("ministack",),

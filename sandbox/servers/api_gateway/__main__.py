@@ -8,7 +8,8 @@ from sandbox.servers.fault_proxy import serve
 
 def main() -> None:
     seconds = float(os.environ.get("API_GATEWAY_INTEGRATION_SECONDS", INTEGRATION_SECONDS))
-    app = create_app(os.environ["API_GATEWAY_AUTHORIZER"], os.environ["API_GATEWAY_INTEGRATION"], seconds)
+    key = os.environ.get("API_GATEWAY_INTEGRATION_KEY")
+    app = create_app(os.environ["API_GATEWAY_AUTHORIZER"], os.environ["API_GATEWAY_INTEGRATION"], seconds, key)
     serve(app, int(os.environ["API_GATEWAY_PORT"]))
 
 

@@ -25,6 +25,7 @@ from starlette.routing import Route
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from urllib3.response import BaseHTTPResponse
 
+from sandbox.servers.access.keys import HEADER
 from sandbox.servers.fault_proxy import forwarded
 
 PREFIX = "/_aws/execute-api/"  # ministack's form of https://<api>.execute-api.<region>.amazonaws.com/
@@ -109,9 +110,11 @@ class Gateway:
     :param authorizer: The URL of ministack.
     :param integration: The URL of the Kafka REST proxy.
     :param seconds: After which the integration is given up.
+    :param key: Lets the gateway into the integration.
     """
 
-    def __init__(self, authorizer: str, integration: str, seconds: float) -> None:
+    def __init__(self, authorizer: str, integration: str, seconds: float, key: str | None) -> None:
+        self._key = {HEADER: key} if key else {}
         self._authorizer = Upstream(authorizer, AUTHORIZATION_SECONDS)
         self._integration = Upstream(integration, seconds + 1)
         self._seconds = seconds
@@ -143,7 +146,9 @@ class Gateway:
 
     async def _integrate(self, request: Request, body: bytes) -> Response:
         _, _, path = raw_path(request).removeprefix(PREFIX).split("/", 2)
-        answer = await self._integration.request(request.method, f"/{path}", forwarded(request.headers), body)
+        answer = await self._integration.request(
+            request.method, f"/{path}", {**forwarded(request.headers), **self._key}, body
+        )
         headers = {
             f"x-amzn-Remapped-{name.title()}" if name.lower() in REMAPPED else name: value
             for name, value in forwarded(answer.headers).items()
@@ -174,8 +179,10 @@ async def outside(_request: Request) -> Response:
     return refuse("MISSING_AUTHENTICATION_TOKEN")
 
 
-def create_app(authorizer: str, integration: str, seconds: float = INTEGRATION_SECONDS) -> Starlette:
-    gateway = Gateway(authorizer, integration, seconds)
+def create_app(
+    authorizer: str, integration: str, seconds: float = INTEGRATION_SECONDS, key: str | None = None
+) -> Starlette:
+    gateway = Gateway(authorizer, integration, seconds, key)
     return Starlette(
         routes=[
             Route(f"{PREFIX}{{api}}/{{stage}}/{{path:path}}", gateway.call, methods=METHODS),

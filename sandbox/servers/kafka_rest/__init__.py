@@ -9,6 +9,7 @@ import sys
 
 from sandbox.run.server import Server, http_get
 from sandbox.run.settings import PROJECT, Settings
+from sandbox.servers.access.keys import HEADER
 from sandbox.servers.ministack import api_gateway
 
 MAX_REQUEST_BYTES = 10 * 1024 * 1024  # API Gateway's payload quota, so that what passes here passes there
@@ -21,7 +22,7 @@ def server(settings: Settings) -> Server:
         environment={
             "KAFKA_REST_PORT": str(settings.ports["kafka_rest"]),
             "KAFKA_REST_KAFKA_CLIENT": json.dumps(settings.kafka_client),
-            "KAFKA_REST_API_KEY": settings.secrets["kafka_rest_api_key"],
+            "KAFKA_REST_GATEWAY_KEY": settings.secrets["kafka_rest_proxy_key"],
             "KAFKA_REST_MAX_REQUEST_BYTES": str(MAX_REQUEST_BYTES),
         },
         directory=PROJECT,
@@ -33,5 +34,5 @@ def server(settings: Settings) -> Server:
 
 def answers(settings: Settings) -> bool:
     """Whether the proxy is up and reaches the broker."""
-    key = {"x-api-key": settings.secrets["kafka_rest_api_key"]}
+    key = {HEADER: settings.secrets["kafka_rest_proxy_key"]}
     return http_get(f"{settings.url('kafka_rest')}/topics", key)[0] == 200

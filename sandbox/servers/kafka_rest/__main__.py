@@ -14,7 +14,7 @@ def main() -> None:
     client = json.loads(os.environ["KAFKA_REST_KAFKA_CLIENT"])
     app = create_app(client, int(os.environ["KAFKA_REST_MAX_REQUEST_BYTES"]))
     uvicorn.run(
-        RefusePages(RequireKey(app, os.environ["KAFKA_REST_API_KEY"])),
+        RefusePages(RequireKey(app, os.environ["KAFKA_REST_GATEWAY_KEY"])),
         host="127.0.0.1",
         port=int(os.environ["KAFKA_REST_PORT"]),
         loop="uvloop",

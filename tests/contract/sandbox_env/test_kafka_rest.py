@@ -33,7 +33,7 @@ def settings(stand_ins):
 
 @pytest.fixture(scope="module")
 def proxy(settings):
-    key = {"x-api-key": settings.secrets["kafka_rest_api_key"]}
+    key = {"x-gateway-key": settings.secrets["kafka_rest_proxy_key"]}
     with httpx.Client(base_url=settings.url("kafka_rest"), headers=key, timeout=30) as client:
         yield client
 

@@ -24,7 +24,7 @@ def settings(stand_ins):
 
 @pytest.fixture(scope="module")
 def proxy(settings):
-    key = {"x-api-key": settings.secrets["kafka_rest_api_key"]}
+    key = {"x-gateway-key": settings.secrets["kafka_rest_proxy_key"]}
     with httpx.Client(base_url=f"{settings.url('kafka_rest')}/v3", headers=key, timeout=30) as client:
         yield client
 
