@@ -59,8 +59,8 @@ def filled(value):
         (
             "kafka",
             {
-                "listeners": "PLAINTEXT://127.0.0.1:19092,CONTROLLER://127.0.0.1:19093",
-                "advertised.listeners": "PLAINTEXT://127.0.0.1:19092",
+                "listeners": "BROKER://127.0.0.1:19092,CONTROLLER://127.0.0.1:19093",
+                "advertised.listeners": "BROKER://127.0.0.1:19092",
                 "controller.quorum.voters": "1@127.0.0.1:19093",
             },
         ),

@@ -122,7 +122,7 @@ def test_bad_arguments_end_with_one_line_that_names_them(capsys, arguments: list
 
 
 def test_a_database_out_of_reach_is_reported_with_the_remedy(tmp_path) -> None:
-    nowhere = Settings(home=tmp_path, ports={"postgres": 1}, secrets={"postgres_password": "x"})
+    nowhere = Settings(home=tmp_path, ports={"postgres": 1}, secrets={"pinterest_source_password": "x"})
 
     with pytest.raises(SandboxError, match="sandbox up --only postgres"):
         command.run(argparse.Namespace(mode="sane", rows=1, seed=1), nowhere)

@@ -25,7 +25,7 @@ from starlette.routing import Route
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 from urllib3.response import BaseHTTPResponse
 
-from sandbox.servers.access.keys import HEADER
+from sandbox.run.access.keys import HEADER
 from sandbox.servers.fault_proxy import forwarded
 
 PREFIX = "/_aws/execute-api/"  # ministack's form of https://<api>.execute-api.<region>.amazonaws.com/

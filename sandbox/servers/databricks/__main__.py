@@ -4,7 +4,7 @@ import logging
 
 import uvicorn
 
-from sandbox.servers.access.pages import RefusePages
+from sandbox.run.access.pages import RefusePages
 from sandbox.servers.databricks.app import create_app
 from sandbox.servers.databricks.config import Config
 

@@ -7,9 +7,9 @@ JSON key is *JSON*: the key ``"17"`` reaches Kafka with its quotation marks, the
 import json
 import sys
 
+from sandbox.run.access.keys import HEADER
 from sandbox.run.server import Server, http_get
 from sandbox.run.settings import PROJECT, Settings
-from sandbox.servers.access.keys import HEADER
 from sandbox.servers.ministack import api_gateway
 
 MAX_REQUEST_BYTES = 10 * 1024 * 1024  # API Gateway's payload quota, so that what passes here passes there

@@ -5,8 +5,8 @@ import os
 
 import uvicorn
 
-from sandbox.servers.access.keys import RequireKey
-from sandbox.servers.access.pages import RefusePages
+from sandbox.run.access.keys import RequireKey
+from sandbox.run.access.pages import RefusePages
 from sandbox.servers.kafka_rest.app import create_app
 
 

@@ -32,7 +32,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sandbox.servers.access.signatures import RequireSignature
+from sandbox.run.access.signatures import RequireSignature
 from sandbox.servers.fault_proxy import Cut, forwarded, serve
 
 CONTENT_TYPE = "application/x-amz-json-1.1"

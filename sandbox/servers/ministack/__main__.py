@@ -4,8 +4,8 @@ import os
 
 import ministack.app
 
-from sandbox.servers.access.pages import RefusePages
-from sandbox.servers.access.signatures import RequireSignature
+from sandbox.run.access.pages import RefusePages
+from sandbox.run.access.signatures import RequireSignature
 
 GATEWAY = "/_aws/execute-api/"  # has API keys
 HEALTH = "/_ministack/health"

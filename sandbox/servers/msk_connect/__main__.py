@@ -6,8 +6,8 @@ from pathlib import Path
 
 import uvicorn
 
-from sandbox.servers.access.pages import RefusePages
-from sandbox.servers.access.signatures import RequireSignature
+from sandbox.run.access.pages import RefusePages
+from sandbox.run.access.signatures import RequireSignature
 from sandbox.servers.msk_connect.api import create_app
 
 

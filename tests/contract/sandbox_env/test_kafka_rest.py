@@ -179,7 +179,7 @@ async def produce_to(app, topic):
 
 
 def test_an_unknown_topic_is_waited_for_and_then_retriable(settings):
-    app = create_app(settings.bootstrap_servers, MAX_REQUEST_BYTES, max_block_seconds=1.2)
+    app = create_app(settings.kafka_client, MAX_REQUEST_BYTES, max_block_seconds=1.2)
     started = time.monotonic()
 
     answer = asyncio.run(produce_to(app, "nowhere"))
@@ -206,7 +206,7 @@ def test_a_topic_that_appears_while_it_is_waited_for_gets_its_records(settings, 
 
 
 def test_without_a_broker_it_says_so_soon():
-    app = create_app("127.0.0.1:1", MAX_REQUEST_BYTES)
+    app = create_app({"bootstrap.servers": "127.0.0.1:1"}, MAX_REQUEST_BYTES)
     started = time.monotonic()
     answer = asyncio.run(produce_to(app, "t"))
 

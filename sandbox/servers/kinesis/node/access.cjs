@@ -1,4 +1,4 @@
-// Who may speak to Kinesis: no web page, and only a client that signs. As sandbox/servers/access/, for Node.
+// Who may speak to Kinesis: no web page, and only a client that signs. As sandbox/run/access/, for Node.
 'use strict';
 
 const crypto = require('node:crypto');
