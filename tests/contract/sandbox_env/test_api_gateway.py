@@ -6,6 +6,7 @@ import random
 import socket
 import threading
 import time
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -142,7 +143,7 @@ def test_four_megabytes_pass_unchanged(gate, environment):
 def test_beyond_the_usage_plan_requests_are_refused(gate, settings, limits, error_type, message):
     aws = client(settings, "apigateway")
     api_id = str(gate.base_url).rstrip("/").split("/")[-2]
-    key = aws.create_api_key(name="greedy", enabled=True, value="greedy-client-of-a-test")
+    key = aws.create_api_key(name="greedy", enabled=True, value=f"greedy-client-{uuid.uuid4().hex}")
     plan = aws.create_usage_plan(name="greedy", apiStages=[{"apiId": api_id, "stage": api_gateway.STAGE}], **limits)
     aws.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
     try:
