@@ -137,9 +137,10 @@ class KafkaRestHook(CheckedConnectionHook):
     ) -> Any:
         """Make one request of Confluent's v3 API and return the answer's JSON document."""
         content = json.dumps(body).encode() if body else None
+        request = self._request  # a missing connection is for the task's next try, not for these attempts
         for attempt in self._attempts:
             with attempt:
-                text = self._request(method, path, what, topic=topic, body=content, media=V3)
+                text = request(method, path, what, topic=topic, body=content, media=V3)
         try:
             return json.loads(text)
         except ValueError as error:
@@ -252,9 +253,10 @@ class KafkaRestHook(CheckedConnectionHook):
         return read_list(self._get_text(path, what, topic), f"asking for {what}", self.kafka_rest_conn_id)
 
     def _get_text(self, path: str, what: str, topic: str | None) -> bytes:
+        request = self._request  # a missing connection is for the task's next try, not for these attempts
         for attempt in self._attempts:
             with attempt:
-                text = self._request("GET", path, what, topic=topic)
+                text = request("GET", path, what, topic=topic)
         return text
 
 
