@@ -16,6 +16,7 @@ PACKAGES = (  # what dags/ and plugins/ import; their own dependencies are the c
     "apache-airflow-providers-databricks",
     "apache-airflow-providers-postgres",
     "apache-airflow-providers-standard",
+    "urllib3",  # requests' own HTTP client, whose connections the Kafka REST hook bounds
 )
 PREINSTALLED = (  # what MWAA's image brings and the DAGs do not name; Airflow's own loading of plugins needs fab
     "apache-airflow[celery,statsd]",

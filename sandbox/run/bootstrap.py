@@ -67,7 +67,8 @@ def check_java() -> None:
         if path is None or not Path(path).is_file():
             raise SetupError(f"{program} was not found: {remedy}")
         said = subprocess.run([path, "-version"], capture_output=True, text=True, check=False, timeout=60)
-        found = re.search(r"(\d+)(?:\.(\d+))?", said.stderr + said.stdout)
+        # Not the first number of the output: a JVM first names the options it took from the environment.
+        found = re.search(r'(?:version "|javac )(?:1\.)?(\d+)', said.stderr + said.stdout)
         version = int(found[1]) if found else 0
         if version < MINIMUM_JAVA:
             raise SetupError(f"{path} is Java {version or '?'}, too old: {remedy}")

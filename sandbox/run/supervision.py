@@ -23,7 +23,7 @@ from sandbox.run.settings import PROJECT, SandboxError, Settings, write_private
 MARK = "PINTEREST_SANDBOX_SERVER"  # in the environment of every process that belongs to a sandbox: its home
 PASSED_ON = (
     "PATH", "HOME", "LANG", "TMPDIR", "USER", "LOGNAME", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
-    "JAVA_HOME", "JAVA_TOOL_OPTIONS", "PINTEREST_SPARK_SIZE",
+    "JAVA_HOME", "JDK_JAVA_OPTIONS", "PINTEREST_SPARK_SIZE",
 )  # fmt: skip
 LOG_TAIL_LINES = 25
 STOP_SECONDS = 30

@@ -14,7 +14,7 @@ from sandbox.demo import report, report_stream
 from sandbox.run.settings import Settings
 from sandbox.servers.ministack import client
 from tests.support.groups import TEST_HOME
-from tests.support.postgres import create_tables
+from tests.support.postgres import create_tables, fresh_database
 
 SAME = {"compared": 3, "equal": 3, "only_in_stream": 0, "differences": {}, "examples": []}
 COUNTS = {"put": 6, "committed": 3, "duplicates": 2, "quarantined": 1}
@@ -101,13 +101,10 @@ def test_counts_and_latency_are_read_from_the_tables_and_the_streams(settings, m
     kinesis = client(settings, "kinesis")
     for table in report_stream.TABLES:
         kinesis.create_stream(StreamName=emulate_senders.stream_name(table), ShardCount=2)
-    database = f"report_{uuid4().hex[:8]}"
-    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {database}")
-    url = settings.postgres_url(database)
-    monkeypatch.setattr(Settings, "postgres_url", lambda self, _: url)
     try:
-        found = collect_from(settings, url)
+        with fresh_database(settings.postgres_url("pinterest_warehouse")) as url:
+            monkeypatch.setattr(Settings, "postgres_url", lambda self, _: url)
+            found = collect_from(settings, url)
     finally:
         for table in report_stream.TABLES:
             kinesis.delete_stream(StreamName=emulate_senders.stream_name(table), EnforceConsumerDeletion=True)

@@ -9,7 +9,7 @@ from tests.conftest import PROJECT
 from tests.support.waiting import read_until, wait_until
 
 ALONE = {
-    *("stream_driver", "measured", "publish_and_draw"),  # run as a program
+    *("stream_driver", "measured", "publish_and_draw", "second_broker"),  # run as a program
     "properties",  # needs hypothesis, which the environments of Airflow and Spark have
 }
 IMPORT_ALL = """

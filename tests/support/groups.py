@@ -11,7 +11,7 @@ TEST_HOME = PROJECT / ".sandbox-test"
 SERVER_ENVIRONMENT = {
     "PINTEREST_SANDBOX_HOME": str(TEST_HOME),
     "PINTEREST_SPARK_SIZE": "test",
-    "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1",
+    "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
 }
 SERVERS = ("kinesis", "kafka_rest", "msk_connect", "databricks")  # what these need comes along
 PATHS = {

@@ -94,12 +94,12 @@ class SecondBroker:
         client = {"KAFKA_CLIENT": json.dumps(client_of(environment))}
         self._environment = {**os.environ, **client, "PINTEREST_SANDBOX_HOME": str(home), "PYTHONPATH": str(PROJECT)}
         self._folder = folder
+        self._command = (str(SANDBOX_PYTHON), "-m", "tests.support.second_broker", str(folder))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [str(SANDBOX_PYTHON), "-m", "tests.support.second_broker", str(self._folder)]
         with (self._folder / "broker.log").open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=PROJECT, env=self._environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._command, cwd=PROJECT, env=self._environment, stdout=log, stderr=log)
         read_until(self.is_up, bool, seconds=240)
 
     def is_up(self) -> bool:
@@ -115,3 +115,8 @@ class SecondBroker:
             self._process.terminate()
             self._process.wait(60)
             self._process = None
+
+    def forget(self) -> None:
+        """End it for good."""
+        self.stop()
+        subprocess.run([*self._command, "forget"], cwd=PROJECT, env=self._environment, check=True, timeout=150)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.conftest import PROJECT
+from tests.support import signed
 from tests.support.kafka import client_of
 from tests.support.waiting import wait_until
 
@@ -43,6 +44,11 @@ class MskConnectLab:
         self.name = f"msk-test-{uuid.uuid4().hex[:8]}"
         self.arns = []
         self.admin.create_topics([NewTopic(self.name, 2)])[self.name].result(30)
+
+    def call(self, method, path):
+        """Return the answer to a signed request, as it is."""
+        url = self.environment["AWS_ENDPOINT_URL_KAFKACONNECT"]
+        return signed.call(self.environment, "kafkaconnect", method, url + path)
 
     def configuration(self, **values):
         return {

@@ -3,14 +3,14 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 if TYPE_CHECKING:
     import psycopg
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.support.groups import PROJECT, TEST_HOME
+
 SQL = PROJECT / "include" / "sql"
 
 
@@ -29,6 +29,15 @@ def fresh_database(server_url: str) -> Iterator[str]:
         # A connection of its own: a test may have killed the server in between
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def as_superuser(url: str) -> str:
+    """Return the URL of the same database for the role that makes roles, which no client of the sandbox uses."""
+    from sandbox.run.settings import Settings
+
+    settings = Settings.load(TEST_HOME)
+    assert settings is not None
+    return f"{settings.postgres_admin_url.rpartition('/')[0]}/{url.rpartition('/')[2]}"
 
 
 def create_tables(url: str) -> None:

@@ -1,7 +1,8 @@
 """A second Kafka broker, which joins the sandbox's cluster, for a partition whose leader goes away.
 
 With the sandbox's Python: ``python -m tests.support.second_broker <folder>`` becomes that broker, with its data in the
-folder; the sandbox of ``PINTEREST_SANDBOX_HOME`` is running.
+folder, and ``… <folder> forget`` makes the cluster forget it once it is down; the sandbox of ``PINTEREST_SANDBOX_HOME``
+is running.
 """
 
 import os
@@ -9,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sandbox.run.settings import free_port
-from sandbox.servers.kafka import HEAP_MEGABYTES, configuration_file, data_folder, write_properties
+from sandbox.run.settings import Settings, free_port
+from sandbox.servers.kafka import HEAP_MEGABYTES, configuration_file, data_folder, java_client, write_properties
 from sandbox.servers.kafka.java import kafka_command
 
 NODE_ID = 2
@@ -42,5 +43,14 @@ def main(folder: Path) -> None:
     os.execv(command[0], command)  # noqa: S606 - so that a signal to this process is one to the broker
 
 
+def forget(folder: Path) -> None:
+    """Unregister the broker: a cluster goes on counting one that has only stopped."""
+    settings = Settings.load(Path(os.environ["PINTEREST_SANDBOX_HOME"]))
+    file = folder / "client.properties"
+    write_properties(file, {"bootstrap.servers": settings.bootstrap_servers, **java_client(settings)})
+    program = str(Path(__file__).with_name("UnregisterBroker.java"))
+    subprocess.run(kafka_command(program, str(file), str(NODE_ID), heap_megabytes=64), check=True, timeout=120)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    (forget if sys.argv[2:] == ["forget"] else main)(Path(sys.argv[1]))

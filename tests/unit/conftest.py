@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from pinterest_pipeline.kafka_rest.hook import KafkaRestHook
-from tests.support.tls import Authority
 from tests.unit.scripted_databricks import ScriptedDatabricks
 from tests.unit.scripted_kafka_rest import ScriptedKafkaRest, serving
 from tests.unit.scripted_msk_connect import REQUEST, Service
 from tests.unit.sending import Cursor, Store
+from tests.unit.tls import Authority
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from tests.support.tls import Authority
 from tests.unit.scripted_kafka_rest import permanent, serving
+from tests.unit.tls import Authority
 
 
 def test_certificate_of_a_private_ca_is_refused_at_once_and_verify_accepts_it(authority, connect):

@@ -1,9 +1,9 @@
 """Sets of Kafka offsets as sorted ranges without overlap: what was acknowledged, what has landed, what is missing."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 type Range = tuple[int, int]  #: First and last offset, both included.
 
@@ -85,3 +85,28 @@ def acknowledged_ranges(entry: Mapping[str, Any]) -> list[Range]:
     """
     whole = (int(entry["first_offset"]), int(entry["last_offset"]))
     return subtract([whole], [(int(first), int(last)) for first, last in entry.get("gaps", ())])
+
+
+class OffsetRange(NamedTuple):
+    """First and last of consecutive offsets of one partition."""
+
+    partition: int
+    first_offset: int
+    last_offset: int
+
+
+class OffsetsOfPartitions:
+    """The offsets of a topic's partitions, at most ``MAX_RANGES`` ranges of each; iterates over them in order."""
+
+    def __init__(self, found: Iterable[OffsetRange] = ()) -> None:
+        self.ranges: dict[int, list[Range]] = {}
+        self.add(found)
+
+    def add(self, found: Iterable[OffsetRange]) -> None:
+        for partition, first, last in found:
+            ranges = self.ranges.setdefault(partition, [])
+            add(ranges, (first, last))
+            self.ranges[partition] = bounded(ranges, MAX_RANGES)
+
+    def __iter__(self) -> Iterator[OffsetRange]:
+        return (OffsetRange(partition, *found) for partition in sorted(self.ranges) for found in self.ranges[partition])

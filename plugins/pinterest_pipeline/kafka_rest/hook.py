@@ -137,10 +137,7 @@ class KafkaRestHook(CheckedConnectionHook):
     ) -> Any:
         """Make one request of Confluent's v3 API and return the answer's JSON document."""
         content = json.dumps(body).encode() if body else None
-        request = self._request  # a missing connection is for the task's next try, not for these attempts
-        for attempt in self._attempts:
-            with attempt:
-                text = request(method, path, what, topic=topic, body=content, media=V3)
+        text = self._attempt(method, path, what, topic=topic, body=content, media=V3)
         try:
             return json.loads(text)
         except ValueError as error:
@@ -155,7 +152,7 @@ class KafkaRestHook(CheckedConnectionHook):
         found: dict[int, int] = {}
         for partition in self.partitions(topic):
             what = f"the offsets of topic {topic}, partition {partition}"
-            answer = self._get_text(f"{path}/{partition}/offsets", what, topic)
+            answer = self._attempt("GET", f"{path}/{partition}/offsets", what, topic=topic)
             try:
                 found[partition] = int(json.loads(answer)["end_offset"])
             except (KeyError, TypeError, ValueError) as error:
@@ -250,14 +247,16 @@ class KafkaRestHook(CheckedConnectionHook):
         return partial(request, self.get_conn(), self.endpoint, timeout=self._timeout)
 
     def _get(self, path: str, what: str, topic: str | None = None) -> list[Any]:
-        return read_list(self._get_text(path, what, topic), f"asking for {what}", self.kafka_rest_conn_id)
+        answer = self._attempt("GET", path, what, topic=topic)
+        return read_list(answer, f"asking for {what}", self.kafka_rest_conn_id)
 
-    def _get_text(self, path: str, what: str, topic: str | None) -> bytes:
-        request = self._request  # a missing connection is for the task's next try, not for these attempts
+    def _attempt(self, method: str, path: str, what: str, **arguments: Any) -> bytes:
+        """Make one request, again while it may pass."""
+        send = self._request  # a missing connection is for the task's next try, not for these attempts
         for attempt in self._attempts:
             with attempt:
-                text = request("GET", path, what, topic=topic)
-        return text
+                answer = send(method, path, what, **arguments)
+        return answer
 
 
 def topic_path(topic: str) -> str:

@@ -21,7 +21,7 @@ from pinterest_pipeline.kafka_rest.retries import (
 )
 from pinterest_pipeline.kafka_rest.summary import SendCounts, SendSummary
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
-from pinterest_pipeline.lake.send_progress import Offsets, SendProgress
+from pinterest_pipeline.lake.send_progress import SendProgress
 from pinterest_pipeline.warehouse.queries import open_query
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class KafkaRestProduceOperator(BaseOperator):
         batches = in_batches(records, max_records=self.max_batch_records, max_bytes=self.max_batch_bytes)
 
         def on_end(batch: Sequence[Record], outcomes: "BatchOutcomes") -> None:
-            progress.add(batch, outcomes.acknowledged_in_order(), map(Offsets._make, outcomes.partitions))
+            progress.add(batch, outcomes.acknowledged_in_order(), outcomes.partitions)
 
         produce = partial(hook.produce, self.topic, on_end=on_end)
         results = map_in_flight(produce, counts.batches_of(batches), limit=self.concurrency, stop=hook.stop)

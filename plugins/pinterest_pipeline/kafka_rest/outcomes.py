@@ -4,10 +4,10 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from pinterest_pipeline.common.offsets import Range, add, ranges_of
+from pinterest_pipeline.common.offsets import OffsetRange, OffsetsOfPartitions, ranges_of
 from pinterest_pipeline.common.records import DeadLetter, Record
 from pinterest_pipeline.kafka_rest.responses import Dialect, Outcome, RecordStatus
-from pinterest_pipeline.kafka_rest.summary import OffsetRange, ProduceResult
+from pinterest_pipeline.kafka_rest.summary import ProduceResult
 
 NO_KEY = b"null"
 
@@ -31,12 +31,12 @@ class BatchOutcomes:
         self._topic = topic
         self._acknowledged: dict[int, int] = {}  # to the number of the request that did it
         self._dead: dict[int, DeadLetter] = {}
-        self._offsets: dict[int, list[Range]] = {}
+        self._offsets = OffsetsOfPartitions()
         self._started = time.monotonic()
 
     @property
     def partitions(self) -> tuple[OffsetRange, ...]:
-        return tuple(OffsetRange(number, *found) for number in sorted(self._offsets) for found in self._offsets[number])
+        return tuple(self._offsets)
 
     @property
     def known_count(self) -> int:
@@ -56,8 +56,7 @@ class BatchOutcomes:
                 others.setdefault(outcome.status, []).append(index)
                 self.causes[index] = Cause(outcome.reason, outcome.error_code)
         for partition, acknowledged in offsets.items():
-            for found in ranges_of(acknowledged):
-                add(self._offsets.setdefault(partition, []), found)
+            self._offsets.add(OffsetRange(partition, *found) for found in ranges_of(acknowledged))
         return others
 
     def overtaken(self) -> list[int]:

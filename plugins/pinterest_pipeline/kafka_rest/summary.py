@@ -4,27 +4,19 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.offsets import MAX_RANGES, Range, add, bounded, gaps_between
+from pinterest_pipeline.common.offsets import OffsetRange, OffsetsOfPartitions, Range, gaps_between
 from pinterest_pipeline.common.records import DeadLetter, Record
 from pinterest_pipeline.kafka_rest.batches import Batch
 from pinterest_pipeline.kafka_rest.responses import Dialect
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
-from pinterest_pipeline.lake.send_progress import Offsets, SendProgress
+from pinterest_pipeline.lake.send_progress import SendProgress
 
 BATCHES_PER_LOG_LINE = 20
 MOST_DEAD_LETTERS = 10_000  # of one task; finding each costs about 20 requests, and so many have one cause
 log = logging.getLogger(__name__)
-
-
-class OffsetRange(NamedTuple):
-    """First and last of consecutive offsets that were acknowledged in one partition."""
-
-    partition: int
-    first_offset: int
-    last_offset: int
 
 
 @dataclass(frozen=True)
@@ -108,7 +100,7 @@ class SendCounts:
         self._retries = 0
         self._dialect: Dialect | None = None
         self._dead_letters = dead_letters
-        self._offsets: dict[int, list[Range]] = {}
+        self._offsets = OffsetsOfPartitions()
 
     def batches_of(self, items: Iterable[Batch | DeadLetter]) -> Iterator[Sequence[Record]]:
         """Count the records of every batch and yield them; store the dead letters among the items."""
@@ -127,9 +119,8 @@ class SendCounts:
         self._sent_bytes += result.sent_bytes
         self._retries += result.retries
         self._dialect = result.dialect or self._dialect
-        for partition, first, last in result.partitions:
-            self._add_offsets(partition, (first, last))
-        self._progress.require_same_topic(self._topic, map(Offsets._make, result.partitions))
+        self._offsets.add(result.partitions)
+        self._progress.require_same_topic(self._topic, result.partitions)
         for dead_letter in result.dead_letters:
             self._dead_letters.add(dead_letter)
         if self._dead_letters.count > MOST_DEAD_LETTERS:
@@ -150,10 +141,6 @@ class SendCounts:
                 self._acknowledged,
             )
 
-    def _add_offsets(self, partition: int, found: Range) -> None:
-        add(self._offsets.setdefault(partition, []), found)
-        self._offsets[partition] = bounded(self._offsets[partition], MAX_RANGES)
-
     def finish(self) -> SendSummary:
         """Write the remaining dead letters, log one sentence and return the task's result.
 
@@ -164,8 +151,7 @@ class SendCounts:
         # since the first try: posts_landed takes records of this span for the task's
         seconds = round((datetime.now(UTC) - self._progress.started_at).total_seconds(), 3)
         earlier = self._progress.skipped_rows
-        for partition, first, last in self._progress.earlier_offsets:
-            self._add_offsets(partition, (first, last))
+        self._offsets.add(self._progress.earlier_offsets)
         if self._rows and not self._acknowledged and not earlier:
             raise PermanentError(
                 f"topic {self._topic}: none of {self._rows} records was acknowledged, the first because: "
@@ -200,5 +186,5 @@ class SendCounts:
             dialect=self._dialect.value if self._dialect else None,
             started_at=self._progress.started_at.isoformat(timespec="seconds"),
             seconds=seconds,
-            partitions=[partition_offsets(partition, ranges) for partition, ranges in sorted(self._offsets.items())],
+            partitions=[partition_offsets(*found) for found in sorted(self._offsets.ranges.items())],
         )

@@ -174,7 +174,8 @@ def request(
         raise failure(error, doing, endpoint.conn_id) from error
     if response.status_code not in SUCCESS:
         answer = Answer(response.status_code, response.headers, response.content)
-        raise refusal(doing, answer, conn_id=endpoint.conn_id, topic=topic, has_records=body is not None)
+        has_records = body is not None and media == V2
+        raise refusal(doing, answer, conn_id=endpoint.conn_id, topic=topic, has_records=has_records)
     return response.content
 
 

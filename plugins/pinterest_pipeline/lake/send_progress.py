@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
 from pinterest_pipeline.common.errors import PipelineError, TransientError
-from pinterest_pipeline.common.offsets import MAX_RANGES, Range, add, bounded
+from pinterest_pipeline.common.offsets import OffsetRange, OffsetsOfPartitions
 from pinterest_pipeline.common.records import DeadLetter, Record
 from pinterest_pipeline.lake.dead_letters import safe_name, task_name
 
@@ -41,14 +41,6 @@ class Nowhere:
 
     def read_json_lines(self, _key: str) -> list[dict[str, Any]]:
         return []
-
-
-class Offsets(NamedTuple):
-    """First and last of consecutive offsets that were acknowledged in one partition."""
-
-    partition: int
-    first_offset: int
-    last_offset: int
 
 
 class AcknowledgedRun(NamedTuple):
@@ -76,7 +68,7 @@ class SendProgress:
     def __init__(self, store: ProgressStore, *, prefix: str, target: str, name: str, started_at: datetime) -> None:
         self.started_at = started_at
         self.skipped_rows = 0
-        self.earlier_offsets: tuple[Offsets, ...] = ()
+        self.earlier_offsets: tuple[OffsetRange, ...] = ()
         self._store = store
         self._key = f"{prefix.strip('/')}/{safe_name(name)}"
         self._target = target
@@ -84,7 +76,7 @@ class SendProgress:
         self._runs: dict[str, list[AcknowledgedRun]] = {}
         self._lock = threading.Lock()
         self._unsaved: list[AcknowledgedRun] = []
-        self._offsets: dict[int, list[Range]] = {}
+        self._offsets = OffsetsOfPartitions()
         self._objects = 0
         self._saved_at = time.monotonic()
 
@@ -103,7 +95,7 @@ class SendProgress:
 
     def load(self) -> None:
         """Read what earlier tries stored."""
-        offsets: dict[int, list[Range]] = {}
+        offsets = OffsetsOfPartitions()
         heads: list[Mapping[str, Any]] = []
         while lines := self._store.read_json_lines(self._object(self._objects)):
             head, *runs = lines
@@ -113,13 +105,12 @@ class SendProgress:
             for run in runs:
                 found = AcknowledgedRun(**run)
                 self._runs.setdefault(found.first_key, []).append(found)
-            for part in head["offsets"]:
-                widen(offsets, Offsets(*part))
+            offsets.add(OffsetRange(*part) for part in head["offsets"])
             self._objects += 1
         if heads:
             self._chain = heads[0]["chain"]
             self.started_at = datetime.fromisoformat(heads[0]["started_at"])
-            self.earlier_offsets = tuple(consecutive_offsets(offsets))
+            self.earlier_offsets = tuple(offsets)
             rows = sum(run.rows for runs in self._runs.values() for run in runs)
             log.info("Earlier tries got %d rows acknowledged: those that are unchanged are not sent again", rows)
 
@@ -144,13 +135,12 @@ class SendProgress:
             else:
                 yield record
 
-    def add(self, records: Sequence[Record], acknowledged: Collection[int], offsets: Iterable[Offsets]) -> None:
+    def add(self, records: Sequence[Record], acknowledged: Collection[int], offsets: Iterable[OffsetRange]) -> None:
         """Note which records of a batch were acknowledged, by their places; store that every few seconds."""
         runs = [AcknowledgedRun.of(run) for run in consecutive(records, acknowledged)]
         with self._lock:
             self._unsaved += runs
-            for found in offsets:
-                widen(self._offsets, found)
+            self._offsets.add(offsets)
             if time.monotonic() - self._saved_at >= SECONDS_BETWEEN_SAVES:
                 self._save()
 
@@ -167,7 +157,7 @@ class SendProgress:
             "target": self._target,
             "chain": self._chain,
             "started_at": self.started_at.isoformat(),
-            "offsets": list(consecutive_offsets(self._offsets)),
+            "offsets": list(self._offsets),
         }
         try:
             self._store.write_json_lines(self._object(self._objects), [head, *[run._asdict() for run in self._unsaved]])
@@ -186,7 +176,7 @@ class SendProgress:
             self._chain = uuid4().hex
             self._unsaved = []
 
-    def require_same_topic(self, topic: str, offsets: Iterable[Offsets]) -> None:
+    def require_same_topic(self, topic: str, offsets: Iterable[OffsetRange]) -> None:
         """Raise, and forget all, where the topic was created again since: its offsets then begin at 0 again."""
         last = {known.partition: known.last_offset for known in self.earlier_offsets}  # sorted: the highest of each
         for found in offsets:
@@ -196,17 +186,6 @@ class SendProgress:
                     f"topic {topic} was created again since the task's last try: partition {found.partition} gave "
                     f"offset {found.first_offset} after {last[found.partition]}: the next try sends all rows"
                 )
-
-
-def widen(ranges: dict[int, list[Range]], found: Offsets) -> None:
-    known = ranges.setdefault(found.partition, [])
-    add(known, (found.first_offset, found.last_offset))
-    ranges[found.partition] = bounded(known, MAX_RANGES)
-
-
-def consecutive_offsets(ranges: Mapping[int, Sequence[Range]]) -> Iterator[Offsets]:
-    for partition in sorted(ranges):
-        yield from (Offsets(partition, *found) for found in ranges[partition])
 
 
 def read_ahead(source: Iterator[Record | DeadLetter], ahead: deque[Record], count: int) -> Iterator[DeadLetter]:

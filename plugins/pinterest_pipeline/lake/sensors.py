@@ -10,7 +10,7 @@ from pinterest_pipeline.lake.triggers import KafkaOffsetsLandedTrigger
 
 
 class KafkaOffsetsLandedSensor(PollingSensor):
-    """Succeed when each offset that Kafka acknowledged is in the lake, in whichever objects.
+    """Succeed when each offset that Kafka acknowledged is in an object of the lake.
 
     Only objects count that were written since the sending began, and in them only records of its time: a topic that was
     created again has other records at the same offsets. Offsets that the task did not send (``gaps`` of its result) are

@@ -15,6 +15,7 @@ DOCUMENTS = {"json": 114, "jsonb": 3802}
 MAX_NESTING = 1000  # Jackson's, in Kafka REST proxies, Kafka Connect and Spark; orjson's is 1,024
 NO_TIME = ("infinity", "-infinity")  # psycopg 2 reads them as the last and the first day that Python knows
 ERRORS = (ValueError, OverflowError, RecursionError)
+TEXT = 0  # the format in which cursors get values unless they ask for another
 
 
 def keep_unreadable_values(connection: Any) -> None:
@@ -58,28 +59,38 @@ def is_too_deep(document: str) -> bool:
 
 
 def _register_loaders(connection: Any) -> None:
-    from psycopg import DataError  # noqa: PLC0415 - drivers slow DAG parsing
-    from psycopg.adapt import Loader  # noqa: PLC0415
-    from psycopg.pq import Format  # noqa: PLC0415
-    from psycopg.types.json import set_json_loads  # noqa: PLC0415
+    known = connection.adapters
+    unreadable = (connection.DataError, *ERRORS)
 
-    def tolerant(standard: Any) -> type[Loader]:
-        class TolerantLoader(Loader):
+    def register(oid: int, reader: Callable[[Any, int, Any], Callable[[Any], Any]]) -> None:
+        standard = known.get_loader(oid, TEXT)
+
+        class TolerantLoader:  # what psycopg.abc.Loader asks for; those of the C implementation cannot be derived from
+            format = standard.format
+
             def __init__(self, oid: int, context: Any = None) -> None:
-                super().__init__(oid, context)
-                self._standard = standard(oid, context)
+                self.load = reader(standard, oid, context)
 
-            def load(self, data: Any) -> Any:
-                try:
-                    return self._standard.load(data)
-                except (DataError, *ERRORS) as error:
-                    return UnreadableValue(bytes(data).decode(errors="backslashreplace"), str(error))
+        known.register_loader(oid, TolerantLoader)
 
-        return TolerantLoader
+    def moment(standard: Any, oid: int, context: Any) -> Callable[[Any], Any]:
+        load = standard(oid, context).load
+
+        def tolerant(data: Any) -> Any:
+            try:
+                return load(data)
+            except unreadable as error:
+                return UnreadableValue(bytes(data).decode(errors="backslashreplace"), str(error))
+
+        return tolerant
+
+    def document(_standard: Any, _oid: int, _context: Any) -> Callable[[Any], Any]:
+        return lambda data: read_document(bytes(data))
 
     for oid in TIMES.values():
-        connection.adapters.register_loader(oid, tolerant(connection.adapters.get_loader(oid, Format.TEXT)))
-    set_json_loads(read_document, connection)
+        register(oid, moment)
+    for oid in DOCUMENTS.values():
+        register(oid, document)
 
 
 def _register_types(connection: Any) -> None:

@@ -19,90 +19,59 @@ The first rule that fits a request applies, alone. A request of an upstream that
 import argparse
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import Response, StreamingResponse
 
 from sandbox.servers.api_gateway.gateway import METHODS, REFUSALS, raw_path, refuse
-from sandbox.servers.fault_proxy import Cut, forwarded, serve
+from sandbox.servers.fault_proxy import Cut, Faults, Rule, forwarded, serve
 
-KINDS = ("answer", "acl", "delay", "cut", "drip")
 UPSTREAM_SECONDS = 90
 KAFKA_JSON = "application/vnd.kafka.v2+json"
 
 
-@dataclass
-class Rule:
+@dataclass(kw_only=True)
+class GatewayRule(Rule):
     """What to do with the next requests of a kind; see the module for the fields."""
 
-    kind: str
+    KINDS = ("answer", "acl", "delay", "cut", "drip")
+
     method: str = ""
     path: str = ""
     contains: str = ""
-    times: int | None = 1
     name: str = ""
     status: int = 0
     body: Any = ""
     headers: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-    when: Literal["before", "after"] = "before"
 
-    @classmethod
-    def parse(cls, given: dict[str, Any]) -> "Rule":
-        """Return the rule; ``ValueError`` names what is wrong with it."""
-        if unknown := set(given) - {each.name for each in fields(cls)}:
-            raise ValueError(f"A rule has no {', '.join(sorted(unknown))}.")
-        if given.get("kind") not in KINDS:
-            raise ValueError(f"The kind of a rule is one of {', '.join(KINDS)}, not {given.get('kind')!r}.")
-        rule = cls(**given)
-        if rule.when not in {"before", "after"}:
-            raise ValueError(f"A rule acts before or after, not {rule.when!r}.")
-        if rule.kind == "answer" and not rule.status and rule.name not in REFUSALS:
+    def check(self) -> None:
+        if self.kind == "answer" and not self.status and self.name not in REFUSALS:
             raise ValueError(f"answer needs a status, or a name: {', '.join(REFUSALS)}.")
-        return rule
 
     def fits(self, request: Request, body: bytes) -> bool:
-        return (
-            self.times != 0
-            and self.method in {"", request.method}
-            and self.path in request.url.path
-            and self.contains.encode() in body
-        )
+        return self.method in {"", request.method} and self.path in request.url.path and self.contains.encode() in body
 
 
 class Proxy:
     def __init__(self, upstream: str) -> None:
-        self.rules: list[Rule] = []
-        self.fired: list[dict[str, str]] = []
+        self.faults = Faults(GatewayRule)
         self.client = httpx.AsyncClient(base_url=upstream, timeout=UPSTREAM_SECONDS)
-
-    async def control(self, request: Request) -> Response:
-        if request.method == "GET":
-            return JSONResponse({"rules": [asdict(rule) for rule in self.rules], "fired": self.fired})
-        try:
-            rules = [Rule.parse(given) for given in await request.json()] if request.method == "POST" else []
-        except (ValueError, TypeError) as error:
-            return JSONResponse({"message": str(error)}, 400)
-        self.rules, self.fired = rules, []
-        return JSONResponse({"rules": len(rules)})
 
     async def call(self, request: Request) -> Response:
         body = await request.body()
-        rule = next((rule for rule in self.rules if rule.fits(request, body)), None)
+        told = {"method": request.method, "path": request.url.path}
+        rule = self.faults.next(lambda rule: rule.fits(request, body), **told)
         try:
             return await self.forward(request, body) if rule is None else await self.fail(rule, request, body)
         except httpx.TransportError:
             return Cut()
 
-    async def fail(self, rule: Rule, request: Request, body: bytes) -> Response:
-        rule.times = None if rule.times is None else rule.times - 1
-        self.fired.append({"kind": rule.kind, "method": request.method, "path": request.url.path})
+    async def fail(self, rule: GatewayRule, request: Request, body: bytes) -> Response:
         if rule.when == "after":
             await self.forward(request, body)
         match rule.kind:
@@ -132,7 +101,7 @@ async def drip(content: bytes, seconds: float) -> AsyncIterator[bytes]:
         await asyncio.sleep(seconds)
 
 
-def canned(rule: Rule) -> Response:
+def canned(rule: GatewayRule) -> Response:
     if rule.name:
         return refuse(rule.name)
     content = rule.body.encode() if isinstance(rule.body, str) else orjson.dumps(rule.body)
@@ -155,8 +124,7 @@ def denied(request: Request, body: bytes) -> Response:
 
 def create_app(upstream: str) -> Starlette:
     proxy = Proxy(upstream)
-    control = Route("/_faults", proxy.control, methods=["GET", "POST", "DELETE"])
-    return Starlette(routes=[control, Route("/{path:path}", proxy.call, methods=METHODS)])
+    return Starlette(routes=proxy.faults.routes(proxy.call, METHODS))
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ The first rule that fits a call applies, alone. A call of an upstream that is go
 import argparse
 import asyncio
 import os
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import orjson
@@ -28,15 +28,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from sandbox.run.access.signatures import RequireSignature
-from sandbox.servers.fault_proxy import Cut, forwarded, serve
+from sandbox.servers.fault_proxy import Cut, Faults, Rule, forwarded, serve
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
-KINDS = ("fail_records", "throttle", "error", "expired_iterator", "delay", "cut")
 UPSTREAM_SECONDS = 60
 FORWARDED = {"content-type", "x-amz-target"}  # the rest is of the connection, or signed again for the changed body
 MESSAGES = {
@@ -47,35 +45,23 @@ MESSAGES = {
 }
 
 
-@dataclass
-class Rule:
+@dataclass(kw_only=True)
+class KinesisRule(Rule):
     """What to do with the next calls of an operation; see the module for the fields."""
 
-    kind: str
+    KINDS = ("fail_records", "throttle", "error", "expired_iterator", "delay", "cut")
+
     operation: str = "*"
-    times: int | None = 1
     code: str = "ProvisionedThroughputExceededException"
     indexes: tuple[int, ...] = ()
     every: int = 0
     partition_keys: tuple[str, ...] = ()
-    seconds: float = 0.0
-    when: Literal["before", "after"] = "before"
 
-    @classmethod
-    def parse(cls, given: dict[str, Any]) -> "Rule":
-        """Return the rule; ``ValueError`` names what is wrong with it."""
-        if unknown := set(given) - {field.name for field in fields(cls)}:
-            raise ValueError(f"A rule has no {', '.join(sorted(unknown))}.")
-        if given.get("kind") not in KINDS:
-            raise ValueError(f"The kind of a rule is one of {', '.join(KINDS)}, not {given.get('kind')!r}.")
-        rule = cls(**given)
-        if rule.when not in {"before", "after"}:
-            raise ValueError(f"A rule cuts before or after, not {rule.when!r}.")
-        if rule.kind == "fail_records":
-            rule.operation = "PutRecords"
-            if not (rule.indexes or rule.every > 0 or rule.partition_keys):
+    def check(self) -> None:
+        if self.kind == "fail_records":
+            self.operation = "PutRecords"
+            if not (self.indexes or self.every > 0 or self.partition_keys):
                 raise ValueError("fail_records needs indexes, every or partition_keys.")
-        return rule
 
     def fails(self, index: int, record: dict[str, Any]) -> bool:
         return (
@@ -85,59 +71,30 @@ class Rule:
         )
 
     def fits(self, operation: str, body: bytes) -> bool:
-        if self.times == 0 or self.operation not in {"*", operation}:
+        if self.operation not in {"*", operation}:
             return False
         if self.kind != "fail_records":
             return True
         return any(self.fails(index, record) for index, record in enumerate(orjson.loads(body)["Records"]))
 
 
-class Faults:
-    """The rules that are in force, and what fired since they were set."""
-
-    def __init__(self) -> None:
-        self.rules: list[Rule] = []
-        self.fired: list[dict[str, str]] = []
-
-    def set(self, rules: list[Rule]) -> None:
-        self.rules, self.fired = rules, []
-
-    def next(self, operation: str, body: bytes) -> Rule | None:
-        """Return the rule for this call and count it; None where the call shall be forwarded as it is."""
-        rule = next((rule for rule in self.rules if rule.fits(operation, body)), None)
-        if rule is not None:
-            rule.times = None if rule.times is None else rule.times - 1
-            self.fired.append({"operation": operation, "kind": rule.kind})
-        return rule
-
-
 class Proxy:
     def __init__(self, upstream: str) -> None:
-        self.faults = Faults()
+        self.faults = Faults(KinesisRule)
         self.upstream = upstream.rstrip("/")
         self.client = httpx.AsyncClient(timeout=UPSTREAM_SECONDS)
         self.signer = SigV4Auth(Credentials(*keys()), "kinesis", os.environ["AWS_REGION"])
 
-    async def control(self, request: Request) -> Response:
-        if request.method == "GET":
-            return JSONResponse({"rules": [asdict(rule) for rule in self.faults.rules], "fired": self.faults.fired})
-        try:
-            rules = [Rule.parse(given) for given in await request.json()] if request.method == "POST" else []
-        except (ValueError, TypeError) as error:
-            return JSONResponse({"message": str(error)}, 400)
-        self.faults.set(rules)
-        return JSONResponse({"rules": len(rules)})
-
     async def call(self, request: Request) -> Response:
         body = await request.body()
         operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
-        rule = self.faults.next(operation, body)
+        rule = self.faults.next(lambda rule: rule.fits(operation, body), operation=operation)
         try:
             return await self.forward(request, body) if rule is None else await self.fail(rule, request, body)
         except httpx.TransportError:
             return Cut()
 
-    async def fail(self, rule: Rule, request: Request, body: bytes) -> Response:
+    async def fail(self, rule: KinesisRule, request: Request, body: bytes) -> Response:
         match rule.kind:
             case "throttle":
                 return refusal(400, rule.code)
@@ -155,7 +112,7 @@ class Proxy:
             case _:
                 return await self.fail_records(rule, request, orjson.loads(body))
 
-    async def fail_records(self, rule: Rule, request: Request, request_body: dict[str, Any]) -> Response:
+    async def fail_records(self, rule: KinesisRule, request: Request, request_body: dict[str, Any]) -> Response:
         """Forward the records that the rule spares, and put their results where they were requested."""
         records = request_body["Records"]
         spared = [record for index, record in enumerate(records) if not rule.fails(index, record)]
@@ -198,8 +155,7 @@ def keys() -> tuple[str, str]:
 
 def create_app(upstream: str) -> ASGIApp:
     proxy = Proxy(upstream)
-    control = Route("/_faults", proxy.control, methods=["GET", "POST", "DELETE"])
-    app = Starlette(routes=[control, Route("/{path:path}", proxy.call, methods=["GET", "POST"])])
+    app = Starlette(routes=proxy.faults.routes(proxy.call, ["GET", "POST"]))
     return RequireSignature(app, *keys(), open_paths=("/_faults",))
 
 

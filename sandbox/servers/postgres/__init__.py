@@ -60,7 +60,7 @@ class Place:
         self.is_root = os.geteuid() == 0
         self.copied = self.is_root and not may_enter(self.installed)
         if self.is_root:
-            # Whoever deletes the sandbox deletes its passwords: the next cluster is another one
+            # Deleting the sandbox deletes its passwords, so the next cluster is another one
             names = (str(settings.home), settings.secrets["postgres_password"])
             home, cluster = (sha256(name.encode()).hexdigest()[:12] for name in names)
             self.base = Path(tempfile.gettempdir()) / f"pinterest-postgres-{home}-{cluster}"

@@ -54,14 +54,8 @@ def source(environment):
 
 
 @pytest.fixture(autouse=True)
-def connections(environment, source, monkeypatch):
+def own_source(connections, source, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_SOURCE", source)
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
-    rest = {"conn_type": "http", "host": environment["KAFKA_REST_URL"], "password": environment["KAFKA_REST_API_KEY"]}
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_KAFKA_REST", json.dumps(rest))
-    for name, value in environment.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
 
 
 class Streams:

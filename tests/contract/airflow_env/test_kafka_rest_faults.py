@@ -30,21 +30,12 @@ ORDER BY n
 """
 MOMENTS = "SELECT 'infinity'::date, '20000-01-01'::timestamptz, '0044-03-15 BC'::date, NULL::date, '2017-10-18'::date"
 
+pytestmark = pytest.mark.usefixtures("connections")
+
 
 @pytest.fixture(scope="module")
 def environment(stand_ins):
     return stand_ins("postgres", "ministack", "kafka", "kafka_rest")
-
-
-@pytest.fixture(autouse=True)
-def connections(environment, monkeypatch):
-    rest = {"conn_type": "http", "host": environment["KAFKA_REST_URL"], "password": environment["KAFKA_REST_API_KEY"]}
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_KAFKA_REST", json.dumps(rest))
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_SOURCE", environment["PINTEREST_SOURCE_URL"])
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
-    for name, value in environment.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

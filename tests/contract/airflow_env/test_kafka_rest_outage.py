@@ -1,6 +1,5 @@
 """One of three partitions without a leader, on a real broker: no row is lost, doubled, or taken for a dead letter."""
 
-import json
 import threading
 import uuid
 from types import SimpleNamespace
@@ -16,21 +15,12 @@ from tests.support.kafka import KafkaLab, SecondBroker
 ROWS = 500
 AWAY_SECONDS = 20  # as long as a broker of MSK is while it is patched
 
+pytestmark = pytest.mark.usefixtures("connections")
+
 
 @pytest.fixture(scope="module")
 def environment(stand_ins):
     return stand_ins("postgres", "ministack", "kafka", "kafka_rest")
-
-
-@pytest.fixture(autouse=True)
-def connections(environment, monkeypatch):
-    rest = {"conn_type": "http", "host": environment["KAFKA_REST_URL"], "password": environment["KAFKA_REST_API_KEY"]}
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_KAFKA_REST", json.dumps(rest))
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_SOURCE", environment["PINTEREST_SOURCE_URL"])
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
-    for name, value in environment.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
@@ -40,7 +30,7 @@ def broker(environment, tmp_path):
         second.start()
         yield second
     finally:
-        second.stop()
+        second.forget()
 
 
 @pytest.fixture

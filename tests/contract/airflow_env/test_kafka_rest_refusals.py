@@ -1,7 +1,7 @@
 """What a user of the operator reads when API Gateway, a firewall or Kafka refuses; the answers are the stand-ins'."""
 
-import json
 import uuid
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -20,19 +20,10 @@ def environment(stand_ins):
 
 
 @pytest.fixture(autouse=True)
-def connection(environment, gateway_faults, monkeypatch):
+def connection(connections, environment, gateway_faults, use_kafka_rest):
     """Return a function that changes fields of the connection, which points to the fault proxy."""
-
-    def change(**fields):
-        rest = {"conn_type": "http", "host": gateway_faults.url, "password": environment["KAFKA_REST_API_KEY"]}
-        monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_KAFKA_REST", json.dumps({**rest, **fields}))
-
+    change = partial(use_kafka_rest, environment, host=gateway_faults.url)
     change()
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_SOURCE", environment["PINTEREST_SOURCE_URL"])
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
-    for name, value in environment.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
     return change
 
 
@@ -53,7 +44,6 @@ def send(environment, topic=TOPIC):
     ("rule", "message"),
     [
         ({"kind": "acl"}, f"Not authorized to access topics: .*let the proxy's Kafka user write topic {TOPIC}"),
-        ({"name": "FIREWALL"}, f"that is a web page, so a firewall's .* host of connection {NAME}"),
         ({"name": "WAF_FILTERED"}, "or AWS WAF blocked the request"),
         ({"name": "ACCESS_DENIED"}, "the API's resource policy, .* must allow execute-api:Invoke"),
         ({"name": "QUOTA_EXCEEDED"}, "the usage plan's quota is used up"),
@@ -69,6 +59,17 @@ def test_a_refusal_fails_the_task_at_once_and_says_what_to_do(environment, gatew
         send(environment)
 
     assert len(gateway_faults.fired()) == 1
+
+
+def test_a_firewall_that_refuses_everything_fails_the_task_without_a_dead_letter(environment, gateway_faults):
+    """It may have refused for one record only, so they are taken apart before the task fails."""
+    gateway_faults.set({"kind": "answer", "times": None, "name": "FIREWALL"})
+
+    message = f"that is a web page, so a firewall's .* host of connection {NAME}"
+    with pytest.raises(PermanentError, match=message):
+        send(environment)
+
+    assert len(gateway_faults.fired()) == 6
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,8 @@ def environment(stand_ins):
 
 
 @pytest.fixture(autouse=True)
-def connection(environment, monkeypatch):
-    rest = {"conn_type": "http", "host": environment["KAFKA_REST_URL"], "password": environment["KAFKA_REST_API_KEY"]}
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_KAFKA_REST", json.dumps(rest))
+def connection(environment, use_kafka_rest):
+    use_kafka_rest(environment)
 
 
 @pytest.fixture

@@ -45,11 +45,8 @@ def warehouse(environment, monkeypatch):
 
 
 @pytest.fixture
-def lab(environment, monkeypatch):
-    for name, value in environment.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
+def lab(environment, use_aws):
+    use_aws(environment)
     lab = KinesisLab(environment)
     yield lab
     lab.delete()

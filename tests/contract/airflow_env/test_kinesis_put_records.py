@@ -21,12 +21,8 @@ def environment(stand_ins):
 
 
 @pytest.fixture
-def lab(environment, monkeypatch, kinesis_faults):
-    for name, value in environment.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", kinesis_faults.url)
+def lab(environment, use_aws, kinesis_faults):
+    use_aws({**environment, "AWS_ENDPOINT_URL_KINESIS": kinesis_faults.url})
     lab = KinesisLab(environment)
     lab.create(shards=2)
     yield lab

@@ -12,18 +12,15 @@ from airflow.sdk.exceptions import TaskDeferred
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.lake import hook as lake_hooks
 from pinterest_pipeline.lake.hook import LakeHook
-from tests.support.lake import Lake
+from tests.contract.airflow_env.lake_folder import Lake
 
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(autouse=True)
-def environment(stand_ins, monkeypatch):
+def environment(stand_ins, use_aws):
     variables = stand_ins("ministack")
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
-    for name, value in variables.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
+    use_aws(variables)
     return variables
 
 

@@ -14,7 +14,7 @@ from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.warehouse import migrations as runner
 from pinterest_pipeline.warehouse.migrations import migrate, read_migrations
 from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator
-from tests.support.postgres import SQL, fresh_database
+from tests.support.postgres import SQL, as_superuser, fresh_database
 
 OLDER = Path(__file__).with_name("warehouse_before_migrations.sql")
 NAMES = [file.name for file in sorted((SQL / "migrations").glob("*.sql"))]
@@ -201,7 +201,7 @@ def test_a_table_that_stays_locked_is_tried_again_later(url, folder, monkeypatch
 
 def test_a_role_that_may_only_read_can_run_a_warehouse_that_is_up_to_date(url, folder):
     run(folder)
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(as_superuser(url)) as connection:
         connection.execute("DROP ROLE IF EXISTS migrations_reader; CREATE ROLE migrations_reader")
         connection.execute("GRANT USAGE ON SCHEMA audit TO migrations_reader")
         connection.execute("GRANT SELECT ON audit.migrations TO migrations_reader")

@@ -38,11 +38,8 @@ def topic(environment):
 
 
 @pytest.fixture
-def hook(environment, monkeypatch):
-    for name, value in environment.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
+def hook(environment, use_aws):
+    use_aws(environment)
     return MskConnectHook()
 
 

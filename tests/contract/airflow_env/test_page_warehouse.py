@@ -9,6 +9,7 @@ import pytest
 
 from pinterest_pipeline.ui import warehouse
 from pinterest_pipeline.ui.warehouse import Query, answer, connect, read
+from tests.support.postgres import as_superuser
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,8 @@ def test_a_table_that_is_not_there_yet_is_no_failure(table: str) -> None:
     }
 
 
-def test_a_right_that_is_missing_is_named(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_right_that_is_missing_is_named(table: str, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_WAREHOUSE", as_superuser(warehouse_url))
     monkeypatch.setattr(warehouse, "OPTIONS", f"{warehouse.OPTIONS} -c role=pg_monitor")
 
     panel = answer({"a": Query(table, f"SELECT a FROM {table}")}, shown)

@@ -62,11 +62,9 @@ class World:
 
 
 @pytest.fixture
-def world(stand_ins, monkeypatch):
+def world(stand_ins, use_aws, monkeypatch):
     variables = stand_ins("kinesis", "postgres")
-    for name, value in variables.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
+    use_aws(variables)
     url = urlsplit(variables["PINTEREST_WAREHOUSE_URL"])
     connection = {
         "conn_type": "postgres", "host": url.hostname, "port": url.port, "login": url.username,

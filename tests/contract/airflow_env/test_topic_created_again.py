@@ -23,21 +23,12 @@ from tests.support.waiting import wait_until
 
 POSTS = "SELECT n AS ind, 'post ' || n AS title FROM generate_series(%(first)s::int, %(last)s::int) AS n"
 
+pytestmark = pytest.mark.usefixtures("connections")
+
 
 @pytest.fixture(scope="module")
 def environment(stand_ins):
     return stand_ins("postgres", "ministack", "kafka", "kafka_rest", "kafka_connect")
-
-
-@pytest.fixture(autouse=True)
-def connections(environment, monkeypatch):
-    rest = {"conn_type": "http", "host": environment["KAFKA_REST_URL"], "password": environment["KAFKA_REST_API_KEY"]}
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_KAFKA_REST", json.dumps(rest))
-    monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_SOURCE", environment["PINTEREST_SOURCE_URL"])
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
-    for name, value in environment.items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

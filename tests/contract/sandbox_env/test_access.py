@@ -112,7 +112,9 @@ def test_an_aws_call_with_a_wrong_signature_is_refused(settings, service, wrong)
 
 @pytest.mark.parametrize("service", CALLS)
 def test_an_aws_call_with_the_right_signature_is_answered(settings, service):
-    getattr(aws_client(settings, service, None), CALLS[service])()
+    answer = getattr(aws_client(settings, service, None), CALLS[service])()
+
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
 def aws_client(settings, service, wrong):

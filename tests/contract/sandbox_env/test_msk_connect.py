@@ -210,18 +210,17 @@ def test_every_answer_has_the_members_and_the_values_of_botocores_model(lab):
     arn = lab.create()
     lab.described(arn)
     lab.connect.restart_connector(connectorArn=arn)
-    url = lab.environment["AWS_ENDPOINT_URL_KAFKACONNECT"]
     quoted = arn.replace("/", "%2F")
-    operations = httpx.get(f"{url}/v1/connectors/{quoted}/operations").json()
+    operations = lab.call("GET", f"/v1/connectors/{quoted}/operations").json()
     operation = operations["connectorOperations"][0]["connectorOperationArn"].replace("/", "%2F")
     lab.described(arn)
     answers = {
-        "ListConnectors": httpx.get(f"{url}/v1/connectors").json(),
-        "DescribeConnector": httpx.get(f"{url}/v1/connectors/{quoted}").json(),
+        "ListConnectors": lab.call("GET", "/v1/connectors").json(),
+        "DescribeConnector": lab.call("GET", f"/v1/connectors/{quoted}").json(),
         "ListConnectorOperations": operations,
-        "DescribeConnectorOperation": httpx.get(f"{url}/v1/connectorOperations/{operation}").json(),
-        "PauseConnector": httpx.put(f"{url}/v1/connectors/{quoted}/pause").json(),
-        "ListCustomPlugins": httpx.get(f"{url}/v1/custom-plugins").json(),
+        "DescribeConnectorOperation": lab.call("GET", f"/v1/connectorOperations/{operation}").json(),
+        "PauseConnector": lab.call("PUT", f"/v1/connectors/{quoted}/pause").json(),
+        "ListCustomPlugins": lab.call("GET", "/v1/custom-plugins").json(),
     }
 
     model = lab.connect.meta.service_model

@@ -61,7 +61,7 @@ def test_connectors_outlive_a_killed_service(lab):
 
     def answers():
         with suppress(httpx.TransportError):
-            return httpx.get(f"{lab.environment['AWS_ENDPOINT_URL_KAFKACONNECT']}/v1/connectors").is_success
+            return lab.call("GET", "/v1/connectors").is_success
 
     time.sleep(0.5)
     wait_until(answers, 60, "MSK Connect answers again")

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from botocore.exceptions import BotoCoreError
 
+from tests.support.groups import TEST_HOME
 from tests.support.stream import warehouse_of, wire
 from tests.support.waiting import read_until
 
@@ -250,7 +251,7 @@ def test_the_python_workers_of_spark_killed_mid_stream_cost_no_record(survivor, 
 
 def test_postgresql_killed_mid_stream_costs_no_row_and_a_stop_ends_the_run_well(survivor, streams, warehouse):
     put_posts(streams, 5 * POSTS, 6 * POSTS)
-    os.kill(postmaster(warehouse), signal.SIGKILL)
+    os.kill(postmaster(), signal.SIGKILL)
     put_posts(streams, 6 * POSTS, 7 * POSTS)
 
     sums = read_until(lambda: counted(warehouse), arrived(7 * POSTS), seconds=120)
@@ -269,7 +270,6 @@ def arrived(posts):
     return lambda found: len(found) == len(TABLES) and all(rows >= posts for _, rows, _, _ in found.values())
 
 
-def postmaster(warehouse):
-    """Return the process id of the server, from the file in its data folder."""
-    folder = Path(warehouse.one("SHOW data_directory"))
-    return int((folder / "postmaster.pid").read_text().splitlines()[0])
+def postmaster():
+    """Return the process id of the server."""
+    return int((TEST_HOME / "pids" / "postgres.pid").read_text())
