@@ -31,7 +31,7 @@ from pinterest_pipeline.common.records import row_encoder  # noqa: E402
 from pinterest_pipeline.common.tables import KEYS  # noqa: E402
 from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: E402
 from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator  # noqa: E402
-from pinterest_pipeline.warehouse.queries import open_query  # noqa: E402
+from pinterest_pipeline.source.queries import open_query  # noqa: E402
 
 
 def main(rounds: int = 3) -> int:

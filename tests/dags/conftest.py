@@ -44,8 +44,14 @@ def forbid(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, what: str) ->
 
 
 @pytest.fixture(scope="session")
-def parse() -> Callable[[], Any]:
-    """A function that parses the DAG folder, with the network closed and Variables and Connections out of reach."""
+def parse(parse_folder: Callable[[Path], Any]) -> Callable[[], Any]:
+    """A function that parses the DAG folder."""
+    return lambda: parse_folder(PROJECT / "dags")
+
+
+@pytest.fixture(scope="session")
+def parse_folder() -> Callable[[Path], Any]:
+    """A function that parses a folder, with the network closed and Variables and Connections out of reach."""
     from airflow.models import DagBag
     from airflow.sdk import Connection, Variable
 
@@ -56,17 +62,17 @@ def parse() -> Callable[[], Any]:
             raise ForbiddenWhileParsingError(f"connection to {address} while parsing: move it into a task")
         real_connect(self, address)
 
-    options: dict[str, Any] = {"dag_folder": str(PROJECT / "dags")}
+    options: dict[str, Any] = {}
     if "include_examples" in inspect.signature(DagBag.__init__).parameters:  # until Airflow 3.2
         options["include_examples"] = False
 
-    def parse() -> Any:
+    def parse(folder: Path) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(socket.socket, "connect", only_unix)
             forbid(patch, socket, "getaddrinfo", "name look-up")
             forbid(patch, Variable, "get", "Variable.get")
             forbid(patch, Connection, "get", "Connection.get")
-            return DagBag(**options)
+            return DagBag(dag_folder=str(folder), **options)
 
     return parse
 

@@ -99,7 +99,7 @@ def msk_operator(aws: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     """The lake that operators write to, in memory."""
     lake = Store()
-    monkeypatch.setattr("pinterest_pipeline.lake.hook.LakeHook", lambda *_: lake)
+    monkeypatch.setattr("pinterest_pipeline.lake.hook.LakeHook", lambda *_, **__: lake)
     return lake
 
 
@@ -109,9 +109,9 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cursor]:
 
     def use(rows: Iterable[Sequence[Any]], columns: Sequence[str] = ("index", "title")) -> Cursor:
         cursor = Cursor(columns, rows)
-        connection = SimpleNamespace(cursor=lambda name: cursor, close=lambda: None)
+        connection = SimpleNamespace(cursor=lambda: cursor, close=lambda: None)
         database = SimpleNamespace(get_conn=lambda: connection)
-        monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda _: database)
+        monkeypatch.setattr("pinterest_pipeline.source.database.database_of", lambda _: database)
         return cursor
 
     return use

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -25,8 +26,12 @@ class Asked:
     body: bytes
 
     @property
+    def records(self) -> list[dict[str, Any]]:
+        return json.loads(self.body)["records"] if self.body else []
+
+    @property
     def keys(self) -> list[str]:
-        return [str(record["key"]) for record in json.loads(self.body)["records"]] if self.body else []
+        return [str(record["key"]) for record in self.records]
 
 
 @dataclass

@@ -13,7 +13,7 @@ class Cursor:
         self.rows = iter(rows)
         self.fetched = 0
 
-    def execute(self, sql, parameters):
+    def execute(self, sql, parameters=None):
         self.asked = (sql, parameters)
 
     def fetchmany(self, count):
@@ -32,6 +32,7 @@ class Store:
 
     def __init__(self):
         self.objects = {}
+        self.lines = {}  # of objects that others wrote
 
     def write_json_lines(self, key, rows):
         self.objects[key] = list(rows)
@@ -41,7 +42,10 @@ class Store:
         return list(self.objects.get(key, []))
 
     def names(self, prefix):
-        return [key for key in self.objects if key.startswith(prefix)]
+        return [key for key in (*self.objects, *self.lines) if key.startswith(prefix)]
+
+    def spooled_lines(self, key):
+        return iter(self.lines[key])
 
     def move(self, key, new_key):
         self.objects[new_key] = self.objects.pop(key)

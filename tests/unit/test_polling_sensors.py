@@ -52,7 +52,7 @@ class Lake:
 def lake(monkeypatch):
     def use(*polls):
         scripted = Lake(*polls)
-        monkeypatch.setattr("pinterest_pipeline.lake.hook.LakeHook", lambda bucket, conn_id: scripted)
+        monkeypatch.setattr("pinterest_pipeline.lake.hook.LakeHook", lambda *_, **__: scripted)
         return scripted
 
     monkeypatch.setattr(polling, "FIRST_POLL_SECONDS", 0)

@@ -3,7 +3,7 @@
 import pytest
 
 from pinterest_pipeline.common.records import UnreadableValue
-from pinterest_pipeline.warehouse.unreadable import MAX_NESTING, keep_unreadable_values, read_document
+from pinterest_pipeline.source.unreadable import MAX_NESTING, keep_unreadable_values, read_document
 
 
 def nested(depth):

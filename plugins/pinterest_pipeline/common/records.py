@@ -1,7 +1,7 @@
 """Rows of a query as records of a topic: key and value, already in the JSON bytes that go on the wire."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import NamedTuple
@@ -75,21 +75,37 @@ def row_encoder(columns: Sequence[str], key_column: str) -> Callable[[Sequence[o
         raise ValueError(f"more than one column of the result is named {', '.join(doubled)}: use aliases")
     names = tuple(columns)
     key_index = names.index(key_column)
-    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=encode_value).encode
 
     def encode_row(row: Sequence[object]) -> Record | DeadLetter:
         key = row[key_index]
         try:
-            value = encode(dict(zip(names, row, strict=True))).encode()
+            value = ENCODER.encode(dict(zip(names, row, strict=True))).encode()
         except TypeError as error:
             raise UnsupportedColumnError(unsupported_column(names, row)) from error
         except (ValueError, OverflowError, RecursionError) as error:
             return unsendable(names, row, key, error)
-        if isinstance(key, int):
-            return Record(b"%d" % key, value)
-        return Record(b"null" if key is None else json.dumps(str(key)).encode(), value)
+        return Record(encode_key(key), value)
 
     return encode_row
+
+
+def encode_mapping(row: Mapping[str, object], key_column: str) -> Record | DeadLetter:
+    """Turn a row that names its columns itself into a record, as :func:`row_encoder` does.
+
+    Without the key column it becomes a dead letter: rows of one source need not be alike.
+
+    :raises UnsupportedColumnError: as there.
+    """
+    columns, values = tuple(row), tuple(row.values())
+    if key_column not in row:
+        return DeadLetter(None, repr(dict(row)), f"key column {key_column!r} is not in the row")
+    return row_encoder(columns, key_column)(values)
+
+
+def encode_key(key: object) -> bytes:
+    if isinstance(key, int):
+        return b"%d" % key
+    return b"null" if key is None else json.dumps(str(key)).encode()
 
 
 def unsendable(columns: Sequence[str], row: Sequence[object], key: object, error: Exception) -> DeadLetter:
@@ -136,5 +152,8 @@ def unsupported_column(columns: Sequence[str], row: Sequence[object]) -> str:
             continue
         except TypeError:
             kind = type(value).__name__
-            return f"column {name!r} has a {kind}, which JSON has no agreed form for: cast it in the query"
+            return f"column {name!r} has a {kind}, which JSON has no agreed form for: cast it in the query, or before"
     return f"a row of {', '.join(columns)} has no JSON form"
+
+
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=encode_value)

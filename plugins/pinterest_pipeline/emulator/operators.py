@@ -17,7 +17,7 @@ from pinterest_pipeline.emulator.checkpoint import Checkpoint, rest_of
 from pinterest_pipeline.emulator.plan import Emission, Kind, Plan
 from pinterest_pipeline.emulator.run import Emulation, EmulationResult, Rows, added
 from pinterest_pipeline.kinesis.model import StreamRecord
-from pinterest_pipeline.warehouse.unreadable import keep_unreadable_values
+from pinterest_pipeline.source.unreadable import keep_unreadable_values
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -63,6 +63,8 @@ class EmulatePostsOperator(BaseOperator):
         source_conn_id: str = "pinterest_source",
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
         kafka_rest_conn_id: str = "pinterest_kafka_rest",
         **kwargs: Any,
     ) -> None:
@@ -75,6 +77,8 @@ class EmulatePostsOperator(BaseOperator):
         self.source_conn_id = source_conn_id
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
         self.kafka_rest_conn_id = kafka_rest_conn_id
         self._stop = threading.Event()
         self._kafka_rows = 0
@@ -88,7 +92,7 @@ class EmulatePostsOperator(BaseOperator):
             plan = Plan(**self.plan)
         except (TypeError, ValueError) as error:
             raise PermanentError(f"{error} Correct the params of this run.") from error
-        checkpoint = Checkpoint(LakeHook(self.bucket, self.aws_conn_id), context["ti"], plan)
+        checkpoint = Checkpoint(LakeHook(self.bucket, **self._aws), context["ti"], plan)
         earlier = checkpoint.read() if context["ti"].try_number > 1 else None
         if earlier is not None:
             rest = rest_of(plan, earlier)
@@ -159,6 +163,15 @@ class EmulatePostsOperator(BaseOperator):
         kafka_rows = self._kafka_rows + (earlier["kafka_rows"] if earlier else 0)
         return EmulationResult(**(added(earlier, summary) if earlier else summary), kafka_rows=kafka_rows)
 
+    @property
+    def _aws(self) -> dict[str, Any]:
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "region_name": self.region_name,
+            "verify": self.verify,
+            "config": self.botocore_config,
+        }
+
     def _ids(self, source: Any) -> list[int]:
         with source.cursor() as cursor:
             cursor.execute(self._sql("ids"))
@@ -184,7 +197,7 @@ class EmulatePostsOperator(BaseOperator):
         from pinterest_pipeline.kafka_rest.hook import KafkaRestHook  # noqa: PLC0415 - requests slows DAG parsing
         from pinterest_pipeline.kinesis.hook import KinesisStreamHook  # noqa: PLC0415 - boto3 slows DAG parsing
 
-        kinesis = KinesisStreamHook(aws_conn_id=self.aws_conn_id, region_name=self.region_name)
+        kinesis = KinesisStreamHook(**self._aws)
         kafka = KafkaRestHook(self.kafka_rest_conn_id) if self.topic_prefix else None
 
         def send(table: str, emissions: Sequence[Emission]) -> None:

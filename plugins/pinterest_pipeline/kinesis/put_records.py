@@ -1,29 +1,32 @@
-"""Send the rows of a query to a Kinesis stream."""
+"""Send rows to a Kinesis stream."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
 from airflow.sdk import Context
 
 from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT, require_between
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.common.records import DeadLetter, Record, UnsupportedColumnError, row_encoder
+from pinterest_pipeline.common.records import DeadLetter, Record
 from pinterest_pipeline.kinesis.model import FailedRecord, PutResult, StreamDescription, StreamRecord
 from pinterest_pipeline.kinesis.operators import KinesisStreamOperator
 from pinterest_pipeline.kinesis.plan import Await, Change, missing_stream, still_busy
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
-from pinterest_pipeline.warehouse.queries import open_query
+from pinterest_pipeline.source.records import Rows, Source, require_one, require_query
+
+if TYPE_CHECKING:
+    from pinterest_pipeline.lake.hook import LakeHook
 
 
 class KinesisPutRecordsOperator(KinesisStreamOperator):
-    """Send every row of a query to a stream, keyed, and account for each.
+    """Send every row of a query, an iterable or JSON lines to a stream, keyed, and account for each.
 
     The data of a record is the row as a JSON object; its partition key is the key column's text, or, where that is
-    NULL, a hash of the data: such a row goes out too, for the readers' quarantine. The rows are read once, in the
-    query's order, and never held all at once. A record that cannot be delivered (more than 1 MiB, or refused in all
+    NULL, a hash of the data: such a row goes out too, for the readers' quarantine. The rows are read once, in their
+    order, and never held all at once. A record that cannot be delivered (more than 1 MiB, or refused in all
     attempts while others are taken) is kept whole in the lake, ``<dead_letter_prefix>/<stream>/dt=<day>/``, one JSON
     line each; the others are delivered. Waits, deferred if so set, for a stream that is being created.
 
@@ -33,17 +36,20 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
     "requests", "retried" (records sent again), "bytes", "started_at" (ISO 8601, UTC), "seconds", "shards":
     [{"shard_id", "first_sequence_number", "last_sequence_number"}]}``; ``rows`` = ``acknowledged`` + ``dead_letters``.
 
-    :param sql: Query, or ``.sql`` file; ``parameters`` are bound by the database driver. (templated)
-    :param key_column: Column of the result whose text is the partition key.
+    :param sql: Query, or ``.sql`` file, of ``source_conn_id``; ``parameters`` are bound by the database driver.
+        (templated) Or ``rows``, or ``json_lines``, as in ``KafkaRestProduceOperator``: give one of the three.
+    :param key_column: Column of the rows whose text is the partition key.
     :param concurrency: 1 to 16 requests at a time.
-    :raises PermanentError: empty query, missing or unsupported column, missing stream, refused credentials; or every
-        record became a dead letter.
+    :raises PermanentError: empty query, missing or unsupported column, no such object, missing stream, refused
+        credentials; or every record became a dead letter.
     :raises TransientError: Kinesis did not answer, or a shard was throttled, in all attempts.
     """
 
     template_fields: Sequence[str] = (
         "sql",
         "parameters",
+        "rows",
+        "json_lines",
         "dead_letter_bucket",
         "dead_letter_prefix",
         *KinesisStreamOperator.template_fields,
@@ -54,9 +60,11 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
     def __init__(
         self,
         *,
-        sql: str,
         key_column: str,
         dead_letter_bucket: str,
+        sql: str | None = None,
+        rows: Rows | None = None,
+        json_lines: str | None = None,
         parameters: Mapping[str, Any] | Sequence[Any] | None = None,
         source_conn_id: str = "pinterest_source",
         dead_letter_prefix: str = "dead-letters",
@@ -65,7 +73,10 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
     ) -> None:
         super().__init__(**kwargs)
         require_between("concurrency", concurrency, MAX_IN_FLIGHT)
+        require_one(sql, rows, json_lines)
         self.sql = sql
+        self.rows = rows
+        self.json_lines = json_lines
         self.parameters = parameters
         self.key_column = key_column
         self.source_conn_id = source_conn_id
@@ -75,10 +86,7 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
 
     @override
     def execute(self, context: Context) -> dict[str, Any]:
-        if not self.sql.strip():
-            raise PermanentError(
-                f"task {self.task_id}: the query for stream {self.stream_name} is empty: give it as `sql`"
-            )
+        require_query(self.sql, f"stream {self.stream_name}")  # before a stream is waited for
         return super().execute(context)
 
     @override
@@ -94,14 +102,22 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
 
     @override
     def finish(self, context: Context, stream: StreamDescription | None, actions: list[str]) -> dict[str, Any]:
-        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
-
         started_at = datetime.now(UTC)
         box = self._dead_letter_box(context, started_at)
-        with open_query(PipelinePostgresHook(self.source_conn_id), self.sql, self.parameters) as (columns, rows):
+        source = Source(
+            target=f"stream {self.stream_name}",
+            key_column=self.key_column,
+            sql=self.sql,
+            parameters=self.parameters,
+            conn_id=self.source_conn_id,
+            rows=self.rows,
+            json_lines=self.json_lines,
+            lake_of=self._lake,
+        )
+        with source.open() as records:
             result = self.hook.put_records(
                 self.stream_name,
-                self._records(columns, rows, box),
+                stream_records(records, box),
                 max_in_flight=self.concurrency,
                 on_failed=lambda failed: box.add(dead_letter(failed)),
             )
@@ -132,25 +148,30 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
             "shards": [shard._asdict() for shard in result.shards],
         }
 
-    def _records(
-        self, columns: Sequence[str], rows: Iterator[Sequence[Any]], box: DeadLetterBox
-    ) -> Iterator[StreamRecord]:
-        try:
-            for encoded in map(row_encoder(columns, self.key_column), rows):
-                if isinstance(encoded, DeadLetter):
-                    box.add(encoded)
-                else:
-                    yield stream_record(encoded)
-        except (ValueError, UnsupportedColumnError) as error:
-            raise PermanentError(f"the query for stream {self.stream_name}: {error}") from error
-
     def _dead_letter_box(self, context: Context, started_at: datetime) -> DeadLetterBox:
+        return DeadLetterBox.of_task(
+            self._lake(self.dead_letter_bucket),
+            context,
+            prefix=self.dead_letter_prefix,
+            topic=self.stream_name,
+            started_at=started_at,
+        )
+
+    def _lake(self, bucket: str) -> "LakeHook":
         from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
 
-        lake = LakeHook(self.dead_letter_bucket, self.aws_conn_id)
-        return DeadLetterBox.of_task(
-            lake, context, prefix=self.dead_letter_prefix, topic=self.stream_name, started_at=started_at
+        return LakeHook(
+            bucket, self.aws_conn_id, region_name=self.region_name, verify=self.verify, config=self.botocore_config
         )
+
+
+def stream_records(records: Iterable[Record | DeadLetter], box: DeadLetterBox) -> Iterator[StreamRecord]:
+    """Yield the records of a stream, and put the dead letters among the others into the box."""
+    for record in records:
+        if isinstance(record, DeadLetter):
+            box.add(record)
+        else:
+            yield stream_record(record)
 
 
 def stream_record(record: Record) -> StreamRecord:

@@ -3,9 +3,11 @@
 import gzip
 import io
 import json
+import shutil
+import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
@@ -30,6 +32,15 @@ S3 = AwsService(
         "InvalidObjectState": "restore the object from its archive",
     },
     races=frozenset({"NoSuchKey"}),  # it was listed a moment ago
+)
+S3_OF_OTHERS = AwsService(
+    "S3",
+    remedies={
+        **S3.remedies,
+        "NoSuchKey": "correct the URI: there is no such object",
+        "NoSuchBucket": "correct the URI: there is no such bucket",
+        "AccessDenied": "let the role read the object; without s3:ListBucket S3 says so of a missing one, too",
+    },
 )
 
 
@@ -109,15 +120,27 @@ class LakeHook(BoundedAwsHook, S3Hook):
         return sorted(found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ()))
 
     def _lines(self, key: str) -> Iterator[bytes]:
-        uri = f"s3://{self.bucket}/{key}"
-        with S3.calling(f"reading {uri}"):
+        with S3.calling(f"reading s3://{self.bucket}/{key}"):
             content = io.BytesIO(self.get_conn().get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        remedy = "delete it and let the connector write it again, or send the day again"
+        return self._unpacked(key, content, remedy)
+
+    def spooled_lines(self, key: str) -> Iterator[bytes]:
+        """Yield the lines of an object of any size: it is on disk before the first, so that a reader may take its time.
+
+        :raises PermanentError: No such object, refused access, or what ends in ``.gz`` is no gzip.
+        """
+        with tempfile.TemporaryFile() as file:
+            with S3_OF_OTHERS.calling(f"reading s3://{self.bucket}/{key}"):
+                shutil.copyfileobj(self.get_conn().get_object(Bucket=self.bucket, Key=key)["Body"], file)
+            file.seek(0)
+            yield from self._unpacked(key, file, "write it again")
+
+    def _unpacked(self, key: str, content: IO[bytes], remedy: str) -> Iterator[bytes]:
         try:
             yield from gzip.GzipFile(fileobj=content) if key.endswith(".gz") else content
         except (OSError, EOFError, zlib.error) as error:
-            raise PermanentError(
-                f"{uri} cannot be read ({error}): delete it and let the connector write it again, or send the day again"
-            ) from error
+            raise PermanentError(f"s3://{self.bucket}/{key} cannot be read ({error}): {remedy}") from error
 
     def write_json_lines(self, key: str, rows: Sequence[Mapping[str, Any]]) -> str:
         """Write one object with a JSON line per row, replacing one of the same name; return its URI."""

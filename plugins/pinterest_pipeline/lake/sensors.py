@@ -26,7 +26,7 @@ class KafkaOffsetsLandedSensor(PollingSensor):
     :param topics_dir: The connector's ``topics.dir``; it names the topic's generation. (templated)
     """
 
-    template_fields: Sequence[str] = ("bucket", "produced", "topics_dir")
+    template_fields: Sequence[str] = ("bucket", "produced", "topics_dir", "aws_conn_id", "region_name")
     template_fields_renderers = {"produced": "json"}  # noqa: RUF012 - declared so by the base class
     ui_color = "#cfe8d5"
 
@@ -37,6 +37,9 @@ class KafkaOffsetsLandedSensor(PollingSensor):
         produced: Iterable[Mapping[str, Any]] | Mapping[str, Any],
         topics_dir: str = "topics",
         aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -44,6 +47,9 @@ class KafkaOffsetsLandedSensor(PollingSensor):
         self.produced = produced
         self.topics_dir = topics_dir
         self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
 
     @property
     def targets(self) -> list[Target]:
@@ -62,6 +68,9 @@ class KafkaOffsetsLandedSensor(PollingSensor):
             topics_dir=self.topics_dir,
             targets=[target_to_json(target) for target in self.targets],
             aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            botocore_config=self.botocore_config,
             deadline=deadline,
             poll_seconds=poll_seconds,
         )

@@ -25,18 +25,30 @@ class KafkaOffsetsLandedTrigger(PollingTrigger):
         aws_conn_id: str | None,
         deadline: float,
         poll_seconds: float,
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(deadline=deadline, poll_seconds=poll_seconds)
         self.bucket = bucket
         self.topics_dir = topics_dir
         self.targets = targets
         self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
 
     @cached_property
     def hook(self) -> "LakeHook":
         from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
 
-        return LakeHook(self.bucket, self.aws_conn_id)
+        return LakeHook(
+            self.bucket,
+            self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+        )
 
     @cached_property
     def landings(self) -> list[Landing]:

@@ -45,6 +45,8 @@ class Watched:
     postgres_conn_id: str
     aws_conn_id: str | None
     region_name: str | None
+    verify: bool | str | None = None
+    botocore_config: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -103,7 +105,12 @@ class StreamMonitor:
     def kinesis(self) -> "KinesisStreamHook":
         from pinterest_pipeline.kinesis.hook import KinesisStreamHook  # noqa: PLC0415 - boto3 slows DAG parsing
 
-        return KinesisStreamHook(aws_conn_id=self.watched.aws_conn_id, region_name=self.watched.region_name)
+        return KinesisStreamHook(
+            aws_conn_id=self.watched.aws_conn_id,
+            region_name=self.watched.region_name,
+            verify=self.watched.verify,
+            config=self.watched.botocore_config,
+        )
 
     def check(self, *, watch_until: float, handover: bool = False) -> Report:
         """Check once.

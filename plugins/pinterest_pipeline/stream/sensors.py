@@ -61,6 +61,8 @@ class DatabricksStreamSensor(BaseSensorOperator):
         postgres_conn_id: str = "pinterest_warehouse",
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
@@ -76,6 +78,8 @@ class DatabricksStreamSensor(BaseSensorOperator):
         self.postgres_conn_id = postgres_conn_id
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
         self.deferrable = deferrable
 
     @cached_property
@@ -100,6 +104,8 @@ class DatabricksStreamSensor(BaseSensorOperator):
             postgres_conn_id=self.postgres_conn_id,
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name or None,
+            verify=self.verify,
+            botocore_config=self.botocore_config,
         )
 
     @override

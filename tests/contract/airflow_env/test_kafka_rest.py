@@ -1,5 +1,6 @@
 """Rows of a real PostgreSQL through the real proxy, behind API Gateway, into real Kafka; dead letters into the lake."""
 
+import gzip
 import json
 import uuid
 from types import SimpleNamespace
@@ -53,10 +54,12 @@ def posts(environment):
 
 
 def produce(environment, table, topic, **arguments):
+    return send(environment, topic, sql=QUERY % table, parameters={"most": ROWS}, **arguments)
+
+
+def send(environment, topic, **arguments):
     task = KafkaRestProduceOperator(
         task_id="send",
-        sql=QUERY % table,
-        parameters={"most": ROWS},
         topic=topic,
         key_column="index",
         dead_letter_bucket=environment["PINTEREST_BUCKET"],
@@ -142,3 +145,34 @@ def test_topics_partitions_and_the_sensor(topic):
     assert hook.partitions(topic.topic) == [0, 1, 2]
     assert hook.test_connection()[0]
     assert KafkaRestTopicSensor(task_id="t", topics=topic.topic).execute({}) == {"topics": [topic.topic]}
+
+
+def test_lines_of_json_in_s3_arrive_in_kafka_with_every_digit_packed_or_not(environment):
+    lake = LakeHook(environment["PINTEREST_BUCKET"])
+    folder = f"test/in-{uuid.uuid4().hex[:8]}"
+    lines = [b'{"index": %d, "title": "Gr\xc3\xbc\xc3\x9fe %d", "price": 1.10}\n' % (n, n) for n in range(3000)]
+    lake.load_bytes(gzip.compress(b"".join(lines[:2000])), f"{folder}/a.json.gz", lake.bucket)
+    lake.load_bytes(b"".join(lines[2000:]) + b"not JSON\n", f"{folder}/b.json", lake.bucket)
+    lab = KafkaLab(environment, f"lines-test-{uuid.uuid4().hex[:8]}")
+
+    try:
+        result = send(environment, lab.topic, json_lines=f"s3://{lake.bucket}/{folder}/")
+        found = sorted((value for _, _, _, value in lab.records()), key=lambda value: json.loads(value)["index"])
+    finally:
+        lab.delete()
+
+    assert (result["rows"], result["acknowledged"], result["dead_letters"]) == (3001, 3000, 1)
+    # the proxy leaves out the white space, and no more
+    assert found == [line.decode().rstrip().replace('": ', '":').replace(', "', ',"') for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("s3://{bucket}/test/nothing.json", "there is no such object"),
+        ("s3://nobodys-bucket/a.json", "there is no such bucket"),
+    ],
+)
+def test_lines_of_an_object_that_is_not_there_say_so(environment, uri, message):
+    with pytest.raises(PermanentError, match=message):
+        send(environment, "any", json_lines=uri.format(bucket=environment["PINTEREST_BUCKET"]))

@@ -12,7 +12,7 @@ import pytest
 from pinterest_pipeline.common.records import UnreadableValue
 from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
 from pinterest_pipeline.lake.hook import LakeHook
-from pinterest_pipeline.warehouse.queries import open_query
+from pinterest_pipeline.source.queries import open_query
 from tests.support.kafka import KafkaLab
 
 USERS = """

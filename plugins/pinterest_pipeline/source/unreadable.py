@@ -20,11 +20,16 @@ TEXT = 0  # the format in which cursors get values unless they ask for another
 
 def keep_unreadable_values(connection: Any) -> None:
     """Make cursors that this connection opens from now on return :class:`UnreadableValue` for such values."""
-    module = type(connection).__module__.partition(".")[0]
-    if module == "psycopg":
+    driver = driver_of(connection)
+    if driver == "psycopg":
         _register_loaders(connection)
-    elif module == "psycopg2":
+    elif driver == "psycopg2":
         _register_types(connection)
+
+
+def driver_of(connection: Any) -> str:
+    """Return the name of the package that a connection is of."""
+    return type(connection).__module__.partition(".")[0]
 
 
 def read_document(text: str | bytes) -> Any:
