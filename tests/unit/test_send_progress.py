@@ -29,9 +29,9 @@ def outage_after(proxy, requests):
 
 
 def fail_first_try(proxy, **arguments):
-    """Send rows until the proxy goes away; forget the requests and let it deliver again."""
+    """Send rows, a request at a time, until the proxy goes away; forget the requests and let it deliver again."""
     with pytest.raises(TransientError):
-        operator(**QUICK, **arguments).execute(context(try_number=1))
+        operator(**QUICK, concurrency=1, **arguments).execute(context(try_number=1))
     proxy.asked.clear()
     proxy.always = proxy.deliver
 
@@ -66,7 +66,7 @@ def test_records_of_a_half_delivered_batch_are_known_one_by_one(proxy, source, s
 def test_a_third_try_goes_on_where_the_second_ended(proxy, source, store):
     source(rows(3000))
     proxy.always = outage_after(proxy, 2)
-    fail_first_try(proxy, concurrency=1)
+    fail_first_try(proxy)
     source(rows(3000))
     proxy.always = outage_after(proxy, 2)
     with pytest.raises(TransientError):
@@ -94,7 +94,7 @@ def test_rows_that_have_changed_in_between_are_sent_again(proxy, source, store, 
     found = list(rows(2000))
     source(found)
     proxy.always = outage_after(proxy, 3)
-    fail_first_try(proxy, concurrency=1)
+    fail_first_try(proxy)
     changed = change(found)
     source(changed)
 
