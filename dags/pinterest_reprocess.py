@@ -69,7 +69,9 @@ with DAG(
     submit_run = DatabricksBatchRunOperator(
         task_id="submit_run",
         run_name=lakehouse.RUN_NAME,
-        tasks=lakehouse.reprocess_tasks(window["window_start"], window["window_end"], stage_limit=STAGE_LIMIT),
+        tasks=lakehouse.reprocess_tasks(
+            {name: window[name] for name in ("window_start", "window_end")}, stage_limit=STAGE_LIMIT
+        ),
         pool="pinterest_lakehouse",
         execution_timeout=timedelta(hours=3),
         deferrable=True,

@@ -9,7 +9,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SQL = PROJECT / "include" / "sql"
 EXAMPLE = "airflow_settings.example.yaml"
 READ_BY_PYTHON = {
-    *("audit/record_run_rows.sql", "audit/record_lake_rows.sql"),
+    *(f"audit/{name}.sql" for name in ("record_run_rows", "record_lake_rows", "record_redriven_rows", "redriven_rows")),
     *(f"emulation/{name}.sql" for name in ("ids", "pin", "geo", "user")),
 }
 

@@ -17,6 +17,11 @@ def connector(dags):
 
 
 @pytest.fixture
+def redrive(dags):
+    return dags["pinterest_redrive"]
+
+
+@pytest.fixture
 def supervisor(dags):
     return dags["pinterest_stream_supervisor"]
 
@@ -111,3 +116,27 @@ def test_streams_are_scaled_only_after_they_are_ensured_and_deleted_only_after_a
 
 def test_nothing_is_scaled_or_deleted_unless_a_run_is_told_to(streams):
     assert streams.params.dump() == {"scale_to": {}, "delete": [], "force": False, "delete_without_approval": False}
+
+
+def test_dead_letters_are_resolved_before_the_lakehouse_and_recorded_even_where_a_table_failed(redrive):
+    order = [
+        "find_dead_letters", "choose_path", "ingest.topics_exist", "ingest.offsets_grow", "ingest.redrive",
+        "posts_landed", "lakehouse.submit_run", "lakehouse.bronze", "lakehouse.silver", "lakehouse.reprocess",
+        "lakehouse.gold", "publish.publish_gold", "publish.check_gold", "reconcile_redriven",
+    ]  # fmt: skip
+
+    for before, behind in pairwise(order):
+        assert behind in after(redrive, before), f"{behind} does not wait for {before}"
+    assert redrive.get_task("record_redriven").trigger_rule == "none_skipped"
+    assert redrive.get_task("record_redriven").upstream_task_ids == {"ingest.redrive", "migrate_warehouse"}
+
+
+def test_without_dead_letters_quarantined_records_are_validated_and_a_dry_run_starts_nothing_else(redrive):
+    run = redrive.get_task("lakehouse.submit_run")
+
+    assert run.trigger_rule == "none_failed_min_one_success"
+    # each is skipped with the path that is not taken: a task that always succeeds would start the run
+    assert run.upstream_task_ids == {"acknowledged_offsets", "posts_landed", "record_redriven", "migrate_warehouse"}
+    assert redrive.get_task("choose_path").downstream_task_ids == {
+        "preview.submit_preview", "migrate_warehouse", "ingest.topics_exist",
+    }  # fmt: skip

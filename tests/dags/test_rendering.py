@@ -44,6 +44,12 @@ XCOMS = {
     "any_posts": {"pin": [{"partition": 0, "first_offset": 5, "last_offset": 9}]},
     "lakehouse.submit_batch_run": 42,
     "ingest.send_posts": [{"topic": "prefix.pin"}],
+    "choose_records": {"window_start": "2026-11-18T00:00:00", "window_end": "", "tables": "pin,geo"},
+    "find_dead_letters": {"objects": {"pin": ["dead-letters/prefix.pin/a.json"], "geo": [], "user": []}},
+    "record_redriven": None,
+    "lakehouse.silver": {"run": {}},
+    "lakehouse.reprocess": {"totals": {}},
+    "acknowledged_offsets": None,
     "launch_stream": {"run_id": 42, "job_id": 1},
     "take_request": {"request": "stop", "unwanted": ""},
 }
@@ -180,6 +186,38 @@ def test_the_batch_run_is_submitted_with_the_cluster_and_the_acknowledged_offset
         "topic_prefix": "prefix",
         "acknowledged": XCOMS["any_posts"],
     }
+
+
+@pytest.mark.parametrize(
+    ("map_index", "topic", "relation", "objects"),
+    [(0, "prefix.pin", "FROM pinterest_data", ["dead-letters/prefix.pin/a.json"]), (2, "prefix.user", "FROM user", [])],
+)
+def test_dead_letters_are_sent_again_as_their_rows_are_now(rendered, map_index, topic, relation, objects):
+    task = rendered("pinterest_redrive", "ingest.redrive", map_index)
+
+    assert (task.topic, task.objects, task.dead_letter_prefix) == (topic, objects, "dead-letters")
+    assert relation in task.sql
+    assert "%(ids)s" in task.sql
+
+
+@pytest.mark.parametrize("acknowledged", [None, {"pin": {"offsets": [[0, 1, 2]]}}])
+def test_a_redrive_takes_what_was_sent_and_validates_what_was_chosen(rendered, monkeypatch, acknowledged):
+    monkeypatch.setitem(XCOMS, "acknowledged_offsets", acknowledged)
+
+    run = rendered("pinterest_redrive", "lakehouse.submit_run")
+    preview = rendered("pinterest_redrive", "preview.submit_preview")
+
+    lake = {"lake_uri": "s3a://a-lake", "topic_prefix": "prefix"}
+    given = {task["task_key"]: task["notebook_task"]["base_parameters"] for task in run.tasks}
+    assert list(given) == ["bronze", "silver", "reprocess", "gold"]
+    assert given["silver"] == {**lake, "acknowledged": acknowledged or {}}
+    assert given["reprocess"] == {**lake, **XCOMS["choose_records"]}
+    (only,) = preview.tasks
+    assert only["notebook_task"]["base_parameters"] == {**given["reprocess"], "dry_run": "true"}
+
+
+def test_a_redrive_without_dead_letters_is_reconciled_with_no_results(rendered):
+    assert rendered("pinterest_redrive", "reconcile_redriven").op_kwargs["produced"] == []
 
 
 def test_the_answers_are_published_from_the_folder_that_was_deployed(rendered):

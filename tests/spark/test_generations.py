@@ -8,7 +8,7 @@ import pytest
 
 from pinterest_spark.lakehouse import bronze, reprocess, silver
 from pinterest_spark.lakehouse.offsets import OffsetRange
-from pinterest_spark.lakehouse.reprocess import Window
+from pinterest_spark.lakehouse.reprocess import Request, Window
 from pinterest_spark.lakehouse.tables import read
 from pinterest_spark.rows import rules
 from pinterest_spark.rows.schemas import BRONZE, QUARANTINE, silver_table
@@ -137,7 +137,7 @@ def test_rejected_records_of_both_generations_are_in_quarantine_and_leave_it_eac
     of_run, totals = settle(DAY_MS, last=0)
     monkeypatch.setattr(rules, "AGES", (10, 120))
 
-    redone = reprocess.run(spark, lake, "pinterest", Window())
+    redone = reprocess.run(spark, lake, "pinterest", Request(Window()))
 
     kept = [row.payload for row in read(spark, lake.quarantine, QUARANTINE).collect()]
     assert (of_run["quarantined"], totals["quarantined"]) == (1, 4)

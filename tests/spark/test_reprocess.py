@@ -7,7 +7,7 @@ from delta.tables import DeltaTable
 
 from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse import bronze, reprocess, silver
-from pinterest_spark.lakehouse.reprocess import Window
+from pinterest_spark.lakehouse.reprocess import Request, Window
 from pinterest_spark.lakehouse.tables import Lake, read
 from pinterest_spark.rows import rules as quality
 from pinterest_spark.rows.schemas import QUARANTINE, REPROCESSING, SILVER_BATCHES, silver_table
@@ -30,8 +30,8 @@ def batch(spark, lake):
 
 @pytest.fixture
 def redo(spark, lake):
-    def run(window=Window()):  # noqa: B008 - frozen
-        return reprocess.run(spark, lake, "pinterest", window)
+    def run(window=Window(), **more):  # noqa: B008 - frozen
+        return reprocess.run(spark, lake, "pinterest", Request(window, **more))
 
     return run
 
@@ -83,6 +83,33 @@ def test_a_stricter_rule_takes_rows_out_and_uncovers_the_older_record_of_a_key(
     assert rows() == {1: 30, 3: 40, 4: 50}
     assert rejects()[3] == rejects()[6] == REASON
     assert result["totals"][TABLE] == {"bronze": 9, "silver": 3, "duplicates": 0, "quarantined": 6}
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(landed, redo, rows, rejects, spark, lake, monkeypatch):
+    monkeypatch.setattr(quality, "AGES", LOOSER)
+    tables = (lake.silver(TABLE), lake.quarantine, lake.silver_batches)
+    before = [DeltaTable.forPath(spark, path).history(1).first().version for path in tables]
+
+    dry = redo(is_dry_run=True)
+
+    assert [DeltaTable.forPath(spark, path).history(1).first().version for path in tables] == before
+    assert rows() == {1: 30, 3: 70, 4: 50, 5: 90}
+    assert not DeltaTable.isDeltaTable(spark, lake.reprocessing)
+    assert dry["tables"] == redo()["tables"]
+    assert dry["totals"][TABLE] == {"bronze": 9, "silver": 4, "duplicates": 1, "quarantined": 4}
+
+
+def test_only_the_requested_tables_change(landed, redo, rows, monkeypatch):
+    monkeypatch.setattr(quality, "AGES", LOOSER)
+
+    result = redo(tables=("pin", "geo"))
+    none = redo(tables=())
+
+    assert rows() == {1: 30, 3: 70, 4: 50, 5: 90}
+    assert set(result["tables"]) == {"pin", "geo"}
+    assert none["tables"] == {}
+    assert none["totals"] == result["totals"]
+    assert redo(tables=(TABLE,))["tables"][TABLE]["quarantined"] == -2
 
 
 def test_a_window_names_records_and_all_of_their_keys_change(landed, redo, rows, rejects, monkeypatch):
@@ -193,6 +220,26 @@ def test_an_empty_lake_is_left_empty(redo):
 def test_a_wrong_window_is_refused(start, end, message):
     with pytest.raises(ValueError, match=message):
         Window.read(start, end)
+
+
+@pytest.mark.parametrize(
+    ("tables", "dry_run", "expected"),
+    [
+        pytest.param("", "", (("pin", "geo", "user"), False), id="all"),
+        pytest.param("none", "False", ((), False), id="none"),
+        pytest.param("pin, user", "True", (("pin", "user"), True), id="as Airflow writes a boolean"),
+        pytest.param("pin,pins", "", "tables has pins; expected some of pin, geo, user, or none", id="another table"),
+        pytest.param("", "yes", "dry_run is 'yes'; expected true or false", id="another word"),
+    ],
+)
+def test_a_request_is_read_from_widgets_or_refused(tables, dry_run, expected):
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=expected):
+            Request.read(tables=tables, dry_run=dry_run)
+    else:
+        request = Request.read("2026-11-25T02:00", "", tables, dry_run)
+        assert (request.tables, request.is_dry_run) == expected
+        assert request.window.start == datetime(2026, 11, 25, 2, tzinfo=UTC)
 
 
 def test_a_window_without_an_offset_is_in_utc():

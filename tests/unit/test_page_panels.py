@@ -10,7 +10,7 @@ from pinterest_pipeline.ui.warehouse import explain
 NOW = datetime(2026, 11, 25, 12, 0, 30, tzinfo=UTC)
 RECONCILED = {
     "source_rows": 10, "acknowledged_rows": 9, "dead_letter_rows": 1, "landed_rows": 9, "silver_rows": 6,
-    "duplicate_rows": 2, "quarantined_rows": 1, "lost_rows": 0,
+    "duplicate_rows": 2, "quarantined_rows": 1, "lost_rows": 0, "redriven_rows": 1,
 }  # fmt: skip
 
 

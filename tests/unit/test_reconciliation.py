@@ -104,7 +104,8 @@ def test_dead_letters_are_a_warning_up_to_a_share_and_a_failure_above_it(source,
 
     warnings, problems = run.warnings(max_dead_letter_share=limit), run.problems(max_dead_letter_share=limit)
 
-    whole = f"geo: {sentence} (max_dead_letter_share): each is with its reason at s3://lake/dead-letters/x*."
+    whole = f"geo: {sentence} (max_dead_letter_share): each is with its reason at s3://lake/dead-letters/x*; "
+    whole += "pinterest_redrive sends them again once it has gone."
     assert (warnings, problems) == (([], [whole]) if "above" in sentence else ([whole], []))
 
 
@@ -141,7 +142,7 @@ def test_the_audit_rows_hold_every_number():
     assert run.run_rows("dag", "run")[0] == {
         "dag_id": "dag", "run_id": "run", "table_name": "pin", "source_rows": 3, "acknowledged_rows": 3,
         "dead_letter_rows": 0, "landed_rows": 3, "silver_rows": 3, "duplicate_rows": 0, "quarantined_rows": 0,
-        "lost_rows": 0,
+        "lost_rows": 0, "dead_letter_uri": None,
     }  # fmt: skip
     assert run.lake_rows() == [
         {

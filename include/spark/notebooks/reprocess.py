@@ -1,6 +1,7 @@
 # Databricks notebook source
 # Reprocess: records of a window, validated again by the rules of today, and the proof that no record was lost.
-# Widgets: lake_uri, topic_prefix, window_start, window_end (Kafka timestamps, UTC, ISO 8601; empty = no bound).
+# Widgets: lake_uri, topic_prefix, window_start, window_end (Kafka timestamps, UTC, ISO 8601; empty = no bound), tables
+# (with commas; empty = all, none = only count the lake), dry_run (true = write nothing).
 import sys
 from pathlib import Path
 
@@ -10,15 +11,17 @@ from pinterest_spark import notebook
 from pinterest_spark.lakehouse import reprocess
 from pinterest_spark.lakehouse.tables import Lake
 
+OPTIONAL = ("window_start", "window_end", "tables", "dry_run")
+
 # COMMAND ----------
 
-given = notebook.arguments(dbutils, "lake_uri", "topic_prefix", optional=("window_start", "window_end"))
-window = reprocess.Window.read(given["window_start"], given["window_end"])
+given = notebook.arguments(dbutils, "lake_uri", "topic_prefix", optional=OPTIONAL)
+request = reprocess.Request.read(**{name: given[name] for name in OPTIONAL})
 notebook.check_session(spark)
 
 # COMMAND ----------
 
-result = reprocess.run(spark, Lake(given["lake_uri"]), given["topic_prefix"], window)
+result = reprocess.run(spark, Lake(given["lake_uri"]), given["topic_prefix"], request)
 
 # COMMAND ----------
 

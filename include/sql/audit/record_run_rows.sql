@@ -12,7 +12,8 @@ INSERT INTO audit.run_rows (
     silver_rows,
     duplicate_rows,
     quarantined_rows,
-    lost_rows
+    lost_rows,
+    dead_letter_uri
 )
 VALUES (
     %(dag_id)s,
@@ -25,7 +26,8 @@ VALUES (
     %(silver_rows)s,
     %(duplicate_rows)s,
     %(quarantined_rows)s,
-    %(lost_rows)s
+    %(lost_rows)s,
+    %(dead_letter_uri)s
 )
 ON CONFLICT (dag_id, run_id, table_name) DO UPDATE SET
     source_rows = excluded.source_rows,
@@ -36,4 +38,5 @@ ON CONFLICT (dag_id, run_id, table_name) DO UPDATE SET
     duplicate_rows = excluded.duplicate_rows,
     quarantined_rows = excluded.quarantined_rows,
     lost_rows = excluded.lost_rows,
+    dead_letter_uri = excluded.dead_letter_uri,
     recorded_at = excluded.recorded_at;

@@ -1,6 +1,7 @@
 """The Python tasks of DAG ``pinterest_daily_batch``; their decisions are in pure modules."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -88,17 +89,35 @@ def reconcile_rows(
 
     :param max_dead_letter_share: Of a table's rows: up to it dead letters are a warning, above it the run fails.
     """
+    share = 0.0 if params["fail_on_dead_letters"] else require_share(max_dead_letter_share)
+    return record_and_require(sql_folder, source_counts, produced, silver, max_dead_letter_share=share, ti=ti)
+
+
+def record_and_require(
+    sql_folder: str,
+    source_counts: Any,
+    produced: Iterable[SendSummary],
+    silver: SilverResult | None,
+    *,
+    max_dead_letter_share: float,
+    ti: Any,
+) -> list[dict[str, Any]]:
+    """Reconcile a run that sent rows: record its counts, and return them where they match.
+
+    :raises PermanentError: naming the tables whose counts do not.
+    """
     from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
-    share = 0.0 if params["fail_on_dead_letters"] else require_share(max_dead_letter_share)
-    run = reconcile(source_counts, produced, silver)
-    rows = run.run_rows(ti.dag_id, ti.run_id)
+    sent = list(produced)
     database, audit = PipelinePostgresHook(WAREHOUSE), Path(sql_folder) / "audit"
+    redriven = warehouse.redriven_rows(database, audit / "redriven_rows.sql", (one["dead_letter_uri"] for one in sent))
+    run = reconcile(source_counts, sent, silver, redriven)
+    rows = run.run_rows(ti.dag_id, ti.run_id)
     warehouse.record(database, audit / "record_run_rows.sql", rows)
     warehouse.record(database, audit / "record_lake_rows.sql", run.lake_rows())
-    for warning in run.warnings(max_dead_letter_share=share):
+    for warning in run.warnings(max_dead_letter_share=max_dead_letter_share):
         log.warning(warning)
-    if problems := run.problems(max_dead_letter_share=share):
+    if problems := run.problems(max_dead_letter_share=max_dead_letter_share):
         raise PermanentError(f"Run {ti.run_id} is not complete. {' '.join(problems)}")
     return rows
 

@@ -22,6 +22,9 @@ GOLD = {
 }
 
 
+LAKE = {"lake_uri": setting("lake_uri"), "topic_prefix": setting("topic_prefix")}
+
+
 def batch_tasks(acknowledged: Any, *, stage_limit: timedelta) -> list[dict[str, Any]]:
     """Return the tasks of a Jobs API 2.1/2.2 run: one per stage, each after the one before, each its own notebook.
 
@@ -29,17 +32,30 @@ def batch_tasks(acknowledged: Any, *, stage_limit: timedelta) -> list[dict[str, 
         encodes it as JSON.
     :param stage_limit: Databricks ends a stage that runs longer.
     """
-    lake = {"lake_uri": setting("lake_uri"), "topic_prefix": setting("topic_prefix")}
     return sequential_tasks(
-        {"bronze": lake, "silver": {**lake, "acknowledged": acknowledged}, "gold": GOLD}, stage_limit
+        {"bronze": LAKE, "silver": {**LAKE, "acknowledged": acknowledged}, "gold": GOLD}, stage_limit
     )
 
 
-def reprocess_tasks(window_start: str, window_end: str, *, stage_limit: timedelta) -> list[dict[str, Any]]:
-    """Return the tasks of a run that cleans again what landed in a window, and computes the answers again."""
-    lake = {"lake_uri": setting("lake_uri"), "topic_prefix": setting("topic_prefix")}
-    window = {"window_start": window_start, "window_end": window_end}
-    return sequential_tasks({"reprocess": {**lake, **window}, "gold": GOLD}, stage_limit)
+def reprocess_tasks(request: Mapping[str, str], *, stage_limit: timedelta) -> list[dict[str, Any]]:
+    """Return the tasks of a run that validates landed records again, and computes the answers again.
+
+    :param request: Widgets of the reprocess notebook.
+    """
+    return sequential_tasks({"reprocess": {**LAKE, **request}, "gold": GOLD}, stage_limit)
+
+
+def preview_tasks(request: Mapping[str, str], *, stage_limit: timedelta) -> list[dict[str, Any]]:
+    """Return the task of a run that counts what :func:`reprocess_tasks` would change."""
+    return sequential_tasks({"reprocess": {**LAKE, **request, "dry_run": "true"}}, stage_limit)
+
+
+def redrive_tasks(acknowledged: Any, request: Mapping[str, str], *, stage_limit: timedelta) -> list[dict[str, Any]]:
+    """Return the tasks of a run that takes what was sent again, and validates landed records again."""
+    silver = {**LAKE, "acknowledged": acknowledged}
+    return sequential_tasks(
+        {"bronze": LAKE, "silver": silver, "reprocess": {**LAKE, **request}, "gold": GOLD}, stage_limit
+    )
 
 
 def sequential_tasks(widgets: Mapping[str, Mapping[str, Any]], stage_limit: timedelta) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypedDict
 
 from pinterest_pipeline.common.offsets import Range, acknowledged_ranges, bounded, size
@@ -63,6 +64,7 @@ class TableCounts:
         others wrote in between that their offsets are not told apart.
     :param landed: Records of the run's time in bronze at these offsets.
     :param dead_letter_uri: Where the dead letters are, None where there are none.
+    :param redriven: Dead letters that were sent again since, and delivered.
     """
 
     table: str
@@ -76,11 +78,17 @@ class TableCounts:
     quarantined: int
     lost: int
     dead_letter_uri: str | None = None
+    redriven: int = 0
 
     @property
-    def dead_letter_share(self) -> float:
+    def undelivered(self) -> int:
+        """Dead letters that were not redriven."""
+        return max(0, self.dead_letters - self.redriven)
+
+    @property
+    def undelivered_share(self) -> float:
         """Of the rows that the source has; 1 where it has none and yet there are dead letters."""
-        return min(1.0, self.dead_letters / self.source) if self.source else float(self.dead_letters > 0)
+        return min(1.0, self.undelivered / self.source) if self.source else float(self.undelivered > 0)
 
 
 def offsets_by_table(produced: Iterable[SendSummary]) -> dict[str, AcknowledgedOffsets]:
@@ -105,8 +113,11 @@ def ranges_of_partition(part: PartitionOffsets, partition_count: int) -> list[Ra
     return bounded(acknowledged_ranges(part), max(1, MAX_RANGES // partition_count))
 
 
-def count_table(table: str, source: int, sent: SendSummary | None, outcomes: Mapping[str, int]) -> TableCounts:
+def count_table(
+    table: str, source: int, sent: SendSummary | None, outcomes: Mapping[str, int], redriven: Mapping[str, int]
+) -> TableCounts:
     """Return the counts of one table; ``sent`` is None where the run sent nothing to its topic."""
+    dead_letter_uri = sent["dead_letter_uri"] if sent else None
     return TableCounts(
         table=table,
         source=source,
@@ -118,7 +129,8 @@ def count_table(table: str, source: int, sent: SendSummary | None, outcomes: Map
         duplicates=outcomes.get("duplicates", 0),
         quarantined=outcomes.get("quarantined", 0),
         lost=outcomes.get("lost", 0),
-        dead_letter_uri=sent["dead_letter_uri"] if sent else None,
+        dead_letter_uri=dead_letter_uri,
+        redriven=redriven.get(dead_letter_uri or "", 0),
     )
 
 
@@ -153,15 +165,16 @@ def discrepancies(counts: TableCounts) -> list[str]:
 def dead_letter_note(counts: TableCounts, max_share: float) -> str:
     """Say in one sentence how many rows of a table are dead letters, and whether that is too many."""
     relation = "above" if has_too_many_dead_letters(counts, max_share) else "within"
+    redriven = f" ({counts.redriven:,} more were redriven)" if counts.redriven else ""
     return (
-        f"{counts.table}: {counts.dead_letters:,} of {counts.source:,} rows ({percent(counts.dead_letter_share)}) are "
-        f"dead letters, {relation} the limit of {percent(max_share)} (max_dead_letter_share): each is with its reason "
-        f"at {counts.dead_letter_uri}*."
+        f"{counts.table}: {counts.undelivered:,} of {counts.source:,} rows ({percent(counts.undelivered_share)}) are "
+        f"dead letters{redriven}, {relation} the limit of {percent(max_share)} (max_dead_letter_share): each is with "
+        f"its reason at {counts.dead_letter_uri}*; pinterest_redrive sends them again once it has gone."
     )
 
 
 def has_too_many_dead_letters(counts: TableCounts, max_share: float) -> bool:
-    return counts.dead_letters > 0 and counts.dead_letter_share > max_share
+    return counts.undelivered > 0 and counts.undelivered_share > max_share
 
 
 def percent(share: float) -> str:
@@ -198,7 +211,7 @@ class Reconciliation:
         """Return what adds up and is still worth a warning."""
         found = []
         for a in self.tables:
-            if a.dead_letters and not has_too_many_dead_letters(a, max_dead_letter_share):
+            if a.undelivered and not has_too_many_dead_letters(a, max_dead_letter_share):
                 found.append(dead_letter_note(a, max_dead_letter_share))
             if a.offsets > a.acknowledged:
                 found.append(
@@ -219,13 +232,17 @@ class Reconciliation:
 
 
 def reconcile(
-    source_counts: Iterable[Sequence[Any]], produced: Iterable[SendSummary], silver: SilverResult | None
+    source_counts: Iterable[Sequence[Any]],
+    produced: Iterable[SendSummary],
+    silver: SilverResult | None,
+    redriven: Mapping[str, int] = MappingProxyType({}),
 ) -> Reconciliation:
     """Bring the counts of the stages together.
 
     :param source_counts: Rows of ``include/sql/source/counts.sql``: table, rows to send, rows without a timestamp.
     :param produced: Results of ``KafkaRestProduceOperator``, one per topic.
     :param silver: Result of the silver notebook, None when the run had nothing to process.
+    :param redriven: Dead letters that were delivered since, by ``dead_letter_uri`` of ``produced``.
     """
     counts = {table: (int(rows), int(undated)) for table, rows, undated in source_counts}
     sent = {table_of(result["topic"]): result for result in produced}
@@ -234,7 +251,7 @@ def reconcile(
     outcomes = lake["run"] if lake else {}
     return Reconciliation(
         tables=tuple(
-            count_table(table, counts.get(table, (0, 0))[0], sent.get(table), outcomes.get(table, {}))
+            count_table(table, counts.get(table, (0, 0))[0], sent.get(table), outcomes.get(table, {}), redriven)
             for table in TABLES
         ),
         undated_rows={table: undated for table, (_, undated) in counts.items()},
@@ -272,4 +289,5 @@ def run_row(counts: TableCounts, dag_id: str, run_id: str) -> dict[str, Any]:
         "duplicate_rows": counts.duplicates,
         "quarantined_rows": counts.quarantined,
         "lost_rows": counts.lost,
+        "dead_letter_uri": counts.dead_letter_uri,
     }

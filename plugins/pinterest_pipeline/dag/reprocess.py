@@ -1,6 +1,7 @@
 """The Python tasks of DAG ``pinterest_reprocess``."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -49,9 +50,13 @@ def record_lake(sql_folder: str, *, reprocessed: ReprocessResult) -> dict[str, T
     warehouse.record(
         PipelinePostgresHook(WAREHOUSE), Path(sql_folder) / "audit" / "record_lake_rows.sql", lake_rows(reprocessed)
     )
-    for table, change in reprocessed["tables"].items():
-        log.info(
-            "%s: %s records cleaned again; silver %+d, duplicates %+d, quarantine %+d rows",
-            table, change["records"], change["silver"], change["duplicates"], change["quarantined"],
-        )  # fmt: skip
+    log_changes(reprocessed["tables"], "validated again")
     return reprocessed["tables"]
+
+
+def log_changes(changes: Mapping[str, TableChange], what: str) -> None:
+    for table, change in changes.items():
+        log.info(
+            "%s: %s records %s; silver %+d, duplicates %+d, quarantine %+d rows",
+            table, change["records"], what, change["silver"], change["duplicates"], change["quarantined"],
+        )  # fmt: skip

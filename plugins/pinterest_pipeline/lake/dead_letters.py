@@ -22,6 +22,8 @@ class JsonLinesStore(Protocol):
 
     def write_json_lines(self, key: str, rows: Sequence[Mapping[str, Any]]) -> str: ...
 
+    def read_json_lines(self, key: str) -> list[dict[str, Any]]: ...
+
     def names(self, prefix: str) -> list[str]: ...
 
     def move(self, key: str, new_key: str) -> None: ...
@@ -49,11 +51,12 @@ class DeadLetterBox:
         self.first_reason = ""
         self._store = store
         self._topic = topic
+        self._task = task
         self._run = f"{task}.try{try_number}"
         self._prefix = prefix.strip("/")
         self._subfolder = f"{topic}/dt={day}"
         self._all_tries = f"{self._prefix}/{self._subfolder}/{safe_name(task)}.try"
-        self._buffer: list[DeadLetter] = []
+        self._buffer: list[Mapping[str, Any]] = []
         self._characters = 0
         self._objects = 0
 
@@ -88,16 +91,10 @@ class DeadLetterBox:
         """Buffer a dead letter; write an object when the buffer is full."""
         self.count += 1
         self.first_reason = self.first_reason or dead_letter.reason
-        self._buffer.append(dead_letter)
-        self._characters += len(dead_letter.payload)
-        if len(self._buffer) >= MAX_BUFFERED_RECORDS or self._characters >= MAX_BUFFERED_CHARACTERS:
-            self.flush()
+        self._put(dead_letter)
 
-    def flush(self) -> None:
-        """Write the buffer, unless it is empty."""
-        if not self._buffer:
-            return
-        rows = [
+    def _put(self, dead_letter: DeadLetter, **more: Any) -> None:
+        self._buffer.append(
             {
                 "topic": self._topic,
                 "key": dead_letter.key,
@@ -105,10 +102,21 @@ class DeadLetterBox:
                 "reason": dead_letter.reason,
                 "error_code": dead_letter.error_code,
                 "run": self._run,
+                **more,
             }
-            for dead_letter in self._buffer
-        ]
-        self._store.write_json_lines(f"{self._object_prefix}{self._objects}.json", rows)
+        )
+        self._characters += len(dead_letter.payload)
+        if len(self._buffer) >= MAX_BUFFERED_RECORDS or self._characters >= MAX_BUFFERED_CHARACTERS:
+            self._write()
+
+    def flush(self) -> None:
+        """Write what is still in memory."""
+        self._write()
+
+    def _write(self) -> None:
+        if not self._buffer:
+            return
+        self._store.write_json_lines(f"{self._object_prefix}{self._objects}.json", self._buffer)
         self._objects += 1
         self._buffer = []
         self._characters = 0

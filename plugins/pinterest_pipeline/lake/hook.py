@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import IO, Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -161,6 +162,15 @@ class LakeHook(BoundedAwsHook, S3Hook):
             except client.exceptions.NoSuchKey:
                 return []
         return [json.loads(line) for line in body.splitlines()]
+
+    def written_since(self, prefix: str, since: datetime | None) -> list[str]:
+        """Return the keys of the objects that were written then or later, oldest first; one LIST per 1,000 objects."""
+        found = [
+            (entry["LastModified"], entry["Key"])
+            for entry in self._entries(prefix)
+            if since is None or entry["LastModified"] >= since
+        ]
+        return [key for _, key in sorted(found)]
 
     def names(self, prefix: str) -> list[str]:
         """Return the keys of all objects whose key begins so; one LIST per 1,000 of them."""

@@ -11,18 +11,22 @@ from pinterest_pipeline.ui.warehouse import Query, Rows, answer, total
 RUNS = 12
 COUNTED = (
     "source_rows", "acknowledged_rows", "dead_letter_rows", "landed_rows", "silver_rows", "duplicate_rows",
-    "quarantined_rows", "lost_rows",
+    "quarantined_rows", "lost_rows", "redriven_rows",
 )  # fmt: skip
 OLD_AFTER = timedelta(hours=26)  # a daily run, and two hours for it
 QUERIES = {
     "runs": Query(
-        "audit.run_rows",
+        "audit.redriven_rows",
         """
         WITH newest AS (
             SELECT dag_id, run_id, max(recorded_at) AS reconciled_at
             FROM audit.run_rows GROUP BY dag_id, run_id ORDER BY reconciled_at DESC LIMIT %(runs)s
         )
-        SELECT rows.*, newest.reconciled_at FROM newest JOIN audit.run_rows AS rows USING (dag_id, run_id)
+        SELECT rows.*, newest.reconciled_at, coalesce(redriven.rows, 0) AS redriven_rows
+        FROM newest JOIN audit.run_rows AS rows USING (dag_id, run_id)
+        LEFT JOIN (
+            SELECT dead_letter_uri, sum(redriven_rows)::bigint AS rows FROM audit.redriven_rows GROUP BY dead_letter_uri
+        ) AS redriven USING (dead_letter_uri)
         ORDER BY newest.reconciled_at DESC, rows.dag_id, rows.run_id, rows.table_name
         """,
         {"runs": RUNS},

@@ -13,7 +13,7 @@ EXAMPLES = 3  # rows of a failed check that the error shows
 class Database(Protocol):
     """The two verbs of ``DbApiHook`` used here."""
 
-    def get_records(self, sql: str) -> Sequence[Sequence[Any]]: ...
+    def get_records(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]: ...
 
     def run(self, sql: list[str], parameters: Mapping[str, Any]) -> Any: ...
 
@@ -38,6 +38,13 @@ def check(database: Database, checks: Mapping[str, str]) -> list[str]:
             "The answers are published; fix the cause, then clear the failed stage of the run."
         )
     return passed
+
+
+def redriven_rows(database: Database, file: Path, uris: Iterable[str | None]) -> dict[str, int]:
+    """Return how many dead letters were delivered since, by the ``dead_letter_uri`` of those tries that have some."""
+    wanted = [uri for uri in uris if uri]
+    found = database.get_records(file.read_text(encoding="utf-8"), parameters={"uris": wanted}) if wanted else ()
+    return {str(uri): int(rows) for uri, rows in found}
 
 
 def record(database: Database, file: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -26,9 +26,12 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 LONG = HOSTILE + "x" * 600
 ROWS = f"""
     INSERT INTO audit.run_rows VALUES
-        ('pinterest_daily_batch', 'first', 'pin', 900, 900, 0, 900, 900, 0, 0, 0, now() - interval '1 day'),
-        ('pinterest_daily_batch', '{HOSTILE}', 'pin', 1000, 997, 3, 997, 900, 90, 7, 0, now()),
-        ('pinterest_daily_batch', '{HOSTILE}', 'geo', 1000, 1000, 0, 1000, 1000, 0, 0, 0, now());
+        ('pinterest_daily_batch', 'first', 'pin', 900, 900, 0, 900, 900, 0, 0, 0, now() - interval '1 day', NULL),
+        ('pinterest_daily_batch', '{HOSTILE}', 'pin', 1000, 997, 3, 997, 900, 90, 7, 0, now(), 's3://x-'),
+        ('pinterest_daily_batch', '{HOSTILE}', 'geo', 1000, 1000, 0, 1000, 1000, 0, 0, 0, now(), NULL);
+    INSERT INTO audit.redriven_rows VALUES
+        ('a', 's3://x-', 1, 2, 'redrive', now()), ('b', 's3://x-', 1, 0, 'redrive', now()),
+        ('a', 's3://y-', 5, 0, 'redrive', now());
     INSERT INTO audit.lake_rows VALUES
         ('pin', 1897, 1800, 90, 7, '{{"{HOSTILE}": 4, "no index": 3}}', '{{"title": 12}}', now());
     INSERT INTO gold.top_country VALUES ('{HOSTILE}', 5000000), ('Peru', 5000000);

@@ -92,11 +92,24 @@ def test_recording_the_same_run_again_replaces_its_numbers(warehouse):
     record = (SQL / "audit" / "record_run_rows.sql").read_text()
     names = ["source", "acknowledged", "dead_letter", "landed", "silver", "duplicate", "quarantined", "lost"]
     row = {"dag_id": "d", "run_id": "r", "table_name": "pin", **{f"{name}_rows": 1 for name in names}}
+    row["dead_letter_uri"] = "s3://lake/x-"
 
     warehouse.execute(record, row)
     warehouse.execute(record, {**row, "lost_rows": 5})
 
     assert warehouse.execute("SELECT source_rows, lost_rows FROM audit.run_rows").fetchall() == [(1, 5)]
+
+
+def test_redriven_rows_are_added_up_over_objects_and_recording_an_object_again_replaces_its_numbers(warehouse):
+    record = (SQL / "audit" / "record_redriven_rows.sql").read_text()
+    row = {"object_name": "a", "dead_letter_uri": "s3://lake/1-", "redriven_rows": 4, "refused_rows": 1}
+
+    for more in ({}, {"redriven_rows": 3}, {"object_name": "b"}, {"dead_letter_uri": "s3://lake/2-"}):
+        warehouse.execute(record, {**row, "redriven_by": "r", **more})
+
+    counted = (SQL / "audit" / "redriven_rows.sql").read_text()
+    found = warehouse.execute(counted, {"uris": ["s3://lake/1-", "s3://lake/3-"]}).fetchall()
+    assert found == [("s3://lake/1-", 7)]
 
 
 def test_what_the_lake_held_last_is_kept_once_a_table_with_its_reasons(warehouse):

@@ -66,21 +66,47 @@ def time_of(name: str, given: str) -> datetime | None:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
-def run(spark: SparkSession, lake: Lake, topic_prefix: str, window: Window) -> dict[str, Any]:
-    """Validate again what the window names, then prove that no record was lost; safe to repeat.
+@dataclass(frozen=True)
+class Request:
+    """What to validate again.
+
+    :param tables: Which tables; records of the others stay as they are.
+    :param is_dry_run: Only count what would change.
+    """
+
+    window: Window
+    tables: tuple[str, ...] = TABLES
+    is_dry_run: bool = False
+
+    @classmethod
+    def read(cls, window_start: str = "", window_end: str = "", tables: str = "", dry_run: str = "") -> "Request":
+        """Read the widgets; ``tables`` with commas, all where empty; ``none`` for none, so that the lake is counted."""
+        named = tuple(TABLES) if not tables else tuple(name.strip() for name in tables.split(",") if name != "none")
+        if unknown := [name for name in named if name not in TABLES]:
+            raise ValueError(f"tables has {', '.join(unknown)}; expected some of {', '.join(TABLES)}, or none.")
+        if dry_run.lower() not in ("", "true", "false"):
+            raise ValueError(f"dry_run is {dry_run!r}; expected true or false.")
+        return cls(Window.read(window_start, window_end), named, dry_run.lower() == "true")
+
+
+def run(spark: SparkSession, lake: Lake, topic_prefix: str, request: Request) -> dict[str, Any]:
+    """Validate again what is requested, then prove that no record was lost; safe to repeat.
 
     Result: ``{"stage", "tables": {table: {"records", "silver", "duplicates", "quarantined"}}, "totals",
     "quarantine_reasons", "defects", "counted_at", "seconds"}``; of ``tables``, ``records`` were validated; the others
-    say by how many rows each place grew. ``defects`` stay as the records were first validated.
+    say by how many rows each place grew, or would. ``defects`` stay as the records were first validated.
 
     :raises StageError: when bronze is not silver + duplicates + quarantined, before or after.
     """
     started = time.monotonic()
-    changes = run_in_threads(spark, TABLES, lambda table: redo(spark, lake, table, f"{topic_prefix}.{table}", window))
+    work = preview if request.is_dry_run else redo
+    changes = run_in_threads(
+        spark, request.tables, lambda table: work(spark, lake, table, f"{topic_prefix}.{table}", request.window)
+    )
     found = reconcile.count(spark, lake, topic_prefix, {})
     return {
         "stage": "reprocess",
-        "tables": dict(zip(TABLES, changes, strict=True)),
+        "tables": dict(zip(request.tables, changes, strict=True)),
         **{name: found[name] for name in ("totals", "quarantine_reasons", "defects", "counted_at")},
         "seconds": round(time.monotonic() - started, 3),
     }
@@ -93,20 +119,38 @@ def redo(spark: SparkSession, lake: Lake, table: str, topic: str, window: Window
     windows, unaccounted = begin(spark, lake, table, window)
     bronze, keys = affected(spark, lake, table, windows)
     with silver.kept(keys) as keys, silver.kept(silver.validate(bronze, table, topic)) as validated:
-        count = silver.count_batch(validated, table)
-        before_silver = known_rows(spark, lake.silver(table), table).join(keys, "ind", "left_semi").count()
-        before_quarantine = known_rejects(spark, lake, table, topic, validated).count()
-        before_duplicates = count.records - before_silver - before_quarantine
-        change = {
-            "records": count.records,
-            "silver": count.keys - before_silver,
-            "duplicates": count.accepted - count.keys - before_duplicates + unaccounted,
-            "quarantined": count.rejected - before_quarantine,
-        }
+        change = difference(lake, table, topic, validated, keys)
+        change["duplicates"] += unaccounted
         apply_to_quarantine(validated, lake, table, topic)
         apply_to_silver(validated, keys, lake.silver(table), table)
     finish(spark, lake, table, change)
     return change
+
+
+def preview(spark: SparkSession, lake: Lake, table: str, topic: str, window: Window) -> dict[str, int]:
+    """Return what :func:`redo` would change; nothing is written.
+
+    Bronze rows that silver has not read yet count as changes too.
+    """
+    if not exists(spark, lake.bronze(table)):
+        return dict(NOTHING)
+    bronze, keys = affected(spark, lake, table, [window])
+    with silver.kept(keys) as keys, silver.kept(silver.validate(bronze, table, topic)) as validated:
+        return difference(lake, table, topic, validated, keys)
+
+
+def difference(lake: Lake, table: str, topic: str, validated: DataFrame, keys: DataFrame) -> dict[str, int]:
+    """Return by how many rows each place will grow."""
+    spark = validated.sparkSession
+    count = silver.count_batch(validated, table)
+    before_silver = known_rows(spark, lake.silver(table), table).join(keys, "ind", "left_semi").count()
+    before_quarantine = known_rejects(spark, lake, table, topic, validated).count()
+    return {
+        "records": count.records,
+        "silver": count.keys - before_silver,
+        "duplicates": count.accepted - count.keys - (count.records - before_silver - before_quarantine),
+        "quarantined": count.rejected - before_quarantine,
+    }
 
 
 def affected(spark: SparkSession, lake: Lake, table: str, windows: list[Window]) -> tuple[DataFrame, DataFrame]:

@@ -5,14 +5,14 @@ import { el, figure, number, short, svg, table } from "./dom.js";
 const WIDE = { box: 116, gap: 30, height: 92, size: 15 };
 const NARROW = 560;
 const away = (...counted) => counted.filter(([value]) => value > 0).map(([value, name]) => `${short(value)} ${name}`);
-const COUNTED = ["source_rows", "acknowledged_rows", "dead_letter_rows", "landed_rows", "silver_rows", "duplicate_rows", "quarantined_rows", "lost_rows"];
+const COUNTED = ["source_rows", "acknowledged_rows", "dead_letter_rows", "landed_rows", "silver_rows", "duplicate_rows", "quarantined_rows", "lost_rows", "redriven_rows"];
 
 export function batchFlow(data, chosen, width) {
   const run = data.runs.find((each) => each.run_id === chosen) ?? data.runs[0];
   if (!run) return [el("p", { class: "hint" }, "No batch run has reconciled its rows yet: trigger the DAG pinterest_daily_batch.")];
   const stages = [
     { name: "Source", count: run.source_rows, note: "rows read" },
-    { name: "Kafka", count: run.acknowledged_rows, note: "acknowledged", away: away([run.dead_letter_rows, "dead letters"]), loud: run.dead_letter_rows > 0 },
+    { name: "Kafka", count: run.acknowledged_rows, note: "acknowledged", away: away([run.dead_letter_rows, "dead letters"], [run.redriven_rows, "redriven"]), loud: run.dead_letter_rows > run.redriven_rows },
     { name: "Lake", count: run.landed_rows, note: "landed", away: away([run.lost_rows, "lost"]), loud: run.lost_rows > 0 },
     { name: "Bronze", count: run.landed_rows, note: data.lake ? `of ${short(data.lake.bronze_rows)}` : "" },
     { name: "Silver", count: run.silver_rows, note: data.lake ? `of ${short(data.lake.silver_rows)}` : "",
