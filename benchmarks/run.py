@@ -15,6 +15,7 @@ BENCHMARKS = (
     ("sandbox", "generator.py", ()),
     ("airflow", "dag_parsing.py", ()),
     ("airflow", "ingestion.py", ()),
+    ("airflow", "ingestion_million.py", ()),
     ("airflow", "kinesis_packing.py", ()),
     ("spark", "batch.py", ("--scale", "100")),
     ("spark", "stream_sink.py", ()),

@@ -5,13 +5,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psycopg
 import pytest
 
 from sandbox.data.source.load import seed
 from sandbox.demo.demo import BATCH_DAG, WHOLE_HISTORY, ensure_connector, failures, wait_for_dags
 from sandbox.demo.report import GOLD_TABLES
-from sandbox.run.settings import Settings
+from sandbox.run.settings import BUCKET, Settings
 from sandbox.servers.airflow.api import AirflowApi
 from tests.support.waiting import wait_until
 
@@ -71,6 +72,35 @@ class Pipeline:
     def query(self, database: str, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.settings.postgres_url(database), connect_timeout=10) as connection:
             return connection.execute(statement).fetchall()
+
+    def aws(self, service: str) -> Any:
+        """Return a client of one of AWS' services, as the AWS CLI would find them."""
+        aws = self.settings.aws_environment
+        return boto3.client(
+            service,
+            endpoint_url=aws.get(f"AWS_ENDPOINT_URL_{service.upper()}", aws["AWS_ENDPOINT_URL"]),
+            region_name=aws["AWS_REGION"],
+            aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def objects(self, prefix: str) -> list[str]:
+        """Return the names of the lake's objects that begin so, at most 1,000."""
+        found = self.aws("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+        return [entry["Key"] for entry in found.get("Contents", ())]
+
+    def run_rows(self, run_id: str, columns: str) -> dict[str, tuple[Any, ...]]:
+        """Return what a run's reconciliation wrote down, by table."""
+        statement = f"SELECT table_name, {columns} FROM audit.run_rows WHERE run_id = '{run_id}'"
+        return {table: tuple(rest) for table, *rest in self.query("pinterest_warehouse", statement)}
+
+    def clear(self, run_id: str, *task_ids: str) -> None:
+        """Clear tasks of a batch run, and all that follows them."""
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": task_ids, "include_downstream": True}
+        self.api.call("POST", f"dags/{BATCH_DAG}/clearTaskInstances", json=body)
+
+    def failed_tasks(self, run_id: str) -> set[str]:
+        return {t["task_id"] for t in self.api.task_instances(BATCH_DAG, run_id) if t["state"] == "failed"}
 
     def answers(self) -> dict[str, list[tuple[Any, ...]]]:
         """Schema ``gold`` as the readers see it."""

@@ -3,7 +3,6 @@
 import time
 from typing import Any
 
-import boto3
 import pytest
 
 from sandbox.demo.demo import BATCH_DAG, CONNECTOR_DAG, failures
@@ -15,14 +14,7 @@ FORGOTTEN = "pinterest.user"
 
 @pytest.fixture
 def connect(pipeline: Any) -> Any:
-    aws = pipeline.settings.aws_environment
-    return boto3.client(
-        "kafkaconnect",
-        endpoint_url=aws["AWS_ENDPOINT_URL_KAFKACONNECT"],
-        region_name=aws["AWS_REGION"],
-        aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
-    )
+    return pipeline.aws("kafkaconnect")
 
 
 def test_a_wrongly_configured_connector_is_put_right_and_no_post_is_lost(pipeline: Any, connect: Any) -> None:
@@ -45,8 +37,7 @@ def test_a_wrongly_configured_connector_is_put_right_and_no_post_is_lost(pipelin
     assert put_right["actions"] == ["update its configuration: topics"]
     assert described(connect)["connectorConfiguration"] == right
     assert pipeline.finish(run_id) == "success", failures(pipeline.api, BATCH_DAG, run_id)
-    sent = "SELECT table_name, acknowledged_rows, lost_rows FROM audit.run_rows WHERE run_id = "
-    for table, acknowledged, lost in pipeline.query("pinterest_warehouse", f"{sent}'{run_id}'"):
+    for table, (acknowledged, lost) in pipeline.run_rows(run_id, "acknowledged_rows, lost_rows").items():
         bronze, silver, duplicates, quarantined = pipeline.outcomes()[table]
         assert bronze == before[table][0] + acknowledged == silver + duplicates + quarantined
         assert (acknowledged > 0, lost) == (True, 0)

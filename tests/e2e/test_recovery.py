@@ -161,11 +161,7 @@ def test_clearing_a_failed_gold_stage_repairs_only_gold(pipeline: Any, databrick
     remote = remote_runs(databricks, run_id)
     before = attempts(databricks, remote[0].run_id)
 
-    pipeline.api.call(
-        "POST",
-        f"dags/{BATCH_DAG}/clearTaskInstances",
-        json={"dry_run": False, "dag_run_id": run_id, "task_ids": [GOLD], "include_downstream": True},
-    )
+    pipeline.clear(run_id, GOLD)
 
     assert pipeline.finish(run_id) == "success"
     after = attempts(databricks, remote[0].run_id)

@@ -11,7 +11,7 @@ from pathlib import Path
 from sandbox.run.server import Server, http_get
 from sandbox.run.settings import PROJECT, SandboxError, Settings, write_private
 from sandbox.servers.airflow.api import USERNAME, AirflowApi
-from sandbox.servers.airflow.connections import POOLS_FILE, as_environment
+from sandbox.servers.airflow.connections import POOLS_FILE, VARIABLE, connection_environment, pipeline_variable
 from sandbox.servers.ministack import answers
 
 PYTHON = PROJECT / ".venv" / "airflow" / "bin" / "python"
@@ -50,7 +50,7 @@ def servers(settings: Settings) -> tuple[Server, ...]:
         is_ready=lambda: answers(f"{api_url}/api/v2/monitor/health"),
         needs=NEEDS,
         prepare=lambda: prepare(settings),
-        provision=lambda: create_pools(settings),
+        provision=lambda: provision(settings),
         ready_within_seconds=120,
     )
     return (
@@ -101,7 +101,7 @@ def environment(settings: Settings) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(home),
         **{f"AIRFLOW__{name}": value for name, value in configuration.items()},
-        **as_environment(settings),
+        **connection_environment(settings),
         **settings.aws_environment,
         "PYTHONDONTWRITEBYTECODE": "",
     }
@@ -130,9 +130,13 @@ def run_cli(settings: Settings, arguments: Iterable[str], timeout_seconds: float
     return done.stdout
 
 
-def create_pools(settings: Settings) -> None:
-    """Create the pools that the DAGs name, through the public API."""
+def provision(settings: Settings) -> None:
+    """Create, through the public API, the pools that the DAGs name, and the Variable.
+
+    The Variable is in Airflow's database, where a person edits it; what only they have put there stays.
+    """
     pools = json.loads(POOLS_FILE.read_text())
     with AirflowApi(settings) as api:
         for name, pool in pools.items():
             api.ensure_pool(name, **pool)
+        api.set_variable(VARIABLE, {**(api.variable(VARIABLE) or {}), **pipeline_variable(settings)})

@@ -1,5 +1,6 @@
 """The few calls of Airflow's public REST API (v2) that the sandbox makes, as any client outside would."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -71,6 +72,18 @@ class AirflowApi:
         if name not in {pool["name"] for pool in self.pages("pools", "pools")}:
             body = {"name": name, "slots": slots, "description": description, "include_deferred": include_deferred}
             self.call("POST", "pools", json=body)
+
+    def variable(self, key: str) -> Any:
+        """Return the JSON of a Variable; None where there is no such Variable."""
+        found = next((one for one in self.pages("variables", "variables") if one["key"] == key), None)
+        return None if found is None else json.loads(found["value"])
+
+    def set_variable(self, key: str, value: Any) -> None:
+        body = {"key": key, "value": json.dumps(value, indent=2)}
+        if self.variable(key) is None:
+            self.call("POST", "variables", json=body)
+        else:
+            self.call("PATCH", f"variables/{key}", json=body)
 
     def has_dag(self, dag_id: str) -> bool:
         return any(dag["dag_id"] == dag_id for dag in self.pages("dags", "dags", exclude_stale=False))

@@ -103,10 +103,15 @@ def pipeline_variable(settings: Settings) -> dict[str, Any]:
     }
 
 
+def connection_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment variables that Airflow takes for connections."""
+    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(fields) for name, fields in connections(settings).items()}
+
+
 def as_environment(settings: Settings) -> dict[str, str]:
     """Return the environment variables that Airflow takes for connections and Variables."""
-    named = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(fields) for name, fields in connections(settings).items()}
-    return {**named, f"AIRFLOW_VAR_{VARIABLE.upper()}": json.dumps(pipeline_variable(settings))}
+    variable = {f"AIRFLOW_VAR_{VARIABLE.upper()}": json.dumps(pipeline_variable(settings))}
+    return connection_environment(settings) | variable
 
 
 def env(settings: Settings) -> str:

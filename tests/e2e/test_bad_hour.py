@@ -1,0 +1,43 @@
+"""A batch in a bad hour: the broker is away, the connector dies, one row is at fault. No other row is lost."""
+
+import time
+from typing import Any
+
+from sandbox.demo.demo import BATCH_DAG, failures
+from tests.e2e.test_recovery import frozen, process_of
+
+AWAY_SECONDS = 20
+SEND, LANDED = "ingest.send_posts", "posts_landed"
+FIRST_USER = "ind = (SELECT min(ind) FROM user_data)"
+
+
+def change_user(pipeline: Any, assignment: str) -> None:
+    pipeline.query("pinterest_source", f"UPDATE user_data SET {assignment} WHERE {FIRST_USER} RETURNING ind")
+
+
+def test_neither_a_broker_that_is_away_nor_a_worker_that_dies_nor_a_row_at_fault_costs_another_row(
+    pipeline: Any,
+) -> None:
+    before = pipeline.outcomes() or (pipeline.run_batch() and pipeline.outcomes())
+    joined = pipeline.query("pinterest_source", f"SELECT date_joined FROM user_data WHERE {FIRST_USER}")[0][0]
+    change_user(pipeline, "date_joined = 'infinity'")
+
+    run_id = pipeline.start_batch()
+    pipeline.wait_for_task(run_id, "ingest.offsets_grow", "success")
+    with frozen(process_of(pipeline, "kafka")):
+        pipeline.wait_for_task(run_id, SEND, "running")
+        time.sleep(AWAY_SECONDS)
+    pipeline.wait_for_task(run_id, SEND, "success")
+    process_of(pipeline, "kafka_connect").kill()
+
+    assert pipeline.finish(run_id) == "success", failures(pipeline.api, BATCH_DAG, run_id)
+    tasks = pipeline.api.task_instances(BATCH_DAG, run_id)
+    assert {task["try_number"] for task in tasks if task["task_id"] in {SEND, LANDED}} == {1}
+    assert max(task["duration"] for task in tasks if task["task_id"] == SEND) > AWAY_SECONDS / 2
+    rows = pipeline.run_rows(run_id, "source_rows, acknowledged_rows, dead_letter_rows, landed_rows, lost_rows")
+    for table, (source, acknowledged, dead_letters, landed, lost) in rows.items():
+        assert (source, dead_letters, lost) == (acknowledged + dead_letters, int(table == "user"), 0)
+        assert landed >= acknowledged
+        bronze, silver, duplicates, quarantined = pipeline.outcomes()[table]
+        assert before[table][0] + acknowledged <= bronze == silver + duplicates + quarantined
+    change_user(pipeline, f"date_joined = '{joined}'")
