@@ -11,6 +11,7 @@ from tests.e2e.test_connector import pause, run_connector_dag
 
 TOPIC = "pinterest.user"
 VARIABLE = "pinterest_pipeline"
+DECLARED = {"retention.ms": "604800000"}  # by include/kafka/topics.json
 COUNTS = "source_rows, acknowledged_rows, landed_rows, silver_rows + duplicate_rows + quarantined_rows, lost_rows"
 
 
@@ -19,7 +20,7 @@ def create_again(kafka: AdminClient) -> None:
 
     def created() -> bool:
         try:
-            kafka.create_topics([NewTopic(TOPIC, num_partitions=3)])[TOPIC].result(30)
+            kafka.create_topics([NewTopic(TOPIC, num_partitions=3, config=DECLARED)])[TOPIC].result(30)
         except KafkaException:  # the broker still deletes the old one
             return False
         return True
