@@ -51,14 +51,11 @@ from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, MAX_DEAD_LETTER_SHARE, TOPICS_DIR, setting
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
-from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
 from pinterest_pipeline.lake.sensors import KafkaOffsetsLandedSensor
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 from pinterest_pipeline.warehouse.operators import (
-    PostgresMigrateOperator,
-    PostgresPublishAnswersOperator,
     PostgresQueryOperator,
 )
 
@@ -66,7 +63,6 @@ SQL = include_folder(__file__) / "sql"
 TOPICS = {table: topic_name(setting("topic_prefix"), table) for table in KEYS}
 STAGE_LIMIT = timedelta(hours=1)
 WAITING = {"deferrable": True, "poke_interval": 5, "timeout": 30 * 60, "execution_timeout": timedelta(minutes=35)}
-STAGE = {"deferrable": True, "poke_interval": 5, "timeout": STAGE_LIMIT, "execution_timeout": STAGE_LIMIT}
 
 with DAG(
     "pinterest_daily_batch",
@@ -84,12 +80,7 @@ with DAG(
     doc_md=__doc__,
 ) as dag:
     window = choose_window()
-    migrate_warehouse = PostgresMigrateOperator(
-        task_id="migrate_warehouse",
-        conn_id="pinterest_warehouse",
-        folder=SQL / "migrations",
-        pool="pinterest_warehouse",
-    )
+    migrate_warehouse = lakehouse.migrate_warehouse(SQL)
     connector_is_healthy = MskConnectHealthSensor(
         task_id="connector_is_healthy",
         connector_name=setting("connector.name"),
@@ -131,25 +122,9 @@ with DAG(
             execution_timeout=timedelta(hours=3),
             deferrable=True,
         )
-        stages = {
-            stage: DatabricksTaskRunSensor(
-                task_id=stage,
-                run_id=submit_batch_run.output,
-                task_key=stage,
-                outlets=outlets,
-                pool="pinterest_lakehouse",
-                **STAGE,
-            )
-            for stage, outlets in assets.LAKE.items()
-        }
+        stages = lakehouse.follow_stages(submit_batch_run.output, assets.LAKE, stage_limit=STAGE_LIMIT)
     with TaskGroup("publish"):
-        publish_gold = PostgresPublishAnswersOperator(
-            task_id="publish_gold",
-            conn_id="pinterest_warehouse",
-            folder=SQL / "answers",
-            pool="pinterest_warehouse",
-            outlets=[assets.WAREHOUSE_GOLD],
-        )
+        publish_gold = lakehouse.publish_gold(SQL)
         checked = check_gold(str(SQL))
     reconciled = reconcile_rows.override(trigger_rule="none_failed", pool="pinterest_warehouse")(
         str(SQL),

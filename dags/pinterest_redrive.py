@@ -44,11 +44,9 @@ from pinterest_pipeline.dag.redrive import (
 )
 from pinterest_pipeline.dag.settings import MACROS, MAX_DEAD_LETTER_SHARE, TOPICS_DIR, setting
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
-from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from pinterest_pipeline.kafka_rest.redrive import KafkaRestRedriveOperator
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
 from pinterest_pipeline.lake.sensors import KafkaOffsetsLandedSensor
-from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator, PostgresPublishAnswersOperator
 
 SQL = include_folder(__file__) / "sql"
 TOPICS = {table: topic_name(setting("topic_prefix"), table) for table in KEYS}
@@ -62,7 +60,6 @@ ACKNOWLEDGED = "{{ ti.xcom_pull(task_ids='acknowledged_offsets') or {} }}"
 PRODUCED = "{{ ti.xcom_pull(task_ids='record_redriven') or [] }}"
 STAGE_LIMIT = timedelta(hours=3)
 WAITING = {"deferrable": True, "poke_interval": 5, "timeout": 30 * 60, "execution_timeout": timedelta(minutes=35)}
-STAGE = {"deferrable": True, "poke_interval": 5, "timeout": STAGE_LIMIT, "execution_timeout": STAGE_LIMIT}
 RUN = {"pool": "pinterest_lakehouse", "execution_timeout": timedelta(hours=3), "deferrable": True}
 
 with DAG(
@@ -90,16 +87,9 @@ with DAG(
             tasks=lakehouse.preview_tasks(REQUEST, stage_limit=STAGE_LIMIT),
             **RUN,
         )
-        preview = DatabricksTaskRunSensor(
-            task_id="preview", run_id=submit_preview.output, task_key="reprocess", pool="pinterest_lakehouse", **STAGE
-        )
+        (preview,) = lakehouse.follow_stages(submit_preview.output, {"reprocess": []}, stage_limit=STAGE_LIMIT).values()
         log_preview(preview.output)
-    migrate_warehouse = PostgresMigrateOperator(
-        task_id="migrate_warehouse",
-        conn_id="pinterest_warehouse",
-        folder=SQL / "migrations",
-        pool="pinterest_warehouse",
-    )
+    migrate_warehouse = lakehouse.migrate_warehouse(SQL)
     with TaskGroup("ingest"):
         topics_exist = KafkaRestTopicSensor(task_id="topics_exist", topics=list(TOPICS.values()), **WAITING)
         offsets_grow = check_offsets.override(task_id="offsets_grow")(
@@ -142,30 +132,9 @@ with DAG(
             trigger_rule="none_failed_min_one_success",
             **RUN,
         )
-        stages = {
-            stage: DatabricksTaskRunSensor(
-                task_id=stage,
-                run_id=submit_run.output,
-                task_key=stage,
-                outlets=outlets,
-                pool="pinterest_lakehouse",
-                **STAGE,
-            )
-            for stage, outlets in (
-                ("bronze", assets.LAKE["bronze"]),
-                ("silver", []),
-                ("reprocess", assets.LAKE["silver"]),
-                ("gold", assets.LAKE["gold"]),
-            )
-        }
+        stages = lakehouse.follow_stages(submit_run.output, assets.REDRIVEN, stage_limit=STAGE_LIMIT)
     with TaskGroup("publish"):
-        publish_gold = PostgresPublishAnswersOperator(
-            task_id="publish_gold",
-            conn_id="pinterest_warehouse",
-            folder=SQL / "answers",
-            pool="pinterest_warehouse",
-            outlets=[assets.WAREHOUSE_GOLD],
-        )
+        publish_gold = lakehouse.publish_gold(SQL)
         checked = check_gold(str(SQL))
     reconciled = reconcile_redriven.override(pool="pinterest_warehouse")(
         str(SQL),

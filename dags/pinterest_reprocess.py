@@ -38,8 +38,6 @@ from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.reprocess import PARAMS, choose_records, record_lake
 from pinterest_pipeline.dag.settings import MACROS
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
-from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
-from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator, PostgresPublishAnswersOperator
 
 SQL = include_folder(__file__) / "sql"
 STAGE_LIMIT = timedelta(hours=3)
@@ -60,12 +58,7 @@ with DAG(
     doc_md=__doc__,
 ):
     window = choose_records()
-    migrate_warehouse = PostgresMigrateOperator(
-        task_id="migrate_warehouse",
-        conn_id="pinterest_warehouse",
-        folder=SQL / "migrations",
-        pool="pinterest_warehouse",
-    )
+    migrate_warehouse = lakehouse.migrate_warehouse(SQL)
     submit_run = DatabricksBatchRunOperator(
         task_id="submit_run",
         run_name=lakehouse.RUN_NAME,
@@ -76,27 +69,8 @@ with DAG(
         execution_timeout=timedelta(hours=3),
         deferrable=True,
     )
-    reprocess, gold = (
-        DatabricksTaskRunSensor(
-            task_id=stage,
-            run_id=submit_run.output,
-            task_key=stage,
-            outlets=outlets,
-            pool="pinterest_lakehouse",
-            deferrable=True,
-            poke_interval=5,
-            timeout=STAGE_LIMIT,
-            execution_timeout=STAGE_LIMIT,
-        )
-        for stage, outlets in (("reprocess", assets.LAKE["silver"]), ("gold", assets.LAKE["gold"]))
-    )
-    publish_gold = PostgresPublishAnswersOperator(
-        task_id="publish_gold",
-        conn_id="pinterest_warehouse",
-        folder=SQL / "answers",
-        pool="pinterest_warehouse",
-        outlets=[assets.WAREHOUSE_GOLD],
-    )
+    reprocess, gold = lakehouse.follow_stages(submit_run.output, assets.REPROCESSED, stage_limit=STAGE_LIMIT).values()
+    publish_gold = lakehouse.publish_gold(SQL)
     recorded = record_lake.override(pool="pinterest_warehouse")(str(SQL), reprocessed=reprocess.output)
 
     [window, migrate_warehouse] >> submit_run >> reprocess >> gold >> publish_gold >> check_gold(str(SQL))

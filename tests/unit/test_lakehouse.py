@@ -11,7 +11,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 OF_THE_RUNTIME = ("pyspark", "delta-spark", "pyarrow", "pandas", "boto3")
 
 TASKS = batch_tasks({"pin": []}, stage_limit=timedelta(minutes=30))
-AGAIN = reprocess_tasks("2026-11-25T00:00:00", "", stage_limit=timedelta(minutes=30))
+AGAIN = reprocess_tasks({"window_start": "2026-11-25T00:00:00", "window_end": ""}, stage_limit=timedelta(minutes=30))
 
 
 def setting(path):

@@ -26,6 +26,8 @@ LAKE = {
     ],
     "gold": [Asset(name="pinterest_lake_gold", uri="x-pinterest://lake/delta/gold")],
 }
+REPROCESSED = {"reprocess": LAKE["silver"], "gold": LAKE["gold"]}
+REDRIVEN: dict[str, list[Asset]] = {"bronze": LAKE["bronze"], "silver": [], **REPROCESSED}
 WAREHOUSE_GOLD = Asset(name="pinterest_warehouse_gold", uri="x-pinterest://warehouse/gold")
 CONNECTOR = Asset(name="pinterest_s3_sink", uri="x-pinterest://msk-connect/pinterest-s3-sink")
 STREAMS = Asset(name="pinterest_streams", uri="x-pinterest://kinesis/streams")

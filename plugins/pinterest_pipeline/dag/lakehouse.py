@@ -4,11 +4,17 @@ Each stage names its cluster, since the service refuses shared job clusters in `
 warm driver in the sandbox; in the cloud an instance pool (``instance_pool_id`` in the spec) keeps the starts short.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+from airflow.sdk import Asset
+
+from pinterest_pipeline.dag import assets
 from pinterest_pipeline.dag.settings import setting
+from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
+from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator, PostgresPublishAnswersOperator
 
 RUN_NAME = "pinterest_daily_batch"  # of both: a submission waits while another run of its name is active
 # What pinterest_spark needs and a Databricks Runtime lacks; the stream's job names the same in include/databricks
@@ -79,3 +85,47 @@ def sequential_tasks(widgets: Mapping[str, Mapping[str, Any]], stage_limit: time
             task["depends_on"] = [{"task_key": tasks[-1]["task_key"]}]
         tasks.append(task)
     return tasks
+
+
+def follow_stages(
+    run_id: Any, outlets: Mapping[str, Sequence[Asset]], *, stage_limit: timedelta
+) -> dict[str, DatabricksTaskRunSensor]:
+    """Return a task for each stage of a run that waits for it.
+
+    :param outlets: By stage, what is new once it has succeeded.
+    """
+    return {
+        stage: DatabricksTaskRunSensor(
+            task_id=stage,
+            run_id=run_id,
+            task_key=stage,
+            outlets=list(made),
+            pool="pinterest_lakehouse",
+            deferrable=True,
+            poke_interval=5,
+            timeout=stage_limit,
+            execution_timeout=stage_limit,
+        )
+        for stage, made in outlets.items()
+    }
+
+
+def migrate_warehouse(sql: Path) -> PostgresMigrateOperator:
+    """Return the task that brings the warehouse to this version; it comes before whatever writes there."""
+    return PostgresMigrateOperator(
+        task_id="migrate_warehouse",
+        conn_id="pinterest_warehouse",
+        folder=sql / "migrations",
+        pool="pinterest_warehouse",
+    )
+
+
+def publish_gold(sql: Path) -> PostgresPublishAnswersOperator:
+    """Return the task that makes schema ``gold`` equal to the answers that were staged."""
+    return PostgresPublishAnswersOperator(
+        task_id="publish_gold",
+        conn_id="pinterest_warehouse",
+        folder=sql / "answers",
+        pool="pinterest_warehouse",
+        outlets=[assets.WAREHOUSE_GOLD],
+    )

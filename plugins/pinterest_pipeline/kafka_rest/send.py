@@ -36,18 +36,7 @@ MAX_BATCH_BYTES = 10_000_000  # Amazon API Gateway: payload size, not adjustable
 class KafkaRestSendOperator[Box: DeadLetterBox](BaseOperator):
     """Send records to a topic, keyed, and account for each; a subclass says which: ``box_type`` and ``open_records``.
 
-    :param key_column: Column of the rows whose text is the record's key.
-    :param max_batch_records: 1 to 500 records a request.
-    :param max_batch_bytes: 1 to 10,000,000 bytes a request; a record beyond it is a dead letter.
-    :param progress_prefix: Where in ``dead_letter_bucket`` the progress is stored; "" = nowhere, so that each try sends
-        all rows.
-    :param concurrency: 1 to 16 requests at a time.
-    :param max_attempts: In a row without any record of a request getting an outcome, the first included. With the
-        default waits they last 2 to 5 minutes, so longer than a broker's restart or a proxy's deployment.
-    :param first_wait_seconds: Before the second attempt; doubled each time, with jitter, up to ``max_wait_seconds``.
-    :param connect_timeout_seconds: For the TCP and TLS handshake.
-    :param read_timeout_seconds: For an answer; below the 29 s after which API Gateway itself gives up.
-    :param aws_conn_id: With ``region_name``, ``verify`` and ``botocore_config`` for S3: dead letters and progress.
+    The parameters are those of :class:`~pinterest_pipeline.kafka_rest.operators.KafkaRestProduceOperator`.
     """
 
     template_fields: Sequence[str] = (
