@@ -33,7 +33,7 @@ report: setup    ## Print the report of the newest run again
 seed: setup      ## Load generated posts into the source database of a running sandbox
 	@$(SANDBOX) seed
 
-test: setup lint ## Lint, then all tests in two lanes, on a sandbox of their own
+test: setup lint ## Lint, then all tests in three lanes, with sandboxes of their own
 	@.venv/sandbox/bin/python tests/run.py
 
 integrity: setup ## Hold the DAGs to the policy of tests/dags, on MWAA's newest Airflow 3 and its oldest

@@ -20,12 +20,13 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from tests.support.groups import (  # noqa: E402 - the path is set above
+    HOME_VARIABLE,
     LANES,
     PATHS,
     SERVER_ENVIRONMENT,
-    TEST_HOME,
     Group,
     chosen_groups,
+    home_of,
 )
 from tests.support.processes import Finished, run_measured, server_cpu_seconds  # noqa: E402 - as above
 from tests.support.results import (  # noqa: E402 - as above
@@ -48,54 +49,56 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("folders", nargs="*", help="run the groups in these folders only")
     options = parser.parse_args(arguments)
     began = time.monotonic()
-    sequences = chosen_groups(options.lane, options.folders)
-    with ThreadPoolExecutor(max_workers=len(sequences)) as pool:
-        results = list(chain.from_iterable(pool.map(run_in_order, sequences)))
-    subprocess.run([*SANDBOX, "down"], cwd=PROJECT, env=variables(), check=False)
+    lanes = chosen_groups(options.lane, options.folders)
+    with ThreadPoolExecutor(max_workers=max(1, len(lanes))) as pool:
+        results = list(chain.from_iterable(pool.map(run_lane, lanes, lanes.values())))
     print("\n" + "\n".join(closing_lines(results, time.monotonic() - began)), flush=True)
     return exit_code_of(results)
 
 
-def run_in_order(groups: list[Group]) -> list[Result]:
-    """Run groups one after the other and print the output of each once it has ended, undivided by the other lane."""
+def run_lane(name: str, groups: list[Group]) -> list[Result]:
+    """Run groups one after the other and print the output of each once it has ended, undivided by the other lanes."""
     results: list[Result] = []
+    home = home_of(name)
     has_servers = any(group.servers for group in groups)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        starting = pool.submit(start_servers, groups[0].servers if groups else ())
+        starting = pool.submit(start_servers, home, groups[0].servers)
         for group, following in zip_longest(groups, groups[1:]):
             starting.result()
-            before = server_cpu_seconds(TEST_HOME) if has_servers else 0
-            starting = pool.submit(start_servers, following.servers if following else ())
-            result = run_group(group)
+            before = server_cpu_seconds(PROJECT / home) if has_servers else 0
+            starting = pool.submit(start_servers, home, following.servers if following else ())
+            result = run_group(group, home)
             if has_servers:
-                used = max(0.0, server_cpu_seconds(TEST_HOME) - before)
+                used = max(0.0, server_cpu_seconds(PROJECT / home) - before)
                 result = replace(result, server_cpu_seconds=used)
             results.append(result)
             if result.exit_code == PYTEST_INTERRUPTED:
                 break
+    if has_servers:
+        subprocess.run([*SANDBOX, "down"], cwd=PROJECT, env=variables(home), check=False)
     return results
 
 
-def start_servers(names: tuple[str, ...]) -> None:
+def start_servers(home: str, names: tuple[str, ...]) -> None:
     """Start servers before the group that needs them; where that fails, the group starts them again and reports it."""
     if names:
         subprocess.run(
-            [*SANDBOX, "up", "--only", ",".join(names)], cwd=PROJECT, env=variables(), check=False,
+            [*SANDBOX, "up", "--only", ",".join(names)], cwd=PROJECT, env=variables(home), check=False,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
 
-def run_group(group: Group) -> Result:
+def run_group(group: Group, home: str) -> Result:
     print(f"=== {group} begins", flush=True)
     python = python_of(group.environment)
     if python is None:
         print(f"=== {group}: its environment could not be created\n", flush=True)
         return Result(str(group), 1, read_outcomes(Path()))
-    outcomes, finished = run_pytest(group, python)
+    outcomes, finished = run_pytest(group, home, python)
     result = Result(str(group), finished.exit_code, outcomes, (), finished.wall_seconds, finished.cpu_seconds)
     output = finished.output
     if finished.exit_code == PYTEST_TESTS_FAILED and group.may_fail_once:
-        again, second = run_pytest(group, python, "--last-failed")
+        again, second = run_pytest(group, home, python, "--last-failed")
         outcomes, flaky = after_second_try(outcomes, again)
         output += f"=== the failed tests once more\n{second.output}"
         result = replace(
@@ -107,10 +110,11 @@ def run_group(group: Group) -> Result:
     return result
 
 
-def run_pytest(group: Group, python: Path, *options: str) -> tuple[Outcomes, Finished]:
+def run_pytest(group: Group, home: str, python: Path, *options: str) -> tuple[Outcomes, Finished]:
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "result.xml"
         environment = variables(
+            home,
             PYTHONPATH=os.pathsep.join(str(PROJECT / path) for path in PATHS[group.environment]),
             AIRFLOW_HOME=str(Path(scratch) / "airflow"),
         )
@@ -122,8 +126,9 @@ def run_pytest(group: Group, python: Path, *options: str) -> tuple[Outcomes, Fin
         return read_outcomes(report), finished
 
 
-def variables(**added: str) -> dict[str, str]:
-    return {**os.environ, **SERVER_ENVIRONMENT, **added}
+def variables(home: str, **added: str) -> dict[str, str]:
+    own = {HOME_VARIABLE: home, "PINTEREST_SANDBOX_HOME": str(PROJECT / home)}
+    return {**os.environ, **SERVER_ENVIRONMENT, **own, **added}
 
 
 def python_of(environment: str) -> Path | None:

@@ -178,8 +178,12 @@ def existing_settings() -> Settings:
 
 
 def choose_ports(stored: Mapping[str, int]) -> dict[str, int]:
-    """Keep what is stored; else take each preferred port if free, else any free one. A requested one must be free."""
+    """Keep what is stored; else take each preferred port if free, else any free one. A requested one must be free.
+
+    With ``PINTEREST_SANDBOX_PORTS=any`` none is preferred, so that two sandboxes may choose at the same moment.
+    """
     chosen: dict[str, int] = dict(stored)
+    prefers = os.environ.get("PINTEREST_SANDBOX_PORTS") != "any"
     for name, preferred in PREFERRED_PORTS.items():
         if name in chosen:
             continue
@@ -191,7 +195,8 @@ def choose_ports(stored: Mapping[str, int]) -> dict[str, int]:
                 )
             chosen[name] = int(wanted)
         else:
-            chosen[name] = preferred if is_free(preferred) and preferred not in chosen.values() else free_port()
+            takes = prefers and is_free(preferred) and preferred not in chosen.values()
+            chosen[name] = preferred if takes else free_port()
     return chosen
 
 

@@ -12,13 +12,13 @@ from deploy.tools import run_tool
 
 PROJECT = Path(__file__).resolve().parents[2]
 CONSTRAINTS = PROJECT / "constraints" / "constraints-3.3.1-python3.12.txt"  # what the Runtime has before our packages
-NEVER_IN_GIT = (".git", ".venv", ".jars", ".node", ".sandbox", ".sandbox-test", "dist")  # large, and slow to look at
+NEVER_IN_GIT = (".git", ".venv", ".jars", ".node", ".sandbox", "dist")  # large, and slow to look at
 
 
 def lay_out(target: Path) -> Path:
     """Copy the project as the image's build does."""
     patterns = (PROJECT / ".dockerignore").read_text().splitlines()
-    tops = [top for top in PROJECT.iterdir() if top.name not in NEVER_IN_GIT]
+    tops = [top for top in PROJECT.iterdir() if not top.name.startswith(NEVER_IN_GIT)]
     for file in (file for top in tops for file in ([top] if top.is_file() else top.rglob("*"))):
         name = file.relative_to(PROJECT)
         if file.is_file() and not is_ignored(name, patterns):

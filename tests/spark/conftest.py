@@ -31,11 +31,18 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def planned_as_in_production(spark: Any) -> Iterator[None]:
-    """Plan the module's queries adaptively, which the size ``test`` does without."""
-    before = spark.conf.get("spark.sql.adaptive.enabled")
-    spark.conf.set("spark.sql.adaptive.enabled", "true")
+    """Plan the module's queries adaptively and compile them, both of which the size ``test`` does without."""
+    wanted = {
+        "spark.sql.adaptive.enabled": "true",
+        "spark.sql.codegen.wholeStage": "true",
+        "spark.sql.codegen.factoryMode": "FALLBACK",
+    }
+    before = {name: spark.conf.get(name) for name in wanted}
+    for name, value in wanted.items():
+        spark.conf.set(name, value)
     yield
-    spark.conf.set("spark.sql.adaptive.enabled", before)
+    for name, value in before.items():
+        spark.conf.set(name, value)
 
 
 @pytest.fixture

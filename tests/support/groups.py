@@ -1,15 +1,18 @@
 """Which groups of tests there are, in which environment each runs, and in which order."""
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-TEST_HOME = PROJECT / ".sandbox-test"
+HOME_VARIABLE = "PINTEREST_TEST_HOME"  # of a lane that has servers of its own
+TEST_HOME = PROJECT / os.environ.get(HOME_VARIABLE, ".sandbox-test")
 # How the servers of the tests are started: C1 only, for a test run is over before what the JVM's optimising compiler
 # costs comes back. Kafka, Connect and a Spark driver start with 16 CPU-s instead of 27.
 SERVER_ENVIRONMENT = {
     "PINTEREST_SANDBOX_HOME": str(TEST_HOME),
+    "PINTEREST_SANDBOX_PORTS": "any",
     "PINTEREST_SPARK_SIZE": "test",
     "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
 }
@@ -59,16 +62,21 @@ LANES: dict[str, tuple[Group, ...]] = {
         Group("spark", "tests/spark"),
     ),
 }
-# On one machine the first two run one after the other: they share servers, which some of the tests kill.
-SIDE_BY_SIDE = (("contract", "end-to-end"), ("isolated",))
 
 
-def chosen_groups(lane: str | None, folders: Collection[str]) -> list[list[Group]]:
-    """Return the groups to run, one list for each that runs beside the others; all where none is named."""
-    sequences = SIDE_BY_SIDE if lane is None else ((lane,),)
-    return [
-        [group for name in sequence for group in LANES[name] if is_wanted(group, folders)] for sequence in sequences
-    ]
+def chosen_groups(lane: str | None, folders: Collection[str]) -> dict[str, list[Group]]:
+    """Return by lane the groups to run; the lanes run beside each other, each with servers of its own."""
+    wanted = {
+        name: [group for group in groups if is_wanted(group, folders)]
+        for name, groups in LANES.items()
+        if lane in (None, name)
+    }
+    return {name: groups for name, groups in wanted.items() if groups}
+
+
+def home_of(lane: str) -> str:
+    """Return the folder of a lane's servers, below the project."""
+    return f".sandbox-test-{lane}"
 
 
 def is_wanted(group: Group, folders: Collection[str]) -> bool:

@@ -15,9 +15,10 @@ from airflow.secrets.environment_variables import EnvironmentVariablesBackend
 from airflow.secrets.local_filesystem import LocalFilesystemBackend
 
 from tests.contract.airflow_env import run_from_secrets
+from tests.support.groups import TEST_HOME
 
 PROJECT = Path(__file__).resolve().parents[3]
-HOME = PROJECT / ".sandbox-test"
+HOME = TEST_HOME
 FORMATS = ("env", "json", "variables", "astro", "secretsmanager")
 CONNECTIONS = {"pinterest_source", "pinterest_warehouse", "pinterest_kafka_rest", "aws_default", "pinterest_databricks"}
 

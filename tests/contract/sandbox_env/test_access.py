@@ -4,7 +4,6 @@ import os
 import socket
 import stat
 import subprocess
-from pathlib import Path
 
 import boto3
 import httpx
@@ -19,8 +18,8 @@ from psycopg import sql
 
 from sandbox.run.settings import DATABASE_PASSWORDS, PREFERRED_PORTS, REGION, Settings
 from sandbox.servers.ministack import BESIDE_MINISTACK, api_gateway
+from tests.support.groups import TEST_HOME
 
-TEST_HOME = Path(__file__).resolve().parents[3] / ".sandbox-test"
 HTTP = ("ministack", "api_gateway", "kinesis", "kafka_connect", "kafka_rest", "msk_connect", "databricks")
 OTHERS = ("postgres", "kafka", "kafka_controller")
 REFUSED = {400, 401, 403, 404, 405}

@@ -8,7 +8,6 @@ import threading
 import time
 import uuid
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,9 +16,9 @@ from confluent_kafka import Consumer, TopicPartition
 from sandbox.run.settings import Settings
 from sandbox.servers.api_gateway.gateway import INTEGRATION_SECONDS
 from sandbox.servers.ministack import api_gateway, client
+from tests.support.groups import TEST_HOME
 from tests.support.kafka import client_of
 
-TEST_HOME = Path(__file__).resolve().parents[3] / ".sandbox-test"
 TOPIC = "pinterest.dead-letters"  # one partition, and nothing else writes to it through the proxy
 SERVER_ERROR = "InternalServerErrorException"
 BINARY = "application/vnd.kafka.binary.v2+json"

@@ -9,10 +9,11 @@ import psutil
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from tests.support.groups import TEST_HOME
 from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[3]
-PIDS = PROJECT / ".sandbox-test" / "pids"
+PIDS = TEST_HOME / "pids"
 
 
 def test_the_pipelines_topics_are_there_with_their_partitions(sink):

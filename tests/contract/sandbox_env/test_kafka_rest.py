@@ -6,7 +6,6 @@ import json
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,9 +16,9 @@ from sandbox.run.settings import Settings
 from sandbox.servers.kafka_rest import MAX_REQUEST_BYTES
 from sandbox.servers.kafka_rest.app import create_app
 from sandbox.servers.kafka_rest.broker import MAX_BLOCK_SECONDS
+from tests.support.groups import TEST_HOME
 from tests.support.waiting import wait_until
 
-TEST_HOME = Path(__file__).resolve().parents[3] / ".sandbox-test"
 JSON = {"content-type": "application/vnd.kafka.json.v2+json"}
 BINARY = {"content-type": "application/vnd.kafka.binary.v2+json"}
 PARTITIONS = 3

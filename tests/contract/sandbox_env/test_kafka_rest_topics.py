@@ -10,9 +10,9 @@ from confluent_kafka.admin import AdminClient
 from sandbox.run.settings import Settings
 from sandbox.servers.kafka import topics
 from tests.conftest import PROJECT
+from tests.support.groups import TEST_HOME
 from tests.support.waiting import wait_until
 
-TEST_HOME = PROJECT / ".sandbox-test"
 WEEK_MS = str(7 * 24 * 3_600_000)
 
 

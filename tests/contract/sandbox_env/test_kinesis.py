@@ -5,17 +5,17 @@ import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from pathlib import Path
 from threading import Event
 
 import psutil
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.support.groups import TEST_HOME
 from tests.support.kinesis import active, client_of, create, put, read, texts_in
 from tests.support.waiting import wait_until
 
-PID_FILE = Path(__file__).resolve().parents[3] / ".sandbox-test" / "pids" / "kinesis.pid"
+PID_FILE = TEST_HOME / "pids" / "kinesis.pid"
 MEBIBYTE = 1024 * 1024
 
 

@@ -1,15 +1,13 @@
 """ministack serves what the pipeline uses and nothing else: nothing that runs code, not even from an older state."""
 
-from pathlib import Path
-
 import httpx
 import pytest
 
 from sandbox.run.settings import Settings
 from sandbox.servers import ministack
+from tests.support.groups import TEST_HOME
 from tests.support.signed import call
 
-TEST_HOME = Path(__file__).resolve().parents[3] / ".sandbox-test"
 REFUSED = ("lambda", "ecs", "ec2", "codebuild", "cloudformation", "states", "iam", "ssm", "glue", "eks")
 
 

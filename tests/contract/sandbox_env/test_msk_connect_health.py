@@ -4,15 +4,15 @@ import os
 import signal
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.support.groups import TEST_HOME
 from tests.support.msk_connect import MskConnectLab, refused
 from tests.support.waiting import wait_until
 
-PID_FILE = Path(__file__).resolve().parents[3] / ".sandbox-test" / "pids" / "msk_connect.pid"
+PID_FILE = TEST_HOME / "pids" / "msk_connect.pid"
 JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
 METRIC_SECONDS = 40
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.groups import TEST_HOME
 from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[3]
-WORKER_PID_FILE = PROJECT / ".sandbox-test" / "pids" / "kafka_connect.pid"
+WORKER_PID_FILE = TEST_HOME / "pids" / "kafka_connect.pid"
 NO_ROTATION = {"rotate.schedule.interval.ms": "-1"}
 LAST_DAY_OF_2023 = 1_704_067_199_000  # 23:59:59 UTC, a Sunday: in the United States its week belongs to 2024
 

@@ -21,7 +21,7 @@ from tests.support.stream import warehouse_of, wire
 from tests.support.waiting import read_until
 
 PROJECT = Path(__file__).resolve().parents[3]
-KINESIS_PID = PROJECT / ".sandbox-test" / "pids" / "kinesis.pid"
+KINESIS_PID = TEST_HOME / "pids" / "kinesis.pid"
 TABLES = ("pin", "geo", "user")
 POSTS = 120
 BAD = {
