@@ -130,7 +130,9 @@ with DAG(
         str(SQL),
         source_counts=count_source_rows.output,
         produced=send_posts.output,
+        bronze=stages["bronze"].output,
         silver=stages["silver"].output,
+        bucket=setting("bucket"),
         max_dead_letter_share=setting("max_dead_letter_share", MAX_DEAD_LETTER_SHARE),
     )
 

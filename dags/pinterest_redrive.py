@@ -140,7 +140,9 @@ with DAG(
         str(SQL),
         found=found,
         produced=PRODUCED,
+        bronze=stages["bronze"].output,
         silver=stages["silver"].output,
+        bucket=setting("bucket"),
         reprocessed=stages["reprocess"].output,
         max_dead_letter_share=setting("max_dead_letter_share", MAX_DEAD_LETTER_SHARE),
     )

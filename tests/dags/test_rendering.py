@@ -47,6 +47,7 @@ XCOMS = {
     "choose_records": {"window_start": "2026-11-18T00:00:00", "window_end": "", "tables": "pin,geo"},
     "find_dead_letters": {"objects": {"pin": ["dead-letters/prefix.pin/a.json"], "geo": [], "user": []}},
     "record_redriven": None,
+    "lakehouse.bronze": {"unreadable": {}},
     "lakehouse.silver": {"run": {}},
     "lakehouse.reprocess": {"totals": {}},
     "acknowledged_offsets": None,

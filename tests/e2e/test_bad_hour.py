@@ -1,9 +1,11 @@
-"""A batch in a bad hour: the broker is away, the connector dies, one row is at fault. No other row is lost."""
+"""A batch in a bad hour: broker away, connector dead, a row and an object at fault. No other row is lost."""
 
+import gzip
 import time
 from typing import Any
 
 from sandbox.demo.demo import BATCH_DAG, failures
+from sandbox.run.settings import BUCKET
 from tests.e2e.test_recovery import frozen, process_of
 
 AWAY_SECONDS = 20
@@ -29,7 +31,14 @@ def test_neither_a_broker_that_is_away_nor_a_worker_that_dies_nor_a_row_at_fault
         time.sleep(AWAY_SECONDS)
     pipeline.wait_for_task(run_id, SEND, "success")
     process_of(pipeline, "kafka_connect").kill()
+    lake, damaged = pipeline.aws("s3"), "topics/pinterest.geo/dt=2018-01-01/pinterest.geo+0+0000000000.json.gz"
+    lake.put_object(Bucket=BUCKET, Key=damaged, Body=gzip.compress(b"{}\n" * 1000)[:-9])
 
+    assert pipeline.finish(run_id) == "failed"
+    assert pipeline.failed_tasks(run_id) == {"reconcile_rows"}
+    assert f"left out: {damaged.removeprefix('topics/')}" in failures(pipeline.api, BATCH_DAG, run_id)
+    lake.delete_object(Bucket=BUCKET, Key=damaged)
+    pipeline.clear(run_id, "reconcile_rows")
     assert pipeline.finish(run_id) == "success", failures(pipeline.api, BATCH_DAG, run_id)
     tasks = pipeline.api.task_instances(BATCH_DAG, run_id)
     assert {task["try_number"] for task in tasks if task["task_id"] in {SEND, LANDED}} == {1}

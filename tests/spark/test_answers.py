@@ -79,10 +79,10 @@ def test_the_views_end_with_the_block(spark):
     nothing = (local_rows(spark, [], silver_table(table)) for table in ("pin", "geo", "user"))
 
     with registered(facts(*nothing)):
-        during = {table.name for table in spark.catalog.listTables()}
+        during = {view.viewName for view in spark.sql("SHOW VIEWS").collect()}
 
     assert during == {"pin_geo", "pin_user", "users", "followed_users"}
-    assert not spark.catalog.listTables()
+    assert spark.sql("SHOW VIEWS").isEmpty()
 
 
 def test_the_folder_lies_beside_the_package_or_in_the_project_and_else_both_places_are_named(tmp_path):

@@ -1,6 +1,7 @@
 """Every line of the lake is in bronze once, whatever is delivered again, replayed or broken."""
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse import bronze
 from pinterest_spark.lakehouse.tables import Lake, read
 from pinterest_spark.rows.schemas import BRONZE
-from tests.spark.conftest import envelope, land_in
+from tests.spark.conftest import ARRIVED_MS, envelope, land_in
 
 NOTHING = {"landed": 0, "added": 0, "redelivered": 0, "total": 0}
 
@@ -73,6 +74,14 @@ BROKEN = {
     "a row without its envelope": '{"ind": 1}',
     "text for a partition": '{"payload": "x", "kafka_topic": "pinterest.geo", "kafka_partition": "0", '
                             '"kafka_offset": 1, "kafka_timestamp": 1}',
+    **{
+        f"{name} {value}": json.dumps({**json.loads(envelope("geo", "{}", 5)), name: value})
+        for name, value in (
+            ("kafka_timestamp", ARRIVED_MS * 1_000_000), ("kafka_timestamp", ARRIVED_MS // 1000),
+            ("kafka_timestamp", -1), ("kafka_timestamp", 2**63 - 1), ("kafka_offset", -1), ("kafka_partition", -1),
+            ("kafka_topic", ""),
+        )
+    },
 }  # fmt: skip
 
 
@@ -97,6 +106,47 @@ def test_a_broken_envelope_is_kept_as_it_is_and_once(bronze_with_broken_lines, l
     assert kept == [(None, None, None)]
     assert len(broken) == len(BROKEN)
     assert len(bronze_with_broken_lines) == 2 * len(BROKEN) + 1
+
+
+@pytest.mark.parametrize("damage", ["truncated", "no gzip", "nothing"])
+def test_an_object_that_cannot_be_read_is_named_and_holds_back_no_other(spark, lake, rows, land, envelope_of, damage):
+    for offset in range(3):
+        land("geo", *(envelope_of("geo", 100 * offset + n, 100 * offset + n) for n in range(100)))
+    folder = Path(lake.uri.removeprefix("file://")) / "topics" / "pinterest.geo" / "dt=2025-11-24"
+    second = folder / "pinterest.geo+0+0000000001.json.gz"
+    content = second.read_bytes()
+    second.write_bytes({"truncated": content[: len(content) // 2], "no gzip": b"[]\n", "nothing": b"\x1f\x8b"}[damage])
+
+    first, again = bronze.run(spark, lake, "pinterest"), bronze.run(spark, lake, "pinterest")
+
+    assert [row.offset for row in rows()] == [*range(100), *range(200, 300)]
+    assert first["tables"]["geo"] == {"landed": 200, "added": 200, "redelivered": 0, "total": 200}
+    name = "pinterest.geo/dt=2025-11-24/pinterest.geo+0+0000000001.json.gz"
+    assert first["unreadable"] == again["unreadable"] == {"pin": [], "geo": [name], "user": []}
+
+
+def test_a_lake_whose_only_object_cannot_be_read_is_empty(spark, lake, land, envelope_of):
+    land("geo", envelope_of("geo", 1, 0))
+    (file,) = Path(lake.uri.removeprefix("file://")).rglob("*.gz")
+    file.write_bytes(b"[]\n")
+
+    result = bronze.run(spark, lake, "pinterest")
+
+    assert result["tables"]["geo"] == NOTHING
+    assert len(result["unreadable"]["geo"]) == 1
+
+
+def test_an_error_that_is_not_of_an_objects_content_is_raised(spark, lake, load, land, envelope_of, monkeypatch):
+    land("geo", envelope_of("geo", 1, 0))
+
+    def away(_):
+        raise RuntimeError("reading file s3://lake/a.json.gz.  SQLSTATE: connection reset")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bronze, "arrivals", away)
+        with pytest.raises(Exception, match="connection reset"):
+            load()
+    assert load()["total"] == 1
 
 
 def test_a_record_without_a_value_is_kept(load, rows, land, broken_envelope_of):

@@ -15,6 +15,18 @@ REJECTED = [
     pytest.param("pin", '{"index": 1} x', "unparsable JSON", id="trailing text"),
     pytest.param("pin", '{"index": 1}{"index": 2}', "unparsable JSON", id="two objects"),
     pytest.param("pin", '{"index": 1}, {"index": 2}', "unparsable JSON", id="two objects with a comma"),
+    *(
+        pytest.param("geo", payload, "unparsable JSON", id=name)
+        for name, payload in {
+            "two objects with a tab": '{"ind": 1}\t{"ind": 2}',
+            "two objects with a line end": '{"ind": 1}\r\n{"ind": 2}',
+            "one brace too many": '{"ind": 1}}',
+            "text and a brace": '{"ind": 1} x}',
+            "closes an array around it": '{"ind": 1}]',
+            "closes an array and opens another": '{"ind": 1}], [{"ind": 2}',
+            "a blank that JSON has not": '{"ind": 1}\u00a0',
+        }.items()
+    ),
     pytest.param("pin", "{'index': 1}", "unparsable JSON", id="single quotes"),
     pytest.param("pin", "{index: 1}", "unparsable JSON", id="bare key"),
     pytest.param("geo", '{"ind": 1, "latitude": NaN}', "unparsable JSON", id="NaN"),
@@ -27,6 +39,10 @@ REJECTED = [
     pytest.param("pin", '{"Index": 1}', "no index", id="wrong case"),
     pytest.param("pin", '{"index": "1"}', "wrong type in index", id="text id"),
     pytest.param("pin", '{"index": 1.5}', "wrong type in index", id="broken id"),
+    pytest.param("geo", '{"ind": 30.5}', "wrong type in ind", id="half an id"),
+    pytest.param("geo", '{"ind": 2, "ind": "x"}', "wrong type in ind", id="id twice, the last is text"),
+    pytest.param("geo", '{"ind": 2, "ind": null}', "no ind", id="id twice, the last is null"),
+    pytest.param("geo", '{"ind": -1}', "ind below 0", id="id below 0"),
     pytest.param("user", '{"ind": true}', "wrong type in ind", id="boolean id"),
     pytest.param("user", '{"ind": {"a": 1}}', "wrong type in ind", id="object id"),
     pytest.param("user", '{"ind": 9223372036854775808}', "wrong type in ind", id="id beyond bigint"),
@@ -58,7 +74,20 @@ KEPT = [
     pytest.param("pin", ' {"index": 1} ', [], id="blanks around"),
     pytest.param("geo", '{"ind": 1, "timestamp": "soon"}', ["timestamp"], id="no date"),
     pytest.param("geo", '{"ind": 1, "timestamp": "2020-02-30T00:00:00"}', ["timestamp"], id="30 February"),
-    pytest.param("geo", '{"ind": 1, "timestamp": "2020-01-01T00:00:00Z"}', ["timestamp"], id="date with an offset"),
+    *(
+        pytest.param("geo", f'{{"ind": 1, "timestamp": "2020-01-01{rest}"}}', ["timestamp"], id=rest or "a date alone")
+        for rest in ("", "T00:00", "T00:00:00 Z", "T00:00:00.", "T00:00:00.1234567890", "T00:00:00+25:00", "T24:00:00")
+    ),
+    *(
+        pytest.param("geo", f'{{"ind": 1, "timestamp": "2020-01-01{rest}"}}', [], id=rest)
+        for rest in ("T00:00:00Z", "T00:00:00+05:00", " 00:00:00", "T00:00:00.123456789", " 00:00:00.5-03:30")
+    ),
+    pytest.param("user", '{"ind": 1.0, "age": 3e1}', [], id="whole numbers with a point or an exponent"),
+    pytest.param("geo", '{"ind": "x", "ind": 1}', [], id="id twice, the last is right"),
+    pytest.param("geo", '{"ind": 1, "country": {"a": 1}, "country": "x"}', [], id="text twice, the last is right"),
+    pytest.param("geo", '{"ind": 1, "country": "x", "country": [1]}', ["country"], id="text twice, the last is wrong"),
+    pytest.param("geo", '{"ind": 1, "ind": 1, "country": "},"}', [], id="id twice, a brace and a comma in a text"),
+    pytest.param("geo", '{"ind": 1, "x": {"a": 1, "a": 2}, "country": "{"}', [], id="unknown key with a key twice"),
     pytest.param("user", '{"ind": 1, "date_joined": 20160101}', ["date_joined"], id="number for a date"),
     pytest.param("geo", '{"ind": 1, "latitude": "1.5"}', ["latitude"], id="text for a number"),
     pytest.param("user", '{"ind": 1, "age": "30"}', ["age"], id="text for an age"),

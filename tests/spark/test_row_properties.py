@@ -35,10 +35,18 @@ wrong_texts = texts | texts | texts | st.sampled_from([[], {}, ["a"], {"a": "b"}
 counts = st.from_regex(r"\A[0-9,]{0,9}(\.[0-9]{1,9}|[0-9])[kKmMbB]?\Z") | st.text("0123456789,.kM ", max_size=8)
 tags = st.lists(words | st.sampled_from(["", " ", "art"]), max_size=6).map(",".join)
 places = words.map("Local save in {}".format)
-times = st.datetimes(dt.datetime(2003, 1, 1), dt.datetime(2028, 1, 1)).map(dt.datetime.isoformat)  # noqa: DTZ001
+zones = st.sampled_from(["", "", "Z", "+05:00", "-03:30", "+00:00"])
+moments = st.datetimes(dt.datetime(2003, 1, 1), dt.datetime(2028, 1, 1))  # noqa: DTZ001
+times = st.builds(lambda moment, mark, zone: moment.isoformat(mark) + zone, moments, st.sampled_from("T "), zones)
 no_times = st.sampled_from([None, "", "yesterday", "2020-05-06", "07:08:09", "2020-13-01T00:00:00"])
 edges = st.sampled_from(["2005-01-01T00:00:00", "2004-12-31T23:59:59", "2026-11-25T23:59:59.9", "2026-11-26T00:00:00"])
-ids = st.integers(0, 10**12) | st.integers(0, 9) | st.sampled_from([None, "1", [1]])
+ids = st.integers(0, 10**12) | st.integers(-3, 9) | st.sampled_from([None, "1", [1], 30.0, 30.5])
+documents = st.sampled_from(['{"ind": 1}', '{"ind": 2, "country": "}{"}', '{"ind": 3, "a": {"b": [{}]}}', "{}"])
+blank = st.sampled_from(["", " ", "\t", "\r\n", "\n "])
+pieces = documents | blank | st.sampled_from([*'{}[],:"1x\u00a0\\\\', '{"ind":', '"a": {}', "null"])
+payloads_of_pieces = st.lists(pieces, min_size=1, max_size=5).map("".join) | st.builds(
+    "{}{}{}{}".format, blank, documents, blank, pieces
+)
 
 
 def degrees(limit: int) -> st.SearchStrategy[Any]:
@@ -80,14 +88,26 @@ def followers(text: str | None) -> int | None:
 
 
 def instant(text: str | None) -> dt.datetime | None:
+    if not re.fullmatch(r"\S{10}[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?", text or ""):
+        return None
     try:
-        return dt.datetime.fromisoformat(text) if text and "T" in text else None
+        found = dt.datetime.fromisoformat(text)
     except ValueError:
         return None
+    return found.astimezone(dt.UTC).replace(tzinfo=None) if found.tzinfo else found
+
+
+def whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def is_no_id(value: int | None) -> bool:
+    return value is None or value < 0
 
 
 def typed(payload: dict[str, Any], kinds: dict[str, type]) -> tuple[dict[str, Any], set[str]]:
     """Return the values that have their column's type, texts tidied, and the names of the others."""
+    payload = {name: whole(value) if kinds.get(name) is int else value for name, value in payload.items()}
     expected = {name: ((int, float) if kinds.get(name) is float else kinds.get(name, str)) for name in payload}
     wrong = {name for name, value in payload.items() if value is not None and not isinstance(value, expected[name])}
     row = {name: None if name in wrong else value for name, value in payload.items()}
@@ -105,7 +125,7 @@ def expected_pin(payload: dict[str, Any]) -> tuple[dict[str, Any], set[str], boo
     silver["tag_list"] = joined and [tag for one in joined.split(",") if (tag := one.strip(" "))]
     lost |= {"follower_count"} if row["follower_count"] and count is None else set()
     lost |= {"downloaded"} if row["downloaded"] not in {None, 0, 1} else set()
-    return silver, lost, row["index"] is None
+    return silver, lost, is_no_id(row["index"])
 
 
 def expected_geo(payload: dict[str, Any]) -> tuple[dict[str, Any], set[str], bool]:
@@ -115,7 +135,7 @@ def expected_geo(payload: dict[str, Any]) -> tuple[dict[str, Any], set[str], boo
     coordinates = None if latitude is None or longitude is None else [latitude, longitude]
     silver = {"ind": row["ind"], "country": row["country"], "coordinates": coordinates, "timestamp": time}
     lost |= {"timestamp"} if row["timestamp"] and time is None else set()
-    return silver, lost, row["ind"] is None or is_outside or is_out_of_time(time)
+    return silver, lost, is_no_id(row["ind"]) or is_outside or is_out_of_time(time)
 
 
 def expected_user(payload: dict[str, Any]) -> tuple[dict[str, Any], set[str], bool]:
@@ -125,7 +145,7 @@ def expected_user(payload: dict[str, Any]) -> tuple[dict[str, Any], set[str], bo
     silver = {"ind": row["ind"], "user_name": name or None, "age": row["age"], "date_joined": joined}
     lost |= {"date_joined"} if row["date_joined"] and joined is None else set()
     is_outside = row["age"] is not None and not 13 <= row["age"] <= 120
-    return silver, lost, row["ind"] is None or is_outside or is_out_of_time(joined)
+    return silver, lost, is_no_id(row["ind"]) or is_outside or is_out_of_time(joined)
 
 
 def is_out_of_time(time: dt.datetime | None) -> bool:
@@ -148,3 +168,23 @@ def test_a_payload_is_cleaned_and_validated_as_the_contract_says(refined: Any, t
         if not is_rejected:
             assert {name: row[name] for name in silver} == silver, payload
             assert set(row["_defects"]) == lost, payload
+
+
+def reject_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def is_one_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text, parse_constant=reject_constant), dict)
+    except ValueError:
+        return False
+
+
+def test_a_payload_is_one_json_object_and_nothing_else_or_is_rejected(refined: Any) -> None:
+    payloads = many(payloads_of_pieces, 400)
+    assert 20 < sum(map(is_one_object, payloads)) < 380
+
+    for payload, row in zip(payloads, refined("geo", payloads), strict=True):
+        is_rejected = row["_reject_reason"] in ("unparsable JSON", "empty record")
+        assert is_rejected != is_one_object(payload), payload

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.dag.daily_batch import require_share
+from pinterest_pipeline.dag.daily_batch import require_share, unreadable_in_lake
 from pinterest_pipeline.dag.reconciliation import MAX_RANGES, TableCounts, discrepancies, offsets_by_table, reconcile
 
 GOOD = TableCounts(
@@ -107,6 +107,32 @@ def test_dead_letters_are_a_warning_up_to_a_share_and_a_failure_above_it(source,
     whole = f"geo: {sentence} (max_dead_letter_share): each is with its reason at s3://lake/dead-letters/x*; "
     whole += "pinterest_redrive sends them again once it has gone."
     assert (warnings, problems) == (([], [whole]) if "above" in sentence else ([whole], []))
+
+
+@pytest.mark.parametrize(
+    ("result", "there", "expected"),
+    [
+        pytest.param(None, [], [], id="nothing to process"),
+        pytest.param({"unreadable": {"pin": [], "geo": []}}, [], [], id="all could be read"),
+        pytest.param({"unreadable": {"pin": ["a", "topics-2/b"]}}, ["topics/ab", "x"], [], id="deleted since"),
+        pytest.param(
+            {"unreadable": {"pin": ["a", "topics-2/b"], "geo": ["c"]}}, ["topics/a", "topics-2/b"],
+            ["pin: 2 objects of the lake cannot be read and were left out: a, topics-2/b. Put"], id="still there",
+        ),
+        pytest.param(
+            {"unreadable": {"pin": list("abcd")}}, [f"topics/{name}" for name in "abcd"],
+            ["pin: 4 objects of the lake cannot be read and were left out: a, b, c …. Put"], id="more than are named",
+        ),
+    ],
+)  # fmt: skip
+def test_objects_that_cannot_be_read_are_a_problem_until_they_are_deleted(monkeypatch, result, there, expected):
+    from pinterest_pipeline.lake.hook import LakeHook
+
+    monkeypatch.setattr(LakeHook, "names", lambda _, prefix: [name for name in there if name.startswith(prefix)])
+
+    found = unreadable_in_lake(result, "lake")
+
+    assert [sentence[: len(start)] for sentence, start in zip(found, expected, strict=True)] == expected
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, "1 %", None, True])

@@ -1,7 +1,7 @@
 """The Python tasks of DAG ``pinterest_daily_batch``; their decisions are in pure modules."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,14 @@ from airflow.sdk import Param, task
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.dag import window as windows
 from pinterest_pipeline.dag.defaults import WAREHOUSE
-from pinterest_pipeline.dag.reconciliation import AcknowledgedOffsets, SilverResult, offsets_by_table, reconcile
+from pinterest_pipeline.dag.reconciliation import (
+    AcknowledgedOffsets,
+    BronzeResult,
+    SilverResult,
+    offsets_by_table,
+    reconcile,
+    unreadable_objects,
+)
 from pinterest_pipeline.kafka_rest.summary import SendSummary
 from pinterest_pipeline.lake.generations import went_back
 from pinterest_pipeline.warehouse import audit as warehouse
@@ -80,17 +87,34 @@ def reconcile_rows(
     *,
     source_counts: Any,
     produced: list[SendSummary],
+    bronze: BronzeResult | None,
     silver: SilverResult | None,
+    bucket: str,
     max_dead_letter_share: float,
     params: Any = None,
     ti: Any = None,
 ) -> list[dict[str, Any]]:
     """Write the run's counts into schema ``audit``, then fail when they do not match.
 
+    :param bronze: Result of the bronze notebook, None when the run had nothing to process.
     :param max_dead_letter_share: Of a table's rows: up to it dead letters are a warning, above it the run fails.
     """
     share = 0.0 if params["fail_on_dead_letters"] else require_share(max_dead_letter_share)
-    return record_and_require(sql_folder, source_counts, produced, silver, max_dead_letter_share=share, ti=ti)
+    problems = unreadable_in_lake(bronze, bucket)
+    return record_and_require(
+        sql_folder, source_counts, produced, silver, max_dead_letter_share=share, other_problems=problems, ti=ti
+    )
+
+
+def unreadable_in_lake(bronze: BronzeResult | None, bucket: str) -> list[str]:
+    """Return a sentence for each table that has unreadable objects which are still in the lake."""
+    from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
+
+    found = bronze.get("unreadable", {}) if bronze else {}
+    named = {table: names for table, names in found.items() if names}
+    lake = LakeHook(bucket) if named else None
+    left = {table: [name for name in names if lake and lake.has_object(name)] for table, names in named.items()}
+    return [unreadable_objects(table, names) for table, names in left.items() if names]
 
 
 def record_and_require(
@@ -100,6 +124,7 @@ def record_and_require(
     silver: SilverResult | None,
     *,
     max_dead_letter_share: float,
+    other_problems: Sequence[str] = (),
     ti: Any,
 ) -> list[dict[str, Any]]:
     """Reconcile a run that sent rows: record its counts, and return them where they match.
@@ -117,7 +142,7 @@ def record_and_require(
     warehouse.record(database, audit / "record_lake_rows.sql", run.lake_rows())
     for warning in run.warnings(max_dead_letter_share=max_dead_letter_share):
         log.warning(warning)
-    if problems := run.problems(max_dead_letter_share=max_dead_letter_share):
+    if problems := [*run.problems(max_dead_letter_share=max_dead_letter_share), *other_problems]:
         raise PermanentError(f"Run {ti.run_id} is not complete. {' '.join(problems)}")
     return rows
 

@@ -26,6 +26,7 @@ class AcknowledgedOffsets(TypedDict):
 
 
 SMALLEST_ROUNDED_SHARE = 0.001
+MOST_NAMED = 3  # objects in one sentence
 
 
 class LakeTotals(TypedDict):
@@ -47,6 +48,12 @@ class LakeResult(TypedDict):
     quarantine_reasons: Mapping[str, Mapping[str, int]]
     defects: Mapping[str, Mapping[str, int]]
     counted_at: str
+
+
+class BronzeResult(TypedDict):
+    """The result of the bronze notebook: ``unreadable`` names, by table, the objects that were ever left out."""
+
+    unreadable: Mapping[str, Sequence[str]]
 
 
 class SilverResult(LakeResult):
@@ -256,6 +263,15 @@ def reconcile(
         ),
         undated_rows={table: undated for table, (_, undated) in counts.items()},
         lake=lake,
+    )
+
+
+def unreadable_objects(table: str, names: Sequence[str]) -> str:
+    """Say in one sentence which objects of the lake bronze left out."""
+    return (
+        f"{table}: {len(names)} objects of the lake cannot be read and were left out: {', '.join(names[:MOST_NAMED])}"
+        f"{' …' if len(names) > MOST_NAMED else ''}. Put a readable copy beside each under another name, or send the "
+        "days again; delete the object; then clear this task."
     )
 
 

@@ -11,10 +11,11 @@ from airflow.sdk import Param, task
 
 from pinterest_pipeline.common.tables import TABLES
 from pinterest_pipeline.dag.daily_batch import PARAMS as BATCH_PARAMS
-from pinterest_pipeline.dag.daily_batch import record_and_require, require_share
+from pinterest_pipeline.dag.daily_batch import record_and_require, require_share, unreadable_in_lake
 from pinterest_pipeline.dag.defaults import WAREHOUSE
 from pinterest_pipeline.dag.reconciliation import (
     AcknowledgedOffsets,
+    BronzeResult,
     SilverResult,
     lake_rows,
     offsets_by_table,
@@ -159,8 +160,10 @@ def reconcile_redriven(
     *,
     found: Found,
     produced: "Iterable[RedriveSummary]",
+    bronze: BronzeResult,
     silver: SilverResult,
     reprocessed: ReprocessResult,
+    bucket: str,
     max_dead_letter_share: float,
     params: Any = None,
     ti: Any = None,
@@ -184,4 +187,7 @@ def reconcile_redriven(
         defects=reprocessed["defects"],
         counted_at=reprocessed["counted_at"],
     )
-    return record_and_require(sql_folder, counts, produced, result, max_dead_letter_share=share, ti=ti)
+    problems = unreadable_in_lake(bronze, bucket)
+    return record_and_require(
+        sql_folder, counts, produced, result, max_dead_letter_share=share, other_problems=problems, ti=ti
+    )

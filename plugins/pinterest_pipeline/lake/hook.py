@@ -15,7 +15,7 @@ from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from pinterest_pipeline.common.aws_errors import AwsService
 from pinterest_pipeline.common.aws_hook import BoundedAwsHook
 from pinterest_pipeline.common.errors import PermanentError, PipelineError
-from pinterest_pipeline.lake.generations import newest
+from pinterest_pipeline.lake.generations import TOPICS_DIR, newest
 from pinterest_pipeline.lake.landing import Landing
 from pinterest_pipeline.lake.objects import last_offset, require_readable, sink_objects
 
@@ -162,6 +162,11 @@ class LakeHook(BoundedAwsHook, S3Hook):
             except client.exceptions.NoSuchKey:
                 return []
         return [json.loads(line) for line in body.splitlines()]
+
+    def has_object(self, source_file: str) -> bool:
+        """Tell whether there is the object that bronze names so, below or from ``topics…/`` on; one LIST."""
+        key = source_file if source_file.startswith(f"{TOPICS_DIR}-") else f"{TOPICS_DIR}/{source_file}"
+        return key in self.names(key)
 
     def written_since(self, prefix: str, since: datetime | None) -> list[str]:
         """Return the keys of the objects that were written then or later, oldest first; one LIST per 1,000 objects."""

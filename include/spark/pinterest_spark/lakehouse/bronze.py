@@ -15,33 +15,39 @@ from datetime import UTC, datetime
 from functools import reduce
 from operator import and_, or_
 from typing import Any
+from urllib.parse import unquote
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sf
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StringType, StructField, StructType
 
+from pinterest_spark.lakehouse import unreadable
 from pinterest_spark.lakehouse.offsets import OffsetRange, is_within
-from pinterest_spark.lakehouse.tables import Lake, append, exists, read, row_count, run_in_threads
+from pinterest_spark.lakehouse.tables import Lake, append, exists, local_rows, read, row_count, run_in_threads
 from pinterest_spark.rows.schemas import BRONZE, ENVELOPE, TABLES
 
 MAX_FILES_PER_BATCH = 1000  # Auto Loader's own default; 5,000 records a file
 KEY = ["topic", "partition", "offset", "kafka_timestamp", "payload", "line_key"]
+# A Kafka timestamp is milliseconds of this century: seconds would be in 1970, microseconds and more after the year 9999
+POSSIBLE_MILLISECONDS = (946_684_800_000, 4_102_444_799_999)
 STRICT = {"allowSingleQuotes": "false"}
-SOURCE_FILE = r"/(?:topics/)?((?:topics-[^/]+/)?[^/]+/dt[^/]+/[^/]+)$"
+LINES = StructType([StructField("value", StringType()), StructField("source_file", StringType())])
 LINEAGE_ONLY = StructType([field for field in ENVELOPE if field.name != "payload"])
 
 
 def run(spark: SparkSession, lake: Lake, topic_prefix: str) -> dict[str, Any]:
     """Bring what is new below ``topics*/<prefix>.<table>`` into bronze; safe to repeat.
 
-    Result: ``{"stage", "tables": {table: {"landed", "added", "redelivered", "total"}}, "seconds"}``, in rows.
+    Result: ``{"stage", "tables": {table: {"landed", "added", "redelivered", "total"}}, "unreadable": {table: [object]},
+    "seconds"}``, in rows; ``unreadable`` names the objects that were ever left out, as ``source_file`` of bronze.
     """
     started = time.monotonic()
     results = run_in_threads(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}"))
     return {
         "stage": "bronze",
         "tables": dict(zip(TABLES, results, strict=True)),
+        "unreadable": unreadable.known_objects(spark, lake),
         "seconds": round(time.monotonic() - started, 3),
     }
 
@@ -55,7 +61,7 @@ def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> dict[
         .writeStream.queryName(f"bronze-{table}")
         .option("checkpointLocation", lake.checkpoint("bronze", table))
         .trigger(availableNow=True)
-        .foreachBatch(keep_once(path, landed))
+        .foreachBatch(keep_once(lake, table, lake.topic(topic), landed))
         .start()
     )
     query.awaitTermination()
@@ -77,8 +83,34 @@ def lines(spark: SparkSession, folder: str) -> DataFrame:
         reader = reader.option("cloudFiles.maxFilesPerTrigger", MAX_FILES_PER_BATCH)
     else:
         reader = reader.format("text").option("maxFilesPerTrigger", MAX_FILES_PER_BATCH)
-    source_file = sf.regexp_extract("_metadata.file_path", SOURCE_FILE, 1)
-    return reader.load(f"{folder}/dt=*").select("value", source_file.alias("source_file"))
+    return with_source(reader.load(f"{folder}/dt=*"))
+
+
+def with_source(lines: DataFrame) -> DataFrame:
+    return lines.select(
+        "value", sf.regexp_extract("_metadata.file_path", unreadable.SOURCE_FILE, 1).alias("source_file")
+    )
+
+
+@dataclass(frozen=True)
+class NewObjects:
+    """The objects of a topic's folders that bronze, at ``path``, has no line of."""
+
+    spark: SparkSession
+    folder: str
+    path: str
+
+    def names(self) -> dict[str, str]:
+        listed = self.spark.read.format("binaryFile").option("pathGlobFilter", "*.json*").load(f"{self.folder}/dt=*")
+        paths = {unreadable.source_name(one.path): one.path for one in listed.select("path").collect()}
+        known = read(self.spark, self.path, BRONZE).select("source_file").distinct().collect()
+        known_names = {unquote(one.source_file) for one in known}
+        return {name: path for name, path in paths.items() if name not in known_names}
+
+    def open(self, paths: list[str]) -> DataFrame:
+        if not paths:
+            return local_rows(self.spark, [], LINES)
+        return with_source(self.spark.read.schema("value string").format("text").load(paths))
 
 
 def open_envelopes(lines: DataFrame) -> DataFrame:
@@ -97,8 +129,9 @@ def open_envelopes(lines: DataFrame) -> DataFrame:
 
 
 def is_whole() -> Column:
-    """Say whether an envelope ``_`` has all of its lineage."""
-    return reduce(and_, (sf.col(f"_.{field}").isNotNull() for field in LINEAGE_ONLY.names))
+    """Say whether an envelope ``_`` has all of its lineage, and all of it possible; never NULL."""
+    possible = (sf.col("_.kafka_topic") != "") & (sf.col("_.kafka_partition") >= 0) & (sf.col("_.kafka_offset") >= 0)
+    return sf.coalesce(possible & sf.col("_.kafka_timestamp").between(*POSSIBLE_MILLISECONDS), sf.lit(False))
 
 
 def lineage() -> list[Column]:
@@ -107,7 +140,7 @@ def lineage() -> list[Column]:
         "topic": sf.col("_.kafka_topic"),
         "partition": sf.col("_.kafka_partition"),
         "offset": sf.col("_.kafka_offset"),
-        "kafka_timestamp": sf.timestamp_millis("_.kafka_timestamp"),
+        "kafka_timestamp": sf.timestamp_millis("_.kafka_timestamp"),  # which fails on another unit
     }
     return [sf.when(is_whole(), column).alias(name) for name, column in columns.items()]
 
@@ -138,7 +171,7 @@ def arrivals(lines: DataFrame) -> Arrivals:
     return Arrivals(sum(one.records for one in found), ranges, all(one.records == one.offsets for one in found))
 
 
-def keep_once(path: str, landed: list[int]) -> Callable[[DataFrame, int], None]:
+def keep_once(lake: Lake, table: str, folder: str, landed: list[int]) -> Callable[[DataFrame, int], None]:
     """Return the ``foreachBatch`` that appends a micro-batch, and MERGEs it where a record may be known already.
 
     Counting the offsets and appending costs half of a MERGE, which sorts every payload; Kafka's offsets only grow, and
@@ -146,13 +179,17 @@ def keep_once(path: str, landed: list[int]) -> Callable[[DataFrame, int], None]:
     broken line needs one. Either way the rows are in bronze once.
     """
 
+    path = lake.bronze(table)
+
     def write(batch: DataFrame, _batch_id: int) -> None:
-        arrived = arrivals(batch)
+        spark = batch.sparkSession
+        arrived, batch, left_out = unreadable.leave_out_unreadable(batch, arrivals, NewObjects(spark, folder, path))
+        unreadable.note(spark, lake, table, left_out)
         landed.append(arrived.records)
         rows = open_envelopes(batch)
         stamped = rows.withColumn("landed_at", sf.current_timestamp()).select(*BRONZE.names)
-        is_first = not exists(batch.sparkSession, path)
-        if is_first or (arrived.is_distinct and not may_know(batch.sparkSession, path, arrived.ranges)):
+        is_first = not exists(spark, path)
+        if is_first or (arrived.is_distinct and not may_know(spark, path, arrived.ranges)):
             append(stamped if arrived.is_distinct else stamped.dropDuplicates(KEY), path)
         else:
             merge_new(stamped, path, arrived.ranges)

@@ -9,15 +9,8 @@ from pyspark.sql import functions as sf
 from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse.offsets import OffsetRange, is_within
 from pinterest_spark.lakehouse.tables import Lake, read, row_count, run_in_threads
-from pinterest_spark.rows.schemas import (
-    BRONZE,
-    QUARANTINE,
-    REPROCESSING,
-    SILVER_BATCHES,
-    TABLES,
-    WIRE_KEY,
-    silver_table,
-)
+from pinterest_spark.rows.parsing import read_key
+from pinterest_spark.rows.schemas import BRONZE, QUARANTINE, REPROCESSING, SILVER_BATCHES, TABLES, silver_table
 
 NOTHING = {"landed": 0, "silver": 0, "duplicates": 0, "quarantined": 0, "lost": 0}
 
@@ -145,5 +138,5 @@ def follow(spark: SparkSession, lake: Lake, table: str, topic: str, ranges: list
 
 def count_superseded(records: DataFrame, silver: DataFrame, table: str) -> int:
     """Count the records whose key silver holds through another record."""
-    key = sf.get_json_object("payload", f"$.{WIRE_KEY[table]}").try_cast("bigint")
-    return records.select(key.alias("ind")).join(silver.select("ind"), "ind", "left_semi").count()
+    keyed = read_key(records.select(sf.col("payload").alias("_payload")), table).withColumnRenamed("_key", "ind")
+    return keyed.join(silver.select("ind"), "ind", "left_semi").count()

@@ -17,19 +17,16 @@ from typing import Any
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sf
-from pyspark.sql.types import StructField, StructType
 
 from pinterest_spark.lakehouse import reconcile, silver
 from pinterest_spark.lakehouse.tables import Lake, append, append_row, exists, read, run_in_threads
-from pinterest_spark.rows.parsing import STRICT_JSON
+from pinterest_spark.rows.parsing import read_key
 from pinterest_spark.rows.schemas import (
     BRONZE,
-    LONG,
     QUARANTINE,
     REPROCESSING,
     SILVER_BATCHES,
     TABLES,
-    WIRE_KEY,
     silver_table,
 )
 
@@ -159,9 +156,10 @@ def affected(spark: SparkSession, lake: Lake, table: str, windows: list[Window])
     A line whose envelope is broken is left out: no rule applies to it. The key is read by the reader that validation
     uses, so that both find the same in a payload that names it twice.
     """
-    key = WIRE_KEY[table]
-    only_key = sf.from_json("payload", StructType([StructField(key, LONG)]), STRICT_JSON)
-    rows = read(spark, lake.bronze(table), BRONZE).where("line_key IS NULL").withColumn("ind", only_key[key])
+    records = (
+        read(spark, lake.bronze(table), BRONZE).where("line_key IS NULL").withColumn("_payload", sf.col("payload"))
+    )
+    rows = read_key(records, table).drop("_payload").withColumnRenamed("_key", "ind")
     is_named = reduce(or_, (window.holds(sf.col("kafka_timestamp")) for window in windows))
     named = rows.where(is_named)
     keys = named.select("ind").where("ind IS NOT NULL").distinct()

@@ -58,6 +58,10 @@ class Lake:
     def reprocessing(self) -> str:
         return f"{self.uri}/delta/audit/reprocessing"
 
+    @property
+    def unreadable(self) -> str:
+        return f"{self.uri}/delta/audit/unreadable_objects"
+
     def checkpoint(self, stage: str, table: str) -> str:
         return f"{self.uri}/checkpoints/{stage}/{table}"
 

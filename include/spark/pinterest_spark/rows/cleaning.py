@@ -36,7 +36,8 @@ FOLLOWERS = r"^\s*([0-9,]*\.?[0-9]+)\s*([kKmMbB]?)\s*$"
 LONGEST_FOLLOWERS = 64  # characters; the expression's time grows with the square of the length
 EXACT = "decimal(29,9)"  # a bigint's digits before the point, a billionth after it: k, M and B stay exact
 SUFFIXES = {"k": Decimal(10**3), "m": Decimal(10**6), "b": Decimal(10**9)}
-ISO_DATE_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?$"
+ISO_DATE_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?$"
+OFFSET = r"(Z|[+-][0-9]{2}:[0-9]{2})$"
 SAVED_IN = "Local save in "
 
 
@@ -58,8 +59,10 @@ def without_sentinels(name: str) -> Column:
 
 
 def instant(name: str) -> Column:
-    """Return an ISO 8601 date and time without offset as the UTC instant, whatever the session's time zone."""
-    return sf.when(sf.col(name).rlike(ISO_DATE_TIME), sf.concat(name, sf.lit("Z")).try_cast("timestamp"))
+    """Return an ISO 8601 date and time as an instant, in UTC without an offset, whatever the session's time zone."""
+    given = sf.col(name)
+    zoned = sf.when(given.rlike(OFFSET), given).otherwise(sf.concat(given, sf.lit("Z")))
+    return sf.when(given.rlike(ISO_DATE_TIME), zoned.try_cast("timestamp"))
 
 
 def with_followers(pins: DataFrame) -> DataFrame:

@@ -1,17 +1,20 @@
 """From a record's raw text to a typed row, strictly.
 
-Spark's JSON reader is permissive: a truncated object and a number where text belongs both become NULL. Here NULL
-means that the sender wrote null (or nothing); everything else that ends as NULL is named in ``_wrong``.
+Spark's JSON reader is permissive: it stops at the end of a document and does not see what follows, a number where text
+belongs becomes NULL, and so does a row whose last value of a repeated key has another type than the first. Here a
+payload is one JSON object and nothing else, the last value of a key counts, and NULL means that the sender wrote null
+(or nothing); everything else that ends as NULL is named in ``_wrong``.
 """
 
 from functools import reduce
 from operator import or_
+from uuid import uuid4
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
-from pyspark.sql.types import StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, DoubleType, StringType, StructField, StructType, VariantType
 
-from pinterest_spark.rows.schemas import CORRUPT, TEXT, WIRE
+from pinterest_spark.rows.schemas import CORRUPT, TEXT, WIRE, WIRE_KEY
 
 STRICT_JSON = {
     "mode": "PERMISSIVE",
@@ -20,7 +23,11 @@ STRICT_JSON = {
     "allowNonNumericNumbers": "false",
 }
 NOT_JSON = "*"  # in ``_wrong``: the payload as a whole is not one JSON object
-SEAMS = ("}{", "} {", "}\n{", "},")  # where a payload of several documents shows
+OPENS_OBJECT = r"^[ \t\r\n]*\{"  # JSON's own blanks
+END = uuid4().hex  # of this process, so later than any payload
+ENDED = ArrayType(StructType([StructField("_end", TEXT)]))
+NUMBER = "^(BIGINT|DECIMAL|DOUBLE|FLOAT)"
+EXACT = "decimal(38,18)"  # a bigint's 19 digits before the point
 
 
 def parse(records: DataFrame, table: str) -> DataFrame:
@@ -28,59 +35,101 @@ def parse(records: DataFrame, table: str) -> DataFrame:
 
     ``_wrong`` is empty for a row that fits the wire schema, ``["*"]`` for a payload that is not one JSON object, and
     else names the columns whose value has another type than the contract's; such a value is NULL. A number or boolean
-    in a text column is taken as its text. Unknown keys are ignored. The payload is read once; only rows that may not
-    fit are looked at again.
+    in a text column is taken as its text; a whole number may be written ``30.0``. Unknown keys are ignored. A row is
+    read again, with the types of its values, only where the typed reading found a misfit or could not see one.
     """
-    wire = WIRE[table]
+    return read_columns(records, WIRE[table])
+
+
+def read_key(records: DataFrame, table: str) -> DataFrame:
+    """Return records with ``_payload`` and the key that :func:`parse` finds in it, as ``_key``."""
+    key = WIRE_KEY[table]
+    read = read_columns(records, StructType([WIRE[table][key]]))
+    return read.withColumnRenamed(key, "_key").drop("_wrong")
+
+
+def read_columns(records: DataFrame, wire: StructType) -> DataFrame:
     row = sf.from_json("_payload", StructType([*wire.fields, StructField(CORRUPT, TEXT)]), STRICT_JSON)
-    parsed = records.withColumn("_row", row).withColumn("_suspect", is_suspect(wire))
-    # In brackets, because the reader of a bare document stops at its end and does not see what follows
-    bracketed = sf.try_parse_json(sf.concat(sf.lit("["), "_payload", sf.lit("]")))
-    looked_at = parsed.withColumn("_document", sf.when(sf.col("_suspect"), bracketed))
-    wrong = sf.when(~sf.col("_suspect"), sf.array().cast("array<string>"))
-    wrong = wrong.when(is_one_object(), wrong_columns(wire)).otherwise(sf.array(sf.lit(NOT_JSON)))
-    return looked_at.withColumn("_wrong", wrong).select(*records.columns, *wire_columns(wire), "_wrong")
+    parsed = records.withColumn("_row", row).withColumn("_is_one", is_one_object())
+    parsed = parsed.withColumn("_suspect", is_suspect(wire))
+    suspect = sf.when(sf.col("_suspect"), sf.col("_payload"))
+    read_again = parsed.withColumn("_typed", sf.from_json(suspect, each_as(wire, VariantType()), STRICT_JSON))
+    read_again = read_again.withColumn("_text", sf.from_json(suspect, each_as(wire, TEXT), STRICT_JSON))
+    wrong = sf.when(~sf.col("_is_one"), sf.array(sf.lit(NOT_JSON)))
+    wrong = wrong.when(~sf.col("_suspect"), sf.array().cast("array<string>")).otherwise(wrong_columns(wire))
+    return read_again.withColumn("_wrong", wrong).select(*records.columns, *wire_columns(wire), "_wrong")
 
 
-def wire_columns(wire: StructType) -> list[Column]:
-    """Return the row's columns; where a text column held an object or an array, its text is not kept."""
-    columns = []
-    for field in wire:
-        value = sf.col(f"_row.{field.name}")
-        if isinstance(field.dataType, StringType):
-            value = sf.when(~sf.col("_suspect") | ~sf.array_contains("_wrong", field.name), value)
-        columns.append(value.alias(field.name))
-    return columns
+def each_as(wire: StructType, kind: StringType | VariantType) -> StructType:
+    return StructType([StructField(field.name, kind) for field in wire])
+
+
+def is_one_object() -> Column:
+    """Say whether the payload is one JSON object with nothing but blanks around it; never NULL.
+
+    It is read as the first element of an array whose second and last one holds a text that no payload holds: only if
+    the payload is one value has the array two elements, and only if nothing in it closes the array does the reader come
+    to that text.
+    """
+    closed = sf.concat(sf.lit("["), "_payload", sf.lit(f',{{"_end":"{END}"}}]'))
+    read = sf.from_json(closed, ENDED, STRICT_JSON)
+    proved = (sf.size(read) == 2) & (read[1]["_end"] == END) & sf.col("_payload").rlike(OPENS_OBJECT)
+    return sf.coalesce(proved, sf.lit(False))
 
 
 def is_suspect(wire: StructType) -> Column:
     """Say whether a row may hold something that the typed reading does not show; never NULL."""
-    texts = [sf.col(f"_row.{field.name}") for field in wire if isinstance(field.dataType, StringType)]
-    containers = reduce(or_, (text.startswith("{") | text.startswith("[") for text in texts))
-    trailing = ~sf.rtrim("_payload").endswith("}")
-    several = reduce(or_, (sf.contains(sf.col("_payload"), sf.lit(seam)) for seam in SEAMS))
+    texts = (opens_container(f"_row.{field.name}") for field in wire if is_text(field))
+    containers = reduce(or_, texts, sf.lit(False))
     misfit = sf.col("_row").isNull() | sf.col(f"_row.{CORRUPT}").isNotNull()
-    return sf.coalesce(misfit | trailing | several, sf.lit(True)) | sf.coalesce(containers, sf.lit(False))
+    return sf.coalesce(misfit, sf.lit(True)) | sf.coalesce(containers, sf.lit(False))
 
 
-def is_one_object() -> Column:
-    """Say whether the bracketed document is an array of exactly one object; a text that is no JSON is not."""
-    return element(0, "$").startswith("OBJECT") & element(1, "$").isNull()
+def is_text(field: StructField) -> bool:
+    return isinstance(field.dataType, StringType)
 
 
-def element(index: int, path: str) -> Column:
-    """Return the JSON type at a path within an element of the document, as Spark writes it; NULL where nothing is."""
-    return sf.schema_of_variant(sf.try_variant_get("_document", path.replace("$", f"$[{index}]"), "variant"))
+def opens_container(name: str) -> Column:
+    return sf.col(name).startswith("{") | sf.col(name).startswith("[")
+
+
+def wire_columns(wire: StructType) -> list[Column]:
+    """Return the row's columns; where a value has another type than its column's, it is not kept."""
+    columns = []
+    for field in wire:
+        value = sf.col(f"_row.{field.name}")
+        if is_text(field):
+            value = sf.when(~sf.col("_suspect") | ~sf.array_contains("_wrong", field.name), value)
+        else:
+            value = sf.when(~sf.col("_suspect"), value).otherwise(number_of(field))
+        columns.append(value.alias(field.name))
+    return columns
+
+
+def number_of(field: StructField) -> Column:
+    """Return the number that a suspect row has in a column, NULL for whatever is none or does not fit."""
+    name = f"_typed.{field.name}"
+    is_number = kind_of(name).rlike(NUMBER) & ~opens_container(f"_text.{field.name}")
+    if isinstance(field.dataType, DoubleType):
+        return sf.when(is_number, sf.try_variant_get(name, "$", "double"))
+    exact = sf.try_variant_get(name, "$", EXACT)
+    return sf.when(is_number & (exact == sf.floor(exact)), exact).try_cast(field.dataType)
+
+
+def kind_of(name: str) -> Column:
+    """Return the JSON type of a column's last value as Spark writes it: VOID for null, NULL where there is none."""
+    return sf.schema_of_variant(name)
 
 
 def wrong_columns(wire: StructType) -> Column:
-    """Return the names of the columns that the document fills and the typed reading does not."""
+    """Return the names of the columns that a suspect row fills with another type than theirs."""
     names = []
     for field in wire:
-        kind = element(0, f"$.{field.name}")
-        if isinstance(field.dataType, StringType):
-            is_wrong = kind.rlike("^(OBJECT|ARRAY)")
+        typed, text = f"_typed.{field.name}", f"_text.{field.name}"
+        if is_text(field):
+            is_string = (kind_of(typed) == "STRING") & (sf.try_variant_get(typed, "$", "string") == sf.col(text))
+            is_wrong = opens_container(text) & ~sf.coalesce(is_string, sf.lit(False))
         else:
-            is_wrong = (kind != "VOID") & sf.col(f"_row.{field.name}").isNull()
+            is_wrong = sf.col(text).isNotNull() & number_of(field).isNull()
         names.append(sf.when(is_wrong, sf.lit(field.name)))
     return sf.array_compact(sf.array(*names))

@@ -36,6 +36,7 @@ def rules(table: str) -> list[Rule]:
         Rule(OTHER_TABLE, is_of_another_table(table)),
         Rule(f"wrong type in {key}", sf.array_contains("_wrong", key)),
         Rule(f"no {key}", sf.col(key).isNull()),
+        Rule(f"{key} below 0", sf.col(key) < 0),
     ]
     if table == "geo":
         found += [

@@ -72,4 +72,5 @@ SILVER_BATCHES = struct(
     table_name=TEXT, batch_id=LONG, records=LONG, accepted=LONG, rejected=LONG, new_keys=LONG, duplicates=LONG,
     defects=MapType(TEXT, LONG), written_at=TIME,
 )  # fmt: skip
+UNREADABLE = struct(table_name=TEXT, source_file=TEXT, reason=TEXT, seen_at=TIME)
 REPROCESSING = struct(table_name=TEXT, window_start=TIME, window_end=TIME, began_at=TIME)
