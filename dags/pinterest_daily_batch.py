@@ -26,8 +26,9 @@ run. Only such a run takes the posts that have no timestamp and so lie in no int
 - `bronze`, `silver`, `gold`: clear the failed stage, which repairs the Databricks run from there.
 - `publish_gold`: "other versions of answers" means that the Databricks workspace and Airflow have different files in
   `include/sql/answers`: deploy the same to both, then clear `gold`.
-- `check_gold`: names the rules that the published answers break: bounds and ties of `include/sql/answers`, and files of
-  `include/sql/checks`.
+- `publish_gold`: "the staged answers have … defects" names the rules that they break (bounds and ties of
+  `include/sql/answers`, files of `include/sql/checks`) and answers that shrank; readers keep the last answers.
+- `check_quality`: too many of the run's records were rejected, or lost a value; nothing is published.
 - `reconcile_rows`: names the table whose counts do not match, and where its rows are; see also `audit.run_rows`.
 - A day without posts skips from `posts_landed` to `publish`, is still reconciled, and succeeds.
 """
@@ -42,13 +43,13 @@ from pinterest_pipeline.dag import assets, lakehouse
 from pinterest_pipeline.dag.daily_batch import (
     PARAMS,
     any_posts,
-    check_gold,
     check_offsets,
     choose_window,
     reconcile_rows,
 )
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
+from pinterest_pipeline.dag.quality import check_quality
 from pinterest_pipeline.dag.settings import MACROS, MAX_DEAD_LETTER_SHARE, TOPICS_DIR, setting
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
@@ -124,8 +125,8 @@ with DAG(
         )
         stages = lakehouse.follow_stages(submit_batch_run.output, assets.LAKE, stage_limit=STAGE_LIMIT)
     with TaskGroup("publish"):
+        quality = check_quality(stages["silver"].output, gates=setting("gates", ""))
         publish_gold = lakehouse.publish_gold(SQL)
-        checked = check_gold(str(SQL))
     reconciled = reconcile_rows.override(trigger_rule="none_failed", pool="pinterest_warehouse")(
         str(SQL),
         source_counts=count_source_rows.output,
@@ -139,5 +140,5 @@ with DAG(
     window >> topics_exist >> offsets_grow >> [count_source_rows, send_posts]
     [acknowledged, connector_is_healthy] >> posts_landed
     [posts_landed, migrate_warehouse] >> submit_batch_run >> stages["bronze"] >> stages["silver"] >> stages["gold"]
-    stages["gold"] >> publish_gold >> checked >> reconciled
+    [stages["gold"], quality] >> publish_gold
     migrate_warehouse >> reconciled

@@ -29,9 +29,10 @@ from airflow.sdk import DAG, TaskGroup
 
 from pinterest_pipeline.common.tables import KEYS, topic_name
 from pinterest_pipeline.dag import assets, lakehouse
-from pinterest_pipeline.dag.daily_batch import check_gold, check_offsets
+from pinterest_pipeline.dag.daily_batch import check_offsets
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
+from pinterest_pipeline.dag.quality import check_quality
 from pinterest_pipeline.dag.redrive import (
     PARAMS,
     acknowledged_offsets,
@@ -134,8 +135,8 @@ with DAG(
         )
         stages = lakehouse.follow_stages(submit_run.output, assets.REDRIVEN, stage_limit=STAGE_LIMIT)
     with TaskGroup("publish"):
+        quality = check_quality(stages["silver"].output, gates=setting("gates", ""))
         publish_gold = lakehouse.publish_gold(SQL)
-        checked = check_gold(str(SQL))
     reconciled = reconcile_redriven.override(pool="pinterest_warehouse")(
         str(SQL),
         found=found,
@@ -152,5 +153,5 @@ with DAG(
     topics_exist >> offsets_grow >> redrive
     [acknowledged, posts_landed, recorded, migrate_warehouse] >> submit_run
     submit_run >> stages["bronze"] >> stages["silver"] >> stages["reprocess"] >> stages["gold"]
-    stages["gold"] >> publish_gold >> checked >> reconciled
+    [stages["gold"], quality] >> publish_gold
     migrate_warehouse >> recorded

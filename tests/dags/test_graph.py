@@ -39,7 +39,7 @@ def test_the_stages_follow_each_other(batch):
     order = [
         "choose_window", "ingest.topics_exist", "ingest.offsets_grow", "ingest.send_posts", "any_posts", "posts_landed",
         "lakehouse.submit_batch_run", "lakehouse.bronze", "lakehouse.silver", "lakehouse.gold",
-        "publish.publish_gold", "publish.check_gold", "reconcile_rows",
+        "publish.publish_gold",
     ]  # fmt: skip
 
     for before, behind in pairwise(order):
@@ -122,7 +122,7 @@ def test_dead_letters_are_resolved_before_the_lakehouse_and_recorded_even_where_
     order = [
         "find_dead_letters", "choose_path", "ingest.topics_exist", "ingest.offsets_grow", "ingest.redrive",
         "posts_landed", "lakehouse.submit_run", "lakehouse.bronze", "lakehouse.silver", "lakehouse.reprocess",
-        "lakehouse.gold", "publish.publish_gold", "publish.check_gold", "reconcile_redriven",
+        "lakehouse.gold", "publish.publish_gold",
     ]  # fmt: skip
 
     for before, behind in pairwise(order):
@@ -140,3 +140,12 @@ def test_without_dead_letters_quarantined_records_are_validated_and_a_dry_run_st
     assert redrive.get_task("choose_path").downstream_task_ids == {
         "preview.submit_preview", "migrate_warehouse", "ingest.topics_exist",
     }  # fmt: skip
+
+
+def test_nothing_is_published_before_its_quality_is_checked_and_rows_are_reconciled_in_any_case(batch, redrive):
+    assert batch.get_task("publish.publish_gold").upstream_task_ids == {"lakehouse.gold", "publish.check_quality"}
+    assert "lakehouse.silver" in batch.get_task("publish.check_quality").upstream_task_ids
+    for dag, task_id in ((batch, "reconcile_rows"), (redrive, "reconcile_redriven")):
+        before = {task.task_id for task in dag.get_task(task_id).get_flat_relatives(upstream=True)}
+        assert "lakehouse.silver" in before
+        assert "publish.publish_gold" not in before

@@ -1,5 +1,7 @@
 """One row a key, the latest wins, every record is accounted for, and any step may be done twice."""
 
+from datetime import UTC, datetime
+
 import pytest
 from delta.tables import DeltaTable
 
@@ -85,6 +87,29 @@ def test_records_end_in_silver_in_duplicates_or_in_quarantine(
     [broken] = read(spark, lake.quarantine, QUARANTINE).where("reject_reason = 'unreadable envelope'").collect()
     assert (broken.topic, broken.partition, broken.payload) == ("pinterest.user", None, "no envelope")
     assert broken.source.startswith("pinterest.user/dt=")
+
+
+def test_what_was_found_since_the_run_began_to_send_is_counted_with_samples(
+    begin, land, envelope_of, broken_envelope_of, spark, lake
+):
+    begin(envelope_of(TABLE, 1, 0, date_joined="2016-01-02"), envelope_of(TABLE, 2, 1, age=12))
+    began = datetime.now(UTC)
+    bad = [envelope_of(TABLE, ident, ident, date_joined="02.01.2016 03:04") for ident in range(3, 7)]
+    land(TABLE, *bad, envelope_of(TABLE, 7, 7), broken_envelope_of(TABLE, '{"ind": 8' + "x" * 300, 8))
+    bronze.load_table(spark, lake, TABLE, f"pinterest.{TABLE}")
+    sent = [OffsetRange(0, 3, 8, since=began, until=None)]
+
+    result = silver.run(spark, lake, "pinterest", {TABLE: sent})
+    again = silver.run(spark, lake, "pinterest", {TABLE: sent})
+
+    found = result["validated"]
+    assert found.keys() == {TABLE}
+    samples = found[TABLE].pop("samples")
+    assert found[TABLE] == {"records": 6, "quarantined": 1, "defects": {"date_joined": 4}}
+    assert len(samples["date_joined"]) == 3
+    assert all('"date_joined": "02.01.2016 03:04"' in one for one in samples["date_joined"])
+    assert samples["*"][0] == '{"ind": 8' + "x" * 191 + " … (unparsable JSON)"
+    assert {name: again["validated"][TABLE][name] for name in found[TABLE]} == found[TABLE]
 
 
 def test_a_resend_is_a_duplicate_and_changes_no_answer(begin, run, rows, land, envelope_of):

@@ -1,4 +1,4 @@
-"""Run as a program in Airflow's environment: publish, check and draw the staged answers; prints JSON.
+"""Run as a program in Airflow's environment: publish, which checks them, and draw the staged answers; prints JSON.
 
 ``publish_and_draw.py SQL_FOLDER``; the connection is ``AIRFLOW_CONN_PINTEREST_WAREHOUSE``, the package that of
 ``PYTHONPATH``.
@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 
 from pinterest_pipeline.ui import answers
-from pinterest_pipeline.warehouse.audit import check
-from pinterest_pipeline.warehouse.hook import PipelinePostgresHook
 from pinterest_pipeline.warehouse.operators import PostgresPublishAnswersOperator
 from pinterest_pipeline.warehouse.publish import all_checks
 
@@ -18,10 +16,12 @@ CONNECTION = "pinterest_warehouse"
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    operator = PostgresPublishAnswersOperator(task_id="publish", conn_id=CONNECTION, folder=folder / "answers")
+    operator = PostgresPublishAnswersOperator(
+        task_id="publish", conn_id=CONNECTION, folder=folder / "answers", checks=folder / "checks"
+    )
     result = {
         "published": operator.execute({}),
-        "checks": check(PipelinePostgresHook(CONNECTION), all_checks(folder / "answers", folder / "checks")),
+        "checks": list(all_checks(folder / "answers", folder / "checks")),
         "panel": answers.panel(),
     }
     print("RESULT " + json.dumps(result, default=str))

@@ -2,44 +2,16 @@
 
 import json
 
-import pytest
-
-from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.dag.alerts import describe, log_failure
-from pinterest_pipeline.warehouse.audit import check, record
+from pinterest_pipeline.warehouse.audit import record
 
 
 class FakeDatabase:
-    def __init__(self, rows=()):
-        self.rows = dict(rows)
+    def __init__(self):
         self.told = []
-
-    def get_records(self, sql):
-        return self.rows.get(sql, [])
 
     def run(self, sql, parameters):
         self.told.append((sql, parameters))
-
-
-@pytest.fixture
-def checks(tmp_path):
-    files = [tmp_path / name for name in ("a_holds.sql", "b_holds.sql", "c_holds.sql")]
-    return {file.stem: file.stem for file in files}
-
-
-def test_checks_that_find_nothing_pass_and_are_named(checks):
-    assert check(FakeDatabase(), checks) == ["a_holds", "b_holds", "c_holds"]
-
-
-def test_all_failed_checks_are_told_at_once_with_a_few_rows_each(checks):
-    database = FakeDatabase({"a_holds": [("x", 1)] * 20, "c_holds": [["y", 2]]})
-
-    with pytest.raises(PermanentError, match="2 of 3 checks") as failure:
-        check(database, checks)
-
-    assert "a_holds (20 rows" in str(failure.value)
-    assert "('y', 2)" in str(failure.value)
-    assert str(failure.value).count("('x', 1)") == 3
 
 
 def test_each_row_is_recorded_with_the_files_statement_and_dictionaries_as_json(tmp_path):

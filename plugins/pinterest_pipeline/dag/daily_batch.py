@@ -21,7 +21,6 @@ from pinterest_pipeline.dag.reconciliation import (
 from pinterest_pipeline.kafka_rest.summary import SendSummary
 from pinterest_pipeline.lake.generations import went_back
 from pinterest_pipeline.warehouse import audit as warehouse
-from pinterest_pipeline.warehouse.publish import all_checks
 
 PARAMS = {
     "window_start": Param(None, type=["null", "string"], description="UTC, like 2017-10-18T00:00:00; included."),
@@ -70,15 +69,6 @@ def check_offsets(topics: list[str], *, bucket: str, topics_dir: str) -> dict[st
 def any_posts(produced: list[SendSummary]) -> dict[str, AcknowledgedOffsets]:
     """Return the acknowledged offsets by table; without any, skip the tasks that would process the posts."""
     return offsets_by_table(produced)
-
-
-@task
-def check_gold(sql_folder: str) -> list[str]:
-    """Return the names of the checks, all of which passed."""
-    from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
-
-    sql = Path(sql_folder)
-    return warehouse.check(PipelinePostgresHook(WAREHOUSE), all_checks(sql / "answers", sql / "checks"))
 
 
 @task

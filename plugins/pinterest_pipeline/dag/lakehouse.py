@@ -121,11 +121,13 @@ def migrate_warehouse(sql: Path) -> PostgresMigrateOperator:
 
 
 def publish_gold(sql: Path) -> PostgresPublishAnswersOperator:
-    """Return the task that makes schema ``gold`` equal to the answers that were staged."""
+    """Return the task that makes schema ``gold`` equal to the answers that were staged, if they pass their checks."""
     return PostgresPublishAnswersOperator(
         task_id="publish_gold",
         conn_id="pinterest_warehouse",
         folder=sql / "answers",
+        checks=sql / "checks",
+        gates=setting("gates", ""),
         pool="pinterest_warehouse",
         outlets=[assets.WAREHOUSE_GOLD],
     )

@@ -1,12 +1,14 @@
 """Publishing the answers: schema ``gold`` becomes what ``gold_staging`` holds, in one transaction.
 
+What is published is audited before the transaction ends: where a check finds a defect it is rolled back.
+
 The statements are made from the declarations. A declaration's names are letters, digits and underscores, and its types
 are among four, so that they can stand in a statement. Needs the standard library and a DB-API cursor only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pinterest_pipeline.warehouse.answers import FOLDER, TOMORROW, Answer, AnswerError, Bounds, read_answers
 
@@ -21,7 +23,7 @@ SELECT
      JOIN pg_attribute USING (attnum)
      WHERE conrelid = to_regclass(%(table)s) AND contype = 'p' AND attrelid = conrelid)
 """
-READ_PUBLISHED = "SELECT name FROM audit.answers"
+READ_PUBLISHED = "SELECT name, row_count FROM audit.answers"
 FORGET = "DELETE FROM audit.answers WHERE name = %s"
 RECORD = """
 INSERT INTO audit.answers (name, version, definition, row_count, published_at) VALUES (%s, %s, %s, %s, now())
@@ -31,8 +33,15 @@ ON CONFLICT (name) DO UPDATE SET version = excluded.version, definition = exclud
 THIS_YEAR = "extract(year FROM now() AT TIME ZONE 'UTC' + interval '1 day')"
 
 
-def publish(cursor: Any, answers: Sequence[Answer]) -> dict[str, int]:
-    """Make schema ``gold`` equal to the staged answers and return the rows of each; the caller commits.
+class Publication(NamedTuple):
+    """Rows of each answer, as published before and as published now."""
+
+    before: dict[str, int]
+    after: dict[str, int]
+
+
+def publish(cursor: Any, answers: Sequence[Answer]) -> Publication:
+    """Make schema ``gold`` equal to the staged answers; the caller audits what it sees now, and commits.
 
     A table that is missing, or has other columns or another key than declared, is created, since all its rows are
     staged. The table of an answer that is declared no more is dropped. A second call changes no row.
@@ -41,6 +50,8 @@ def publish(cursor: Any, answers: Sequence[Answer]) -> dict[str, int]:
     """
     cursor.execute(LOCK)
     check_versions(cursor.fetchone(), answers)
+    cursor.execute(READ_PUBLISHED)
+    before = {str(name): int(rows) for name, rows in cursor.fetchall()}
     counts = {}
     for answer in answers:
         ensure_table(cursor, answer)
@@ -48,11 +59,10 @@ def publish(cursor: Any, answers: Sequence[Answer]) -> dict[str, int]:
         cursor.execute(f"SELECT count(*) FROM {table('gold', answer)}")  # noqa: S608 - checked names
         counts[answer.name] = int(cursor.fetchone()[0])
         cursor.execute(RECORD, (answer.name, answer.version, answer.text, counts[answer.name]))
-    cursor.execute(READ_PUBLISHED)
-    for name in sorted({row[0] for row in cursor.fetchall()} - counts.keys()):
+    for name in sorted(before.keys() - counts.keys()):
         cursor.execute(f'DROP TABLE IF EXISTS gold."{name}"')
         cursor.execute(FORGET, (name,))
-    return counts
+    return Publication(before, counts)
 
 
 def check_versions(load: Sequence[Any] | None, answers: Iterable[Answer]) -> None:
@@ -113,10 +123,12 @@ def merge(answer: Answer) -> str:
     """  # noqa: S608 - checked names
 
 
-def all_checks(answers: Path, files: Path) -> dict[str, str]:
+def all_checks(answers: Path, files: Path | None) -> dict[str, str]:
     """Return the checks by name: those that follow from the declarations, then the files, for rules of their own."""
     declared = {name: statement for answer in read_answers(answers) for name, statement in checks(answer).items()}
-    return declared | {file.stem: file.read_text(encoding="utf-8") for file in sorted(files.glob("*.sql"))}
+    return declared | {
+        file.stem: file.read_text(encoding="utf-8") for file in sorted(files.glob("*.sql") if files else ())
+    }
 
 
 def checks(answer: Answer) -> dict[str, str]:

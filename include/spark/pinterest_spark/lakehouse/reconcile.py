@@ -1,17 +1,22 @@
 """The proof of the silver stage: where each record of bronze went, counted apart from the code that moved it."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as sf
 
 from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse.offsets import OffsetRange, is_within
 from pinterest_spark.lakehouse.tables import Lake, read, row_count, run_in_threads
 from pinterest_spark.rows.parsing import read_key
+from pinterest_spark.rows.rules import refine
 from pinterest_spark.rows.schemas import BRONZE, QUARANTINE, REPROCESSING, SILVER_BATCHES, TABLES, silver_table
 
+SAMPLES = 3
+SAMPLED_SHARE = 0.005  # of the records: half of the share that is warned of
+LONGEST_SAMPLE = 200  # characters
 NOTHING = {"landed": 0, "silver": 0, "duplicates": 0, "quarantined": 0, "lost": 0}
 
 
@@ -24,6 +29,8 @@ def count(
       holds is this record) + ``duplicates`` (silver holds another record of its key) + ``quarantined`` + ``lost``.
     - ``totals``: ``bronze``, ``silver`` and ``quarantined`` counted in the tables, ``duplicates`` from the audit.
     - ``quarantine_reasons``: rows by reason. ``defects``: records by column since the first run, re-sends included.
+    - ``validated``: what silver found, in any record, since the run began to send: ``records``, ``quarantined``,
+      ``defects`` by column, and ``samples``, up to three records by column or, of quarantine, by ``*``.
     - ``counted_at``: when, ISO 8601 in UTC, by which later totals are told from earlier ones.
 
     :raises StageError: when a table's totals do not add up.
@@ -31,13 +38,15 @@ def count(
     counted_at = datetime.now(UTC).isoformat()
     reasons = quarantine_reasons(spark, lake)
     check_finished(spark, lake)
-    audits = read(spark, lake.silver_batches, SILVER_BATCHES).select("table_name", "duplicates", "defects").collect()
+    audits = read(spark, lake.silver_batches, SILVER_BATCHES).collect()
 
-    def count_table(table: str) -> tuple[dict[str, int], dict[str, int]]:
+    def count_table(table: str) -> tuple[dict[str, int], dict[str, int], dict[str, Any] | None]:
         ranges = acknowledged.get(table, [])
-        of_run = follow(spark, lake, table, f"{topic_prefix}.{table}", ranges) if ranges else dict(NOTHING)
-        duplicates = sum(one.duplicates for one in audits if one.table_name == table)
-        return of_run, totals_of(spark, lake, table, duplicates, sum(reasons[table].values()))
+        topic, of_table = f"{topic_prefix}.{table}", [one for one in audits if one.table_name == table]
+        of_run = follow(spark, lake, table, topic, ranges) if ranges else dict(NOTHING)
+        duplicates = sum(one.duplicates for one in of_table)
+        totals = totals_of(spark, lake, table, duplicates, sum(reasons[table].values()))
+        return of_run, totals, validated_since(spark, lake, table, ranges, of_table)
 
     counted = dict(zip(TABLES, run_in_threads(spark, TABLES, count_table), strict=True))
     defects: dict[str, dict[str, int]] = {table: {} for table in TABLES}
@@ -51,8 +60,55 @@ def count(
         "totals": totals,
         "quarantine_reasons": reasons,
         "defects": defects,
+        "validated": {table: counted[table][2] for table in TABLES if counted[table][2]},
         "counted_at": counted_at,
     }
+
+
+def validated_since(
+    spark: SparkSession, lake: Lake, table: str, ranges: list[OffsetRange], audits: list[Row]
+) -> dict[str, Any] | None:
+    """Return what the micro-batches since a run began to send found; None for a run that does not say when."""
+    times = [one.since for one in ranges if one.since]
+    if not times:
+        return None
+    since = min(times)
+    recent = [one for one in audits if one.batch_id >= 0 and one.written_at.astimezone(UTC) >= since]
+    defects: Counter[str] = Counter()
+    for one in recent:
+        defects.update(one.defects)
+    found = {
+        "records": sum(one.records for one in recent),
+        "quarantined": sum(one.rejected for one in recent),
+        "defects": dict(defects),
+    }
+    return {**found, "samples": samples_of(spark, lake, table, found, since)}
+
+
+def samples_of(
+    spark: SparkSession, lake: Lake, table: str, found: dict[str, Any], since: datetime
+) -> dict[str, list[str]]:
+    """Return records that show what is wrong; none of a column in which few have a defect, since each costs a scan."""
+    fewest = found["records"] * SAMPLED_SHARE
+    shown = {}
+    if found["quarantined"] > fewest:
+        rejected = read(spark, lake.quarantine, QUARANTINE).where(sf.col("table_name") == table)
+        newest = rejected.orderBy(sf.col("kafka_timestamp").desc_nulls_last()).limit(SAMPLES).collect()
+        shown["*"] = [f"{sample(one.payload)} ({one.reject_reason})" for one in newest]
+    columns = [column for column, records in found["defects"].items() if records > fewest]
+    if columns:
+        landed = read(spark, lake.bronze(table), BRONZE).where(sf.col("landed_at") >= sf.lit(since))
+        records = landed.select(sf.col("payload").alias("_payload"), sf.col("kafka_timestamp").alias("_arrived_at"))
+        refined = refine(records, table).select("_payload", "_defects")
+        for column in columns:
+            some = refined.where(sf.array_contains("_defects", column)).limit(SAMPLES).collect()
+            shown[column] = [sample(one._payload) for one in some]
+    return shown
+
+
+def sample(payload: str | None) -> str:
+    text = payload or ""
+    return text if len(text) <= LONGEST_SAMPLE else f"{text[:LONGEST_SAMPLE]} …"
 
 
 def totals_of(spark: SparkSession, lake: Lake, table: str, duplicates: int, quarantined: int) -> dict[str, int]:

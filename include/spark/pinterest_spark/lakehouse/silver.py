@@ -45,7 +45,7 @@ def run(
     """Bring what is new in bronze into silver and quarantine, then prove that no record was lost; safe to repeat.
 
     :param acknowledged: per table, the offsets that Kafka acknowledged to this run's ingestion; may be empty.
-    :returns: ``{"stage", "run", "totals", "quarantine_reasons", "defects", "counted_at", "seconds"}``: see
+    :returns: ``{"stage", "run", "totals", "quarantine_reasons", "defects", "validated", "counted_at", "seconds"}``: see
         ``reconcile``.
     :raises StageError: when bronze is not silver + duplicates + quarantined.
     """
