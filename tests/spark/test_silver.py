@@ -33,7 +33,7 @@ def begin(in_silver, lake):
 
 
 def of_table(result):
-    return {name: part[TABLE] for name, part in result.items() if isinstance(part, dict)}
+    return {name: part[TABLE] for name, part in result.items() if isinstance(part, dict) and TABLE in part}
 
 
 @pytest.fixture
