@@ -25,7 +25,7 @@ STRICT_JSON = {
 NOT_JSON = "*"  # in ``_wrong``: the payload as a whole is not one JSON object
 OPENS_OBJECT = r"^[ \t\r\n]*\{"  # JSON's own blanks
 END = uuid4().hex  # of this process, so later than any payload
-KEY = f"_payload_{END}"
+ENDED = ArrayType(StructType([StructField("_end", TEXT)]))
 NUMBER = "^(BIGINT|DECIMAL|DOUBLE|FLOAT)"
 EXACT = "decimal(38,18)"  # a bigint's 19 digits before the point
 
@@ -49,119 +49,95 @@ def read_key(records: DataFrame, table: str) -> DataFrame:
 
 
 def read_columns(records: DataFrame, wire: StructType) -> DataFrame:
-    element = StructType([*wire.fields, StructField("_end", TEXT)])
-    closed = StructType([StructField(KEY, ArrayType(element)), StructField(CORRUPT, TEXT)])
-    read = records.withColumn("_read", sf.from_json(closed_payload(), closed, STRICT_JSON))
-    parsed = read.withColumns({"_is_one": is_one_object(), "_suspect": is_suspect(wire)})
-    suspect = sf.when(sf.col("_suspect") & sf.col("_is_one"), sf.col("_payload"))
-    read_again = parsed.withColumns(
-        {
-            "_typed": sf.from_json(suspect, each_as(wire, VariantType()), STRICT_JSON),
-            "_text": sf.from_json(suspect, each_as(wire, TEXT), STRICT_JSON),
-        }
-    ).withColumns({f"_number_{field.name}": number_of(field) for field in wire if not is_text(field)})
-    wrong = sf.when(~sf.col("_is_one"), sf.array(sf.lit(NOT_JSON)))
+    row = sf.from_json("_payload", StructType([*wire.fields, StructField(CORRUPT, TEXT)]), STRICT_JSON)
+    parsed = records.withColumn("_row", row).withColumn("_is_one", is_one_object())
+    parsed = parsed.withColumn("_suspect", is_suspect(wire) | never())
+    suspect = sf.when(sf.col("_suspect"), sf.col("_payload"))
+    read_again = parsed.withColumn("_typed", sf.from_json(suspect, each_as(wire, VariantType()), STRICT_JSON))
+    read_again = read_again.withColumn("_text", sf.from_json(suspect, each_as(wire, TEXT), STRICT_JSON))
+    wrong = sf.when(~sf.col("_is_one") | never(), sf.array(sf.lit(NOT_JSON)))
     wrong = wrong.when(~sf.col("_suspect"), sf.array().cast("array<string>")).otherwise(wrong_columns(wire))
     return read_again.withColumn("_wrong", wrong).select(*records.columns, *wire_columns(wire), "_wrong")
+
+
+def never() -> Column:
+    """Return False in a form that the planner cannot know: it keeps the steps before and after apart.
+
+    Otherwise it writes a step out for each place that names it, which took it a minute for the wide tables.
+    """
+    return sf.monotonically_increasing_id() < 0
 
 
 def each_as(wire: StructType, kind: StringType | VariantType) -> StructType:
     return StructType([StructField(field.name, kind) for field in wire])
 
 
-def closed_payload() -> Column:
-    """Return the payload as the first element of an array whose second and last one holds a text that no payload holds.
-
-    Only if the payload is one value has the array two elements, and only if nothing in it closes the array does the
-    reader come to that text. The array stands in an object, whose reader says where a value did not fit.
-    """
-    return sf.concat(sf.lit(f'{{"{KEY}":['), "_payload", sf.lit(f',{{"_end":"{END}"}}]}}'))
-
-
 def is_one_object() -> Column:
     """Say whether the payload is one JSON object with nothing but blanks around it; never NULL.
 
-    Where the reader dropped the array for a value that did not fit, it is read again for its end alone.
+    It is read as the first element of an array whose second and last one holds a text that no payload holds: only if
+    the payload is one value has the array two elements, and only if nothing in it closes the array does the reader come
+    to that text.
     """
-    only_end = StructType([StructField(KEY, ArrayType(StructType([StructField("_end", TEXT)])))])
-    again = sf.when(sf.col(f"_read.{KEY}").isNull(), closed_payload())
-    ends = [sf.col(f"_read.{KEY}"), sf.from_json(again, only_end, STRICT_JSON)[KEY]]
-    proved = [(sf.size(read) == 2) & (read[1]["_end"] == END) for read in ends]
-    opened = sf.col("_payload").rlike(OPENS_OBJECT)
-    return sf.coalesce(sf.when(ends[0].isNotNull(), proved[0]).otherwise(proved[1]) & opened, sf.lit(False))
+    closed = sf.concat(sf.lit("["), "_payload", sf.lit(f',{{"_end":"{END}"}}]'))
+    read = sf.from_json(closed, ENDED, STRICT_JSON)
+    proved = (sf.size(read) == 2) & (read[1]["_end"] == END) & sf.col("_payload").rlike(OPENS_OBJECT)
+    return sf.coalesce(proved, sf.lit(False))
 
 
 def is_suspect(wire: StructType) -> Column:
     """Say whether a row may hold something that the typed reading does not show; never NULL."""
-    texts = (opens_container(value_of(field)) for field in wire if is_text(field))
+    texts = (opens_container(f"_row.{field.name}") for field in wire if is_text(field))
     containers = reduce(or_, texts, sf.lit(False))
-    misfit = sf.col(f"_read.{KEY}").isNull() | sf.col(f"_read.{CORRUPT}").isNotNull()
+    misfit = sf.col("_row").isNull() | sf.col(f"_row.{CORRUPT}").isNotNull()
     return sf.coalesce(misfit, sf.lit(True)) | sf.coalesce(containers, sf.lit(False))
-
-
-def value_of(field: StructField) -> Column:
-    return sf.col(f"_read.{KEY}")[0][field.name]
 
 
 def is_text(field: StructField) -> bool:
     return isinstance(field.dataType, StringType)
 
 
-def opens_container(text: Column) -> Column:
-    return text.startswith("{") | text.startswith("[")
+def opens_container(name: str) -> Column:
+    return sf.col(name).startswith("{") | sf.col(name).startswith("[")
 
 
 def wire_columns(wire: StructType) -> list[Column]:
     """Return the row's columns; where a value has another type than its column's, it is not kept."""
     columns = []
     for field in wire:
-        value = value_of(field)
+        value = sf.col(f"_row.{field.name}")
         if is_text(field):
             value = sf.when(~sf.col("_suspect") | ~sf.array_contains("_wrong", field.name), value)
         else:
-            value = sf.when(~sf.col("_suspect"), value).otherwise(sf.col(f"_number_{field.name}"))
+            value = sf.when(~sf.col("_suspect"), value).otherwise(number_of(field))
         columns.append(value.alias(field.name))
     return columns
 
 
 def number_of(field: StructField) -> Column:
     """Return the number that a suspect row has in a column, NULL for whatever is none or does not fit."""
-    typed, kind = sf.col(f"_typed.{field.name}"), sf.schema_of_variant(f"_typed.{field.name}")
-    is_number = kind.rlike(NUMBER) & ~opens_container(sf.col(f"_text.{field.name}"))
+    name = f"_typed.{field.name}"
+    is_number = kind_of(name).rlike(NUMBER) & ~opens_container(f"_text.{field.name}")
     if isinstance(field.dataType, DoubleType):
-        return sf.when(is_number, sf.try_variant_get(typed, "$", "double"))
-    exact = sf.try_variant_get(typed, "$", EXACT)
+        return sf.when(is_number, sf.try_variant_get(name, "$", "double"))
+    exact = sf.try_variant_get(name, "$", EXACT)
     return sf.when(is_number & (exact == sf.floor(exact)), exact).try_cast(field.dataType)
 
 
+def kind_of(name: str) -> Column:
+    """Return the JSON type of a column's last value as Spark writes it: VOID for null, NULL where there is none."""
+    return sf.schema_of_variant(name)
+
+
 def wrong_columns(wire: StructType) -> Column:
-    """Return the names of the columns that a suspect row fills with another type than theirs.
-
-    A text column is filled rightly by anything but an object or an array; a text may look like one.
-    """
-    numbers = [field.name for field in wire if not is_text(field)]
-    unread = [
-        sf.when(sf.col(f"_text.{name}").isNotNull() & sf.col(f"_number_{name}").isNull(), sf.lit(name))
-        for name in numbers
-    ]
-    texts = [
-        sf.struct(
-            sf.lit(field.name).alias("name"),
-            sf.col(f"_text.{field.name}").alias("text"),
-            sf.try_variant_get(f"_typed.{field.name}", "$", "string").alias("string"),
-            sf.schema_of_variant(f"_typed.{field.name}").alias("kind"),
-        )
-        for field in wire
-        if is_text(field)
-    ]
-    found = sf.array_compact(sf.array(*unread))
-    return sf.concat(found, sf.transform(sf.filter(sf.array(*texts), is_container), of_name)) if texts else found
-
-
-def is_container(column: Column) -> Column:
-    is_string = (column["kind"] == "STRING") & (column["string"] == column["text"])
-    return sf.coalesce(opens_container(column["text"]), sf.lit(False)) & ~sf.coalesce(is_string, sf.lit(False))
-
-
-def of_name(column: Column) -> Column:
-    return column["name"]
+    """Return the names of the columns that a suspect row fills with another type than theirs."""
+    names = []
+    for field in wire:
+        typed, text = f"_typed.{field.name}", f"_text.{field.name}"
+        if is_text(field):
+            is_string = (kind_of(typed) == "STRING") & (sf.try_variant_get(typed, "$", "string") == sf.col(text))
+            is_wrong = opens_container(text) & ~sf.coalesce(is_string, sf.lit(False))
+        else:
+            is_wrong = sf.col(text).isNotNull() & number_of(field).isNull()
+        names.append(sf.when(is_wrong, sf.lit(field.name)))
+    return sf.array_compact(sf.array(*names))
