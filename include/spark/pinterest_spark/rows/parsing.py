@@ -65,7 +65,7 @@ def never() -> Column:
 
     Otherwise it writes a step out for each place that names it, which took it a minute for the wide tables.
     """
-    return sf.monotonically_increasing_id() < 0
+    return sf.spark_partition_id() < 0
 
 
 def each_as(wire: StructType, kind: StringType | VariantType) -> StructType:
