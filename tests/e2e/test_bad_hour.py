@@ -24,12 +24,15 @@ def test_neither_a_broker_that_is_away_nor_a_worker_that_dies_nor_a_row_at_fault
     joined = pipeline.query("pinterest_source", f"SELECT date_joined FROM user_data WHERE {FIRST_USER}")[0][0]
     change_user(pipeline, "date_joined = 'infinity'")
 
-    run_id = pipeline.start_batch()
-    pipeline.wait_for_task(run_id, "ingest.offsets_grow", "success")
-    with frozen(process_of(pipeline, "kafka")):
-        pipeline.wait_for_task(run_id, SEND, "running")
-        time.sleep(AWAY_SECONDS)
-    pipeline.wait_for_task(run_id, SEND, "success")
+    try:
+        run_id = pipeline.start_batch()
+        pipeline.wait_for_task(run_id, "ingest.offsets_grow", "success")
+        with frozen(process_of(pipeline, "kafka")):
+            pipeline.wait_for_task(run_id, SEND, "running")
+            time.sleep(AWAY_SECONDS)
+        pipeline.wait_for_task(run_id, SEND, "success")
+    finally:
+        change_user(pipeline, f"date_joined = '{joined}'")
     process_of(pipeline, "kafka_connect").kill()
     lake, damaged = pipeline.aws("s3"), "topics/pinterest.geo/dt=2018-01-01/pinterest.geo+0+0000000000.json.gz"
     lake.put_object(Bucket=BUCKET, Key=damaged, Body=gzip.compress(b"{}\n" * 1000)[:-9])
@@ -49,4 +52,3 @@ def test_neither_a_broker_that_is_away_nor_a_worker_that_dies_nor_a_row_at_fault
         assert landed >= acknowledged
         bronze, silver, duplicates, quarantined = pipeline.outcomes()[table]
         assert before[table][0] + acknowledged <= bronze == silver + duplicates + quarantined
-    change_user(pipeline, f"date_joined = '{joined}'")

@@ -11,7 +11,8 @@ from tests.browser.chromium import visit
 PATH = "pinterest/"
 COUNTED = (
     "source_rows, acknowledged_rows, dead_letter_rows, landed_rows, silver_rows, duplicate_rows, quarantined_rows, "
-    "lost_rows"
+    "lost_rows, (SELECT coalesce(sum(redriven_rows), 0)::int FROM audit.redriven_rows AS of_object "
+    "WHERE of_object.dead_letter_uri = run_rows.dead_letter_uri)"
 )
 
 

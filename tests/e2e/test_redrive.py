@@ -28,15 +28,17 @@ def test_dead_letters_fail_their_day_until_they_are_corrected_and_sent_again(pip
     if not pipeline.outcomes():
         pipeline.run_batch()
     pipeline.api.unpause(DAG)
+    redrive(pipeline)  # what other tests have left, whose rows are right again
     change_users(pipeline, "date_joined = 'infinity'")
+    try:
+        failed = pipeline.start_batch(**WINDOW)
+        assert pipeline.finish(failed) == "failed"
+    finally:
+        change_users(pipeline, "date_joined = '2016-02-29 12:00'")
 
-    failed = pipeline.start_batch(**WINDOW)
-
-    assert pipeline.finish(failed) == "failed"
     assert pipeline.failed_tasks(failed) == {"reconcile_rows"}
     assert pipeline.run_rows(failed, "dead_letter_rows") == {"geo": (0,), "pin": (0,), "user": (3,)}
     (stored,) = pipeline.objects("dead-letters/pinterest.user/")
-    change_users(pipeline, "date_joined = '2016-02-29 12:00'")
 
     counted = redrive(pipeline, which="all", dry_run=True)
 
@@ -49,8 +51,10 @@ def test_dead_letters_fail_their_day_until_they_are_corrected_and_sent_again(pip
 
     assert pipeline.answers() == pipeline.golden()
     assert pipeline.objects("dead-letters/pinterest.user/") == []
-    (moved,) = pipeline.objects("dead-letters-redriven/")
-    assert moved.endswith(stored.removeprefix("dead-letters"))
+    moved = [
+        name for name in pipeline.objects("dead-letters-redriven/") if name.endswith(stored[len("dead-letters") :])
+    ]
+    assert len(moved) == 1
     counts = pipeline.run_rows(sent, "acknowledged_rows, dead_letter_rows, silver_rows + duplicate_rows")
     assert counts["user"] == (3, 0, 3)
     pipeline.clear(failed, "reconcile_rows")
