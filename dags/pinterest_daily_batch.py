@@ -56,9 +56,7 @@ from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
 from pinterest_pipeline.lake.sensors import KafkaOffsetsLandedSensor
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
-from pinterest_pipeline.warehouse.operators import (
-    PostgresQueryOperator,
-)
+from pinterest_pipeline.warehouse.operators import PostgresQueryOperator
 
 SQL = include_folder(__file__) / "sql"
 TOPICS = {table: topic_name(setting("topic_prefix"), table) for table in KEYS}

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import psutil
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -32,14 +31,7 @@ class Stream:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        aws = pipeline.settings.aws_environment
-        self.kinesis = boto3.client(
-            "kinesis",
-            endpoint_url=aws["AWS_ENDPOINT_URL_KINESIS"],
-            region_name=aws["AWS_REGION"],
-            aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
-        )
+        self.kinesis = pipeline.aws("kinesis")
         token = pipeline.settings.secrets["databricks_token"]
         self.databricks = WorkspaceClient(host=pipeline.settings.url("databricks"), token=token)
 

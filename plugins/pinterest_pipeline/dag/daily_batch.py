@@ -1,7 +1,7 @@
 """The Python tasks of DAG ``pinterest_daily_batch``; their decisions are in pure modules."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,8 @@ def reconcile_rows(
     :param max_dead_letter_share: Of a table's rows: up to it dead letters are a warning, above it the run fails.
     """
     share = 0.0 if params["fail_on_dead_letters"] else require_share(max_dead_letter_share)
-    problems = unreadable_in_lake(bronze, bucket)
     return record_and_require(
-        sql_folder, source_counts, produced, silver, max_dead_letter_share=share, other_problems=problems, ti=ti
+        sql_folder, source_counts, produced, bronze, silver, bucket=bucket, max_dead_letter_share=share, ti=ti
     )
 
 
@@ -111,10 +110,11 @@ def record_and_require(
     sql_folder: str,
     source_counts: Any,
     produced: Iterable[SendSummary],
+    bronze: BronzeResult | None,
     silver: SilverResult | None,
     *,
+    bucket: str,
     max_dead_letter_share: float,
-    other_problems: Sequence[str] = (),
     ti: Any,
 ) -> list[dict[str, Any]]:
     """Reconcile a run that sent rows: record its counts, and return them where they match.
@@ -132,7 +132,8 @@ def record_and_require(
     warehouse.record(database, audit / "record_lake_rows.sql", run.lake_rows())
     for warning in run.warnings(max_dead_letter_share=max_dead_letter_share):
         log.warning(warning)
-    if problems := [*run.problems(max_dead_letter_share=max_dead_letter_share), *other_problems]:
+    unreadable = unreadable_in_lake(bronze, bucket)
+    if problems := [*run.problems(max_dead_letter_share=max_dead_letter_share), *unreadable]:
         raise PermanentError(f"Run {ti.run_id} is not complete. {' '.join(problems)}")
     return rows
 

@@ -11,7 +11,7 @@ from airflow.sdk import Param, task
 
 from pinterest_pipeline.common.tables import TABLES
 from pinterest_pipeline.dag.daily_batch import PARAMS as BATCH_PARAMS
-from pinterest_pipeline.dag.daily_batch import record_and_require, require_share, unreadable_in_lake
+from pinterest_pipeline.dag.daily_batch import record_and_require, require_share
 from pinterest_pipeline.dag.defaults import WAREHOUSE
 from pinterest_pipeline.dag.reconciliation import (
     AcknowledgedOffsets,
@@ -187,7 +187,6 @@ def reconcile_redriven(
         defects=reprocessed["defects"],
         counted_at=reprocessed["counted_at"],
     )
-    problems = unreadable_in_lake(bronze, bucket)
     return record_and_require(
-        sql_folder, counts, produced, result, max_dead_letter_share=share, other_problems=problems, ti=ti
+        sql_folder, counts, produced, bronze, result, bucket=bucket, max_dead_letter_share=share, ti=ti
     )
