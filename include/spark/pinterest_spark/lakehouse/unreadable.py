@@ -83,6 +83,8 @@ def source_name(path: str) -> str:
 
 def note(spark: SparkSession, lake: Lake, table: str, found: dict[str, str]) -> None:
     """Write down unreadable objects, by the name that bronze gives its ``source_file``; each once."""
+    if not found:
+        return
     known = known_objects(spark, lake)[table]
     now = datetime.now(UTC)
     rows = [(table, name, reason, now) for name, reason in found.items() if name not in known]
