@@ -36,6 +36,9 @@ def parse(body, embedded=Embedded.JSON, partition=None):
         pytest.param("[18446744073709551615, -9223372036854775808]", "[18446744073709551615,-9223372036854775808]",
                      id="64 bits"),
         pytest.param('[1.5, 9223372036854775808]', "[1.5,9223372036854775808]", id="long integer beside a float"),
+        pytest.param('{"a" :\n -1.10}', '{"a":-1.10}', id="decimal behind white space"),
+        pytest.param('["x", 1E5]', '["x",1E5]', id="exponent in an array"),
+        pytest.param('{"a": ": 1.5", "b": 7}', '{"a":": 1.5","b":7}', id="a number's look within a text"),
     ],
 )  # fmt: skip
 def test_a_json_value_is_sent_compactly_and_exactly(text, sent):

@@ -58,6 +58,7 @@ def operator(**arguments):
         "topic": "pinterest.pin",
         "key_column": "index",
         "dead_letter_bucket": "lake",
+        "max_batch_records": 500,
     }
     return KafkaRestProduceOperator(**{**defaults, **arguments})
 

@@ -11,7 +11,7 @@ from tests.unit.sending import context, operator, rows
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("max_batch_records", 500), ("max_batch_bytes", 10_000_000), ("concurrency", 16)]
+    ("name", "most"), [("max_batch_records", 10_000), ("max_batch_bytes", 10_000_000), ("concurrency", 16)]
 )
 def test_bounds_are_checked_when_the_dag_is_parsed(name, most):
     for good in (1, 2, most - 1, most):

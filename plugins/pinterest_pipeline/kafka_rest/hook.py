@@ -176,8 +176,8 @@ class KafkaRestHook(CheckedConnectionHook):
         """Send records until each is delivered or at fault; those at fault are returned as dead letters.
 
         A record that fails for now is sent again, alone with others that do. One that is refused for a reason that may
-        be its neighbours' is sent again in halves, then alone, twice: at most three requests a record, and about 20 for
-        one in 500. No acknowledged record is sent again, but for the newest of a key that occurs more than once, where
+        be its neighbours' is sent again in halves, then alone, twice: at most three requests a record, and about 24 for
+        one in 2,000. No acknowledged record is sent again, but for the newest of a key that occurs twice or more, where
         an older one had to be sent again after it.
 
         :param on_end: Told what is known of the records, also where an error ends the call.

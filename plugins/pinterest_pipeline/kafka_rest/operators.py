@@ -41,7 +41,7 @@ class KafkaRestProduceOperator(KafkaRestSendOperator[DeadLetterBox]):
         names; gzip where a name ends in ``.gz``. Each line is a record, sent as it stands; one that is no JSON object,
         or has no key column, is a dead letter. (templated)
     :param key_column: Column of the rows whose text is the record's key.
-    :param max_batch_records: 1 to 500 records a request.
+    :param max_batch_records: 1 to 10,000 records a request.
     :param max_batch_bytes: 1 to 10,000,000 bytes a request; a record beyond it is a dead letter.
     :param progress_prefix: Where in ``dead_letter_bucket`` the progress is stored; "" = nowhere, so that each try sends
         all rows.

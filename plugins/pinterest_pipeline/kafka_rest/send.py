@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pinterest_pipeline.kafka_rest.outcomes import BatchOutcomes
     from pinterest_pipeline.lake.hook import LakeHook
 
-MAX_BATCH_RECORDS = 500  # moves 20 to 30 thousand rows/s through a proxy; more gains nothing
+BATCH_RECORDS = 2000  # a gateway costs 3 ms a request: a quarter more rows/s than with 500; with 5,000 no more
+MAX_BATCH_RECORDS = 10_000  # after a request without an answer so many are sent again
 MAX_BATCH_BYTES = 10_000_000  # Amazon API Gateway: payload size, not adjustable
 
 
@@ -59,7 +60,7 @@ class KafkaRestSendOperator[Box: DeadLetterBox](BaseOperator):
         region_name: str | None = None,
         verify: bool | str | None = None,
         botocore_config: dict[str, Any] | None = None,
-        max_batch_records: int = MAX_BATCH_RECORDS,
+        max_batch_records: int = BATCH_RECORDS,
         max_batch_bytes: int = 4 * 1024 * 1024,
         concurrency: int = 4,
         max_attempts: int = MAX_ATTEMPTS,

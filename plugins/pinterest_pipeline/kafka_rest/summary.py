@@ -15,7 +15,7 @@ from pinterest_pipeline.lake.dead_letters import DeadLetterBox
 from pinterest_pipeline.lake.send_progress import SendProgress
 
 BATCHES_PER_LOG_LINE = 20
-MOST_DEAD_LETTERS = 10_000  # of one task; finding each costs about 20 requests, and so many have one cause
+MOST_DEAD_LETTERS = 10_000  # of one task; finding each costs about 24 requests, and so many have one cause
 log = logging.getLogger(__name__)
 
 

@@ -29,7 +29,7 @@ DELIVERY_SECONDS = 15  # the answer must come before API Gateway's 29 s
 PRODUCER = {
     "acks": "all",
     "enable.idempotence": True,
-    "linger.ms": 0,  # Java's own default; a request of many records fills its batches anyway
+    "linger.ms": 5,  # Java's own default since Kafka 4.0
     "message.max.bytes": 1_000_000,  # below the broker's default of 1,048,588, so that a full batch passes too
     "message.timeout.ms": DELIVERY_SECONDS * 1000,
     "queue.buffering.max.messages": 200_000,
@@ -77,21 +77,25 @@ def refusal(error: KafkaError) -> Outcome:
 
 
 class Delivery:
-    """The outcomes of one request's records, which Kafka reports one by one from another thread."""
+    """The outcomes of one request's records, which Kafka reports one by one from another thread.
+
+    Without a lock: outcomes are only ever appended, and either thread that finds them complete says so.
+    """
 
     def __init__(self, count: int) -> None:
-        self.outcomes: list[Outcome | None] = [None] * count
-        self._missing = count
-        self._lock = threading.Lock()
+        self._count = count
+        self._found: list[tuple[int, Outcome]] = []
         self._loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self._loop.create_future()
 
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """In the order of the records."""
+        return [outcome for _, outcome in sorted(self._found)]
+
     def record(self, index: int, outcome: Outcome) -> None:
-        self.outcomes[index] = outcome
-        with self._lock:
-            self._missing -= 1
-            is_last = self._missing == 0
-        if is_last:
+        self._found.append((index, outcome))
+        if len(self._found) == self._count:
             self._loop.call_soon_threadsafe(self._finish)
 
     def report(self, index: int, error: KafkaError | None, message: Message) -> None:
@@ -175,7 +179,7 @@ class Broker:
             except KafkaException as error:
                 delivery.record(index, refusal(error.args[0]))
         await delivery.done
-        outcomes = [outcome for outcome in delivery.outcomes if outcome is not None]
+        outcomes = delivery.outcomes
         if any(outcome.error_code == RETRIABLE_KAFKA_ERROR for outcome in outcomes):
             self._partition_counts.pop(topic, None)  # it may have been deleted: the next request reads it again
         return outcomes
