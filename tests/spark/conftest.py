@@ -46,6 +46,19 @@ def planned_as_in_production(spark: Any) -> Iterator[None]:
 
 
 @pytest.fixture
+def allow_ages(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[tuple[int, int]], None]]:
+    """Return a function that changes a rule, as the next version of the package would."""
+    from pinterest_spark.rows import rules
+
+    def allow(ages: tuple[int, int]) -> None:
+        monkeypatch.setattr(rules, "AGES", ages)
+        rules.reject_reason.cache_clear()
+
+    yield allow
+    rules.reject_reason.cache_clear()
+
+
+@pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return Lake(f"file://{tmp_path}/lake")
 

@@ -1,9 +1,12 @@
 """The answers as Delta tables and as staged tables of a real PostgreSQL."""
 
+import shutil
 import uuid
+from dataclasses import replace
 
 import psycopg
 import pytest
+from delta.tables import DeltaTable
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pinterest_pipeline.warehouse.migrations import migrate, read_migrations
@@ -11,6 +14,7 @@ from pinterest_spark import postgres
 from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse import bronze, gold, silver, staging
 from pinterest_spark.lakehouse.answers import answers_folder, parse, read_answers
+from pinterest_spark.lakehouse.tables import Lake
 
 ANSWERS = read_answers(answers_folder())
 MIGRATIONS = answers_folder().parent / "migrations"
@@ -77,10 +81,111 @@ def test_all_tables_reach_the_lake_and_the_warehouse_and_a_second_run_replaces_t
         stored = spark.read.format("delta").load(lake.gold(answer.name))
         assert [(f.name, f.dataType) for f in stored.schema] == [(f.name, f.dataType) for f in answer.schema]
         assert sorted(tuple(row) for row in stored.collect()) == staged(answer.name)
-    [(_, loaded_at, rows, versions)] = staged("load")
+    [(_, loaded_at, rows, versions, *_)] = staged("load")
     assert rows == second["tables"]
     assert versions == second["versions"] == {answer.name: answer.version for answer in ANSWERS}
     assert loaded_at is not None
+
+
+@pytest.fixture
+def computed(spark, lake, land, envelope_of, warehouse_url):
+    """Return a function that brings posts into silver and computes the answers; by post: country, category."""
+    offsets = iter(range(100))
+
+    def compute(*posts):
+        for number, (ident, country, category) in enumerate(posts):
+            offset = next(offsets) * 10 + number
+            land("pin", envelope_of("pin", ident, offset, category=category, poster_name="Ada", follower_count="5k"))
+            land("geo", envelope_of("geo", ident, offset, country=country))
+            land("user", envelope_of("user", ident, offset))
+        if posts:
+            bronze.run(spark, lake, "pinterest")
+            silver.run(spark, lake, "pinterest", {})
+        return gold.run(spark, lake, warehouse_url)
+
+    return compute
+
+
+@pytest.fixture
+def commits(spark, lake):
+    return lambda name: DeltaTable.forPath(spark, lake.gold(name)).history().count()
+
+
+def test_where_nothing_is_new_nothing_is_computed_or_written_but_the_time_of_the_load(
+    computed, commits, staged, monkeypatch
+):
+    first = computed((1, "Korea", "art"))
+    [(_, loaded_at, *_)] = staged("load")
+    with monkeypatch.context() as patched:
+        patched.setattr(gold, "compute", None)
+        second = computed()
+
+    assert second == {**first, "written": [], "seconds": second["seconds"]}
+    assert {commits(name) for name in first["tables"]} == {1}
+    assert staged("load")[0][1] > loaded_at
+
+
+def test_only_answers_with_other_rows_are_written_to_the_lake_and_all_are_staged(computed, commits, staged):
+    computed((1, "Korea", "art"))
+
+    second = computed((2, "Korea", "art"))  # of the same user
+
+    assert second["written"] == [
+        "category_count_by_year", "popular_category_by_age_group", "popular_category_by_country",
+        "popular_category_by_year",
+    ]  # fmt: skip
+    assert {name for name in second["tables"] if commits(name) == 2} == set(second["written"])
+    assert staged("popular_category_by_country") == [("Korea", "art", 2)]
+    assert staged("top_country") == [("Korea", 5000)]
+
+
+def test_answers_that_reached_the_lake_and_not_the_warehouse_are_written_again(
+    computed, warehouse_url, staged, monkeypatch
+):
+    computed((1, "Korea", "art"))
+
+    def away(*_):
+        raise RuntimeError("the warehouse is away")
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr(staging, "stage", away)
+        with pytest.raises(RuntimeError):
+            computed((2, "Korea", "art"))
+    assert staging.last_load(warehouse_url).source is None
+    again = computed()
+
+    assert "popular_category_by_country" in again["written"]
+    assert staged("popular_category_by_country") == [("Korea", "art", 2)]
+
+
+@pytest.mark.parametrize("lost", ["in the lake", "in the warehouse", "the row of the load"])
+def test_a_table_that_was_lost_is_there_again_after_the_next_run(computed, lake, warehouse_url, staged, spark, lost):
+    computed((1, "Korea", "art"))
+    if lost == "in the lake":
+        shutil.rmtree(lake.gold("top_country").removeprefix("file://"))
+    else:
+        statement = "DROP TABLE gold_staging.top_country" if "warehouse" in lost else "DELETE FROM gold_staging.load"
+        with psycopg.connect(warehouse_url) as connection:
+            connection.execute(statement)
+
+    computed()
+
+    assert staged("top_country") == [("Korea", 5000)]
+    assert spark.read.format("delta").load(lake.gold("top_country")).count() == 1
+
+
+def test_another_lake_or_a_changed_file_is_computed_again(computed, spark, lake, warehouse_url, monkeypatch, tmp_path):
+    computed((1, "Korea", "art"))
+    other = gold.run(spark, Lake(f"file://{tmp_path}/other"), warehouse_url)
+    back = computed()
+    edited = [*ANSWERS[:-1], replace(ANSWERS[-1], sql=f"{ANSWERS[-1].sql}\n-- reviewed")]
+    monkeypatch.setattr(gold, "read_answers", lambda _: edited)
+    changed = computed()
+
+    assert other["tables"]["top_country"] == 0
+    assert back["tables"]["top_country"] == 1
+    assert changed["versions"] == {answer.name: answer.version for answer in edited}
+    assert changed["written"] == []  # the rows are the same
 
 
 def test_an_empty_lake_gives_empty_answers(spark, lake, warehouse_url, staged):

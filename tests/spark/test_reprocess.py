@@ -9,7 +9,6 @@ from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse import bronze, reprocess, silver
 from pinterest_spark.lakehouse.reprocess import Request, Window
 from pinterest_spark.lakehouse.tables import Lake, read
-from pinterest_spark.rows import rules as quality
 from pinterest_spark.rows.schemas import QUARANTINE, REPROCESSING, SILVER_BATCHES, silver_table
 from tests.spark.conftest import ARRIVED_MS
 
@@ -58,9 +57,9 @@ def landed(in_silver, lake, envelope_of, broken_envelope_of):
     )  # fmt: skip
 
 
-def test_a_looser_rule_frees_what_it_accepts_and_the_latest_wins(landed, redo, rows, rejects, monkeypatch):
+def test_a_looser_rule_frees_what_it_accepts_and_the_latest_wins(landed, redo, rows, rejects, allow_ages):
     assert rows() == {1: 30, 3: 70, 4: 50, 5: 90}
-    monkeypatch.setattr(quality, "AGES", LOOSER)
+    allow_ages(LOOSER)
 
     result = redo()
     again = redo()
@@ -73,10 +72,8 @@ def test_a_looser_rule_frees_what_it_accepts_and_the_latest_wins(landed, redo, r
     assert again["totals"] == result["totals"]
 
 
-def test_a_stricter_rule_takes_rows_out_and_uncovers_the_older_record_of_a_key(
-    landed, redo, rows, rejects, monkeypatch
-):
-    monkeypatch.setattr(quality, "AGES", STRICTER)
+def test_a_stricter_rule_takes_rows_out_and_uncovers_the_older_record_of_a_key(landed, redo, rows, rejects, allow_ages):
+    allow_ages(STRICTER)
 
     result = redo()
 
@@ -85,8 +82,8 @@ def test_a_stricter_rule_takes_rows_out_and_uncovers_the_older_record_of_a_key(
     assert result["totals"][TABLE] == {"bronze": 9, "silver": 3, "duplicates": 0, "quarantined": 6}
 
 
-def test_a_dry_run_says_what_would_change_and_changes_nothing(landed, redo, rows, rejects, spark, lake, monkeypatch):
-    monkeypatch.setattr(quality, "AGES", LOOSER)
+def test_a_dry_run_says_what_would_change_and_changes_nothing(landed, redo, rows, rejects, spark, lake, allow_ages):
+    allow_ages(LOOSER)
     tables = (lake.silver(TABLE), lake.quarantine, lake.silver_batches)
     before = [DeltaTable.forPath(spark, path).history(1).first().version for path in tables]
 
@@ -99,8 +96,8 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(landed, redo, rows
     assert dry["totals"][TABLE] == {"bronze": 9, "silver": 4, "duplicates": 1, "quarantined": 4}
 
 
-def test_only_the_requested_tables_change(landed, redo, rows, monkeypatch):
-    monkeypatch.setattr(quality, "AGES", LOOSER)
+def test_only_the_requested_tables_change(landed, redo, rows, allow_ages):
+    allow_ages(LOOSER)
 
     result = redo(tables=("pin", "geo"))
     none = redo(tables=())
@@ -112,8 +109,8 @@ def test_only_the_requested_tables_change(landed, redo, rows, monkeypatch):
     assert redo(tables=(TABLE,))["tables"][TABLE]["quarantined"] == -2
 
 
-def test_a_window_names_records_and_all_of_their_keys_change(landed, redo, rows, rejects, monkeypatch):
-    monkeypatch.setattr(quality, "AGES", STRICTER)
+def test_a_window_names_records_and_all_of_their_keys_change(landed, redo, rows, rejects, allow_ages):
+    allow_ages(STRICTER)
     third = ARRIVED + timedelta(milliseconds=3)
 
     result = redo(Window(third, third + timedelta(milliseconds=1)))
@@ -123,8 +120,8 @@ def test_a_window_names_records_and_all_of_their_keys_change(landed, redo, rows,
     assert result["tables"][TABLE] == {"records": 2, "silver": 0, "duplicates": -1, "quarantined": 1}
 
 
-def test_it_leaves_what_a_first_run_by_the_new_rules_leaves(landed, redo, batch, spark, lake, monkeypatch, tmp_path):
-    monkeypatch.setattr(quality, "AGES", STRICTER)
+def test_it_leaves_what_a_first_run_by_the_new_rules_leaves(landed, redo, batch, spark, lake, allow_ages, tmp_path):
+    allow_ages(STRICTER)
     redo()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "topics").symlink_to(tmp_path / "lake" / "topics")
@@ -140,10 +137,10 @@ def test_it_leaves_what_a_first_run_by_the_new_rules_leaves(landed, redo, batch,
         )
 
 
-def test_what_silver_has_not_seen_yet_is_counted_once(landed, redo, rows, land, envelope_of, spark, lake, monkeypatch):
+def test_what_silver_has_not_seen_yet_is_counted_once(landed, redo, rows, land, envelope_of, spark, lake, allow_ages):
     land(TABLE, envelope_of(TABLE, 9, 9, age=20), envelope_of(TABLE, 2, 10, age=9))
     bronze.load_table(spark, lake, TABLE, f"pinterest.{TABLE}")
-    monkeypatch.setattr(quality, "AGES", LOOSER)
+    allow_ages(LOOSER)
 
     result = redo()
 
@@ -153,9 +150,9 @@ def test_what_silver_has_not_seen_yet_is_counted_once(landed, redo, rows, land, 
 
 @pytest.mark.parametrize("step", ["begin", "apply_to_silver"])
 def test_one_that_was_cut_short_stops_the_batch_and_is_finished_by_the_next(
-    landed, redo, batch, rows, spark, lake, monkeypatch, step
+    landed, redo, batch, rows, spark, lake, monkeypatch, allow_ages, step
 ):
-    monkeypatch.setattr(quality, "AGES", LOOSER)
+    allow_ages(LOOSER)
     work = getattr(reprocess, step)
 
     def cut(*args, **kwargs):
@@ -180,8 +177,10 @@ def test_one_that_was_cut_short_stops_the_batch_and_is_finished_by_the_next(
     assert read(spark, lake.reprocessing, REPROCESSING).isEmpty()
 
 
-def test_the_next_finishes_what_was_cut_short_even_with_another_window(landed, redo, rows, rejects, monkeypatch):
-    monkeypatch.setattr(quality, "AGES", LOOSER)
+def test_the_next_finishes_what_was_cut_short_even_with_another_window(
+    landed, redo, rows, rejects, monkeypatch, allow_ages
+):
+    allow_ages(LOOSER)
     with monkeypatch.context() as cutting:
         cutting.setattr(reprocess, "apply_to_silver", cut_short)
         with pytest.raises(RuntimeError, match="killed"):

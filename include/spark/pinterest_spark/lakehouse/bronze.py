@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
 from operator import and_, or_
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from delta.tables import DeltaTable
@@ -39,7 +39,7 @@ LINEAGE_ONLY = StructType([field for field in ENVELOPE if field.name != "payload
 def run(spark: SparkSession, lake: Lake, topic_prefix: str) -> dict[str, Any]:
     """Bring what is new below ``topics*/<prefix>.<table>`` into bronze; safe to repeat.
 
-    Result: ``{"stage", "tables": {table: {"landed", "added", "redelivered", "total"}}, "unreadable": {table: [object]},
+    Result: ``{"stage", "tables": {table: {"landed", "added", "redelivered"}}, "unreadable": {table: [object]},
     "seconds"}``, in rows; ``unreadable`` names the objects that were ever left out, as ``source_file`` of bronze.
     """
     started = time.monotonic()
@@ -53,21 +53,25 @@ def run(spark: SparkSession, lake: Lake, topic_prefix: str) -> dict[str, Any]:
 
 
 def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> dict[str, int]:
-    path = lake.bronze(table)
-    before = row_count(spark, path)
-    landed: list[int] = []
+    taken: list[Taken] = []
     query = (
         lines(spark, lake.topic(topic))
         .writeStream.queryName(f"bronze-{table}")
         .option("checkpointLocation", lake.checkpoint("bronze", table))
         .trigger(availableNow=True)
-        .foreachBatch(keep_once(lake, table, lake.topic(topic), landed))
+        .foreachBatch(keep_once(lake, table, lake.topic(topic), taken))
         .start()
     )
     query.awaitTermination()
-    total = row_count(spark, path)
-    added = total - before
-    return {"landed": sum(landed), "added": added, "redelivered": sum(landed) - added, "total": total}
+    landed, added = sum(one.landed for one in taken), sum(one.added for one in taken)
+    return {"landed": landed, "added": added, "redelivered": landed - added}
+
+
+class Taken(NamedTuple):
+    """The lines of one micro-batch, and the rows that bronze gained by them."""
+
+    landed: int
+    added: int
 
 
 def lines(spark: SparkSession, folder: str) -> DataFrame:
@@ -171,7 +175,7 @@ def arrivals(lines: DataFrame) -> Arrivals:
     return Arrivals(sum(one.records for one in found), ranges, all(one.records == one.offsets for one in found))
 
 
-def keep_once(lake: Lake, table: str, folder: str, landed: list[int]) -> Callable[[DataFrame, int], None]:
+def keep_once(lake: Lake, table: str, folder: str, taken: list[Taken]) -> Callable[[DataFrame, int], None]:
     """Return the ``foreachBatch`` that appends a micro-batch, and MERGEs it where a record may be known already.
 
     Counting the offsets and appending costs half of a MERGE, which sorts every payload; Kafka's offsets only grow, and
@@ -185,14 +189,17 @@ def keep_once(lake: Lake, table: str, folder: str, landed: list[int]) -> Callabl
         spark = batch.sparkSession
         arrived, batch, left_out = unreadable.leave_out_unreadable(batch, arrivals, NewObjects(spark, folder, path))
         unreadable.note(spark, lake, table, left_out)
-        landed.append(arrived.records)
         rows = open_envelopes(batch)
         stamped = rows.withColumn("landed_at", sf.current_timestamp()).select(*BRONZE.names)
-        is_first = not exists(spark, path)
-        if is_first or (arrived.is_distinct and not may_know(spark, path, arrived.ranges)):
+        added = arrived.records
+        if not exists(spark, path):
             append(stamped if arrived.is_distinct else stamped.dropDuplicates(KEY), path)
+            added = added if arrived.is_distinct else row_count(spark, path)
+        elif arrived.is_distinct and not may_know(spark, path, arrived.ranges):
+            append(stamped, path)
         else:
-            merge_new(stamped, path, arrived.ranges)
+            added = merge_new(stamped, path, arrived.ranges)
+        taken.append(Taken(arrived.records, added))
 
     return write
 
@@ -206,8 +213,10 @@ def may_hold(ranges: dict[str, list[OffsetRange]]) -> Column:
     return reduce(or_, (is_within(topic, some, of="known.") for topic, some in ranges.items()), sf.lit(False))
 
 
-def merge_new(rows: DataFrame, path: str, ranges: dict[str, list[OffsetRange]]) -> None:
+def merge_new(rows: DataFrame, path: str, ranges: dict[str, list[OffsetRange]]) -> int:
+    """Add the rows that bronze has not; return how many."""
     same = reduce(and_, (sf.col(f"known.{name}").eqNullSafe(sf.col(f"new.{name}")) for name in KEY))
     where = may_hold(ranges) | sf.col("known.line_key").isNotNull()
     bronze = DeltaTable.forPath(rows.sparkSession, path).alias("known")
-    bronze.merge(rows.dropDuplicates(KEY).alias("new"), same & where).whenNotMatchedInsertAll().execute()
+    merge = bronze.merge(rows.dropDuplicates(KEY).alias("new"), same & where).whenNotMatchedInsertAll()
+    return int(merge.execute().collect()[0].num_inserted_rows)

@@ -1,6 +1,8 @@
 """Gold: the answers, as Delta tables in the lake and as staged tables in the warehouse."""
 
+import hashlib
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyspark.errors import AnalysisException
@@ -10,7 +12,8 @@ from pyspark.sql import functions as sf
 from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse import staging
 from pinterest_spark.lakehouse.answers import Answer, Facts, answers_folder, facts, read_answers, registered
-from pinterest_spark.lakehouse.tables import Lake, local_rows, read, run_in_threads
+from pinterest_spark.lakehouse.staging import Load
+from pinterest_spark.lakehouse.tables import Lake, exists, local_rows, read, run_in_threads
 from pinterest_spark.rows.schemas import TABLES, silver_table
 
 
@@ -18,30 +21,83 @@ def run(spark: SparkSession, lake: Lake, warehouse_url: str) -> dict[str, Any]:
     """Compute the answers from silver and replace their tables, in the lake and in ``gold_staging``; safe to repeat.
 
     An answer has at most a few thousand rows (countries x categories), so each is computed once, collected, and written
-    from the driver as one file and one COPY.
-    Result: ``{"stage", "tables": {answer: rows}, "versions": {answer: sha256}, "notes", "seconds"}``.
+    from the driver as one file and one COPY. Where neither silver nor the answers' files have changed since the last
+    load, nothing is computed; in the lake only the tables of answers with other rows are written.
+    Result: ``{"stage", "tables": {answer: rows}, "versions": {answer: sha256}, "written": [answer], "notes",
+    "seconds"}``; ``written`` are the tables of the lake that were replaced.
     """
     started = time.monotonic()
     answers = read_answers(answers_folder())
+    source = {"lake": lake.uri, "silver": {table: state_of(spark, lake.silver(table)) for table in TABLES}}
+    last = staging.last_load(warehouse_url)
+    load, written = last, list[str]()
+    if is_current(spark, lake, answers, source, last):
+        staging.confirm(warehouse_url)
+    else:
+        computed, notes = compute_all(spark, lake, answers)
+        digests = {answer.name: digest(lake, answer, rows) for answer, rows in computed.items()}
+        changed = [answer for answer in answers if not is_written(spark, lake, answer, digests, last)]
+        written = [answer.name for answer in changed]
+        if changed:
+            staging.forget(warehouse_url, written)
+            run_in_threads(spark, changed, lambda one: overwrite(spark, lake.gold(one.name), one, computed[one]))
+        rows = {answer.name: len(rows) for answer, rows in computed.items()}
+        load = Load(source, notes, digests, rows, versions_of(answers))
+        staging.stage(warehouse_url, computed, load)
+    return {
+        "stage": "gold",
+        "tables": dict(load.rows),
+        "versions": dict(load.versions),
+        "written": written,
+        "notes": dict(load.notes),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def versions_of(answers: list[Answer]) -> dict[str, str]:
+    return {answer.name: answer.version for answer in answers}
+
+
+def state_of(spark: SparkSession, path: str) -> list[Any] | None:
+    """Return what is another after every commit to a Delta table, as JSON has it; None where there is no table."""
+    if not exists(spark, path):
+        return None
+    detail = spark.sql(f"DESCRIBE DETAIL delta.`{path}`").collect()[0]
+    return [detail.id, detail.lastModified.isoformat(), detail.numFiles, detail.sizeInBytes]
+
+
+def is_current(spark: SparkSession, lake: Lake, answers: list[Answer], source: dict[str, Any], last: Load) -> bool:
+    """Say whether the last load was computed from this silver by these files, and its tables in the lake are there."""
+    is_same = last.source == source and last.versions == versions_of(answers)
+    return is_same and all(is_written(spark, lake, answer, last.digests, last) for answer in answers)
+
+
+def is_written(spark: SparkSession, lake: Lake, answer: Answer, digests: Mapping[str, str], last: Load) -> bool:
+    """Say whether the lake's table of an answer has the rows of this digest."""
+    known = last.digests.get(answer.name)
+    return known is not None and known == digests.get(answer.name) and exists(spark, lake.gold(answer.name))
+
+
+def digest(lake: Lake, answer: Answer, rows: Sequence[Row]) -> str:
+    """Return a hash of a table of the lake: where it is, its columns and its rows, in any order."""
+    text = "\n".join([lake.gold(answer.name), repr(answer.columns), *sorted(repr(tuple(row)) for row in rows)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def compute_all(
+    spark: SparkSession, lake: Lake, answers: list[Answer]
+) -> tuple[dict[Answer, list[Row]], dict[str, int]]:
+    """Return the rows of every answer, and how many posts no answer could use."""
     built = facts(*(read(spark, lake.silver(table), silver_table(table)) for table in TABLES))
     cached = Facts(**{name: frame.persist() for name, frame in vars(built).items()})
     try:
-        with registered(cached):
+        with registered(cached):  # a view that is dropped takes its cached rows along
             rows = run_in_threads(spark, answers, lambda answer: compute(spark, answer))
-        notes = count_left_out(cached)
+            notes = count_left_out(cached)
     finally:
         for frame in vars(cached).values():
             frame.unpersist()
-    computed = dict(zip(answers, rows, strict=True))
-    run_in_threads(spark, answers, lambda answer: overwrite(spark, lake.gold(answer.name), answer, computed[answer]))
-    staging.stage(warehouse_url, computed)
-    return {
-        "stage": "gold",
-        "tables": {answer.name: len(rows) for answer, rows in computed.items()},
-        "versions": {answer.name: answer.version for answer in answers},
-        "notes": notes,
-        "seconds": round(time.monotonic() - started, 3),
-    }
+    return dict(zip(answers, rows, strict=True)), notes
 
 
 def compute(spark: SparkSession, answer: Answer) -> list[Row]:

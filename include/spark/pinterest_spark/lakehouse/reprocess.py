@@ -112,7 +112,8 @@ def run(spark: SparkSession, lake: Lake, topic_prefix: str, request: Request) ->
 def redo(spark: SparkSession, lake: Lake, table: str, topic: str, window: Window) -> dict[str, int]:
     if not exists(spark, lake.bronze(table)):
         return dict(NOTHING)
-    silver.load_table(spark, lake, table, topic)  # else silver would count what is validated here once more
+    # Else silver would count what is validated here once more
+    silver.load_table(spark, lake, table, topic, silver.audited(spark, lake)[table])
     windows, unaccounted = begin(spark, lake, table, window)
     bronze, keys = affected(spark, lake, table, windows)
     with silver.kept(keys) as keys, silver.kept(silver.validate(bronze, table, topic)) as validated:
@@ -200,7 +201,7 @@ def apply_to_silver(validated: DataFrame, keys: DataFrame, path: str, table: str
     """Give each key the latest of its accepted records, and no row where it has none."""
     fields = silver_table(table).fields
     accepted = validated.where("_reject_reason IS NULL")
-    latest = silver.newest(accepted.select(*(sf.col(field.name).cast(field.dataType) for field in fields)))
+    latest = silver.newest(accepted, table)
     if not exists(validated.sparkSession, path):
         append(latest, path)
         return

@@ -6,7 +6,7 @@ between any two of them costs a repetition and nothing else.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,12 +50,20 @@ def run(
     :raises StageError: when bronze is not silver + duplicates + quarantined.
     """
     started = time.monotonic()
-    run_in_threads(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}"))
+    known = audited(spark, lake)
+    run_in_threads(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}", known[table]))
     found = reconcile.count(spark, lake, topic_prefix, acknowledged)
     return {"stage": "silver", **found, "seconds": round(time.monotonic() - started, 3)}
 
 
-def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> None:
+def audited(spark: SparkSession, lake: Lake) -> dict[str, dict[int, int]]:
+    """Return the records of each micro-batch that the audit has, by its number, by table."""
+    found = read(spark, lake.silver_batches, SILVER_BATCHES).select("table_name", "batch_id", "records").collect()
+    return {table: {one.batch_id: one.records for one in found if one.table_name == table} for table in TABLES}
+
+
+def load_table(spark: SparkSession, lake: Lake, table: str, topic: str, known: Mapping[int, int]) -> None:
+    """Bring what is new in bronze into silver; ``known`` are the micro-batches that the audit has."""
     if not exists(spark, lake.bronze(table)):
         return
     query = (
@@ -64,25 +72,29 @@ def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> None:
         .writeStream.queryName(f"silver-{table}")
         .option("checkpointLocation", lake.checkpoint("silver", table))
         .trigger(availableNow=True)
-        .foreachBatch(settle(lake, table, topic))
+        .foreachBatch(settle(lake, table, topic, known))
         .start()
     )
     query.awaitTermination()
 
 
-def settle(lake: Lake, table: str, topic: str) -> Callable[[DataFrame, int], None]:
+def settle(lake: Lake, table: str, topic: str, known: Mapping[int, int]) -> Callable[[DataFrame, int], None]:
     """Return the ``foreachBatch``: validate each record, then quarantine -> audit -> silver."""
 
     def write(batch: DataFrame, batch_id: int) -> None:
         with kept(validate(batch, table, topic)) as validated:
             count = count_batch(validated, table)
             accepted = validated.where("_reject_reason IS NULL")
+            known_keys = count_known(accepted, lake.silver(table), table) if count.accepted else 0
             if count.rejected:
                 quarantine(validated.where("_reject_reason IS NOT NULL"), lake, table)
-            if count.records:
-                audit(accepted, count, lake, table, batch_id)
+            if batch_id in known:
+                require_same(count, known[batch_id], lake, MicroBatch(table, batch_id))
+            elif count.records:
+                audit(validated.sparkSession, lake, MicroBatch(table, batch_id), count, known_keys)
             if count.accepted:
-                upsert(accepted, lake.silver(table), table, is_distinct=count.accepted == count.keys)
+                latest = newest(accepted, table, is_distinct=count.accepted == count.keys)
+                upsert(latest, lake.silver(table), is_new=known_keys == 0)
 
     return write
 
@@ -184,26 +196,35 @@ def quarantine_rows(validated: DataFrame, table: str, *more: str) -> DataFrame:
     )
 
 
-def audit(accepted: DataFrame, count: BatchCount, lake: Lake, table: str, batch_id: int) -> None:
+@dataclass(frozen=True)
+class MicroBatch:
+    """Which one, of a table's stream."""
+
+    table: str
+    number: int
+
+
+def audit(spark: SparkSession, lake: Lake, batch: MicroBatch, count: BatchCount, known_keys: int) -> None:
     """Write down once what a micro-batch is about to do to silver, *before* it does it.
 
-    A replay after the MERGE could no longer tell a new key from a known one, so the first count stands.
+    A replay after silver was written could no longer tell a new key from a known one, so the first count stands.
     """
-    spark = accepted.sparkSession
-    this_batch = (sf.col("table_name") == table) & (sf.col("batch_id") == batch_id)
-    written = read(spark, lake.silver_batches, SILVER_BATCHES).where(this_batch).head()
-    if written is None:
-        new_keys = count.keys - count_known(accepted, lake.silver(table), table)
-        row = (
-            table, batch_id, count.records, count.accepted, count.rejected, new_keys, count.accepted - new_keys,
-            count.defects, datetime.now(UTC),
-        )  # fmt: skip
-        append_row(spark, row, SILVER_BATCHES, lake.silver_batches)
-    elif written.records != count.records:
+    new_keys = count.keys - known_keys
+    row = (
+        batch.table, batch.number, count.records, count.accepted, count.rejected, new_keys, count.accepted - new_keys,
+        count.defects, datetime.now(UTC),
+    )  # fmt: skip
+    append_row(spark, row, SILVER_BATCHES, lake.silver_batches)
+
+
+def require_same(count: BatchCount, audited_records: int, lake: Lake, batch: MicroBatch) -> None:
+    """Raise where a micro-batch that the audit has is another one."""
+    if count.records != audited_records:
         raise StageError(
-            f"Silver {table}, micro-batch {batch_id}: {count.records} records, but the audit has {written.records}. "
-            f"The checkpoint {lake.checkpoint('silver', table)} was lost or replaced. Restore it, or remove it with "
-            f"{lake.silver(table)} and this table's rows in {lake.silver_batches} and {lake.quarantine}, and run again."
+            f"Silver {batch.table}, micro-batch {batch.number}: {count.records} records, but the audit has "
+            f"{audited_records}. The checkpoint {lake.checkpoint('silver', batch.table)} was lost or replaced. Restore "
+            f"it, or remove it with {lake.silver(batch.table)} and this table's rows in {lake.silver_batches} and "
+            f"{lake.quarantine}, and run again."
         )
 
 
@@ -215,14 +236,12 @@ def count_known(accepted: DataFrame, path: str, table: str) -> int:
     return accepted.select("ind").distinct().join(read(spark, path, SILVER[table]).select("ind"), "ind").count()
 
 
-def upsert(accepted: DataFrame, path: str, table: str, *, is_distinct: bool) -> None:
-    """Keep the latest row of each key, of the batch and of the table."""
-    rows = accepted.select(*(sf.col(field.name).cast(field.dataType) for field in silver_table(table)))
-    latest = rows if is_distinct else newest(rows)
-    if not exists(accepted.sparkSession, path):
+def upsert(latest: DataFrame, path: str, *, is_new: bool) -> None:
+    """Keep the latest row of each key; where silver has none of the keys, appending costs a fifth of a MERGE."""
+    if is_new:
         append(latest, path)
         return
-    silver = DeltaTable.forPath(accepted.sparkSession, path).alias("known")
+    silver = DeltaTable.forPath(latest.sparkSession, path).alias("known")
     merge = silver.merge(latest.alias("new"), "known.ind = new.ind")
     merge.whenMatchedUpdateAll(condition=is_newer()).whenNotMatchedInsertAll().execute()
 
@@ -233,6 +252,10 @@ def is_newer() -> Column:
     )
 
 
-def newest(rows: DataFrame) -> DataFrame:
+def newest(accepted: DataFrame, table: str, *, is_distinct: bool = False) -> DataFrame:
+    """Return the latest row of each key in the columns of silver; all of them where each key is there once."""
+    rows = accepted.select(*(sf.col(field.name).cast(field.dataType) for field in silver_table(table)))
+    if is_distinct:
+        return rows
     by_age = Window.partitionBy("ind").orderBy(*(sf.desc(name) for name in LATEST))
     return rows.withColumn("_rank", sf.row_number().over(by_age)).where("_rank = 1").drop("_rank")

@@ -1,14 +1,14 @@
 """The cleaning contract of silver, one function a table, the same for the batch and for the stream.
 
-``tidy`` finds what a column's value means (blanks, "no data", numbers, dates), the ``clean_*`` functions put the
-contract's columns together. Native functions only, nothing here removes a row, and whatever lineage columns the
+``tidy`` finds what a column's value means (blanks, "no data", numbers, dates), ``clean`` puts the contract's columns
+together. Native functions only, nothing here removes a row, and whatever lineage columns the
 caller's source has, named with a leading underscore, are carried along.
 
 The steps are separate ``select``s on purpose: Spark computes an expression again for each place that names it.
 """
 
 from decimal import Decimal
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 
 from pyspark.sql import Column, DataFrame
@@ -39,6 +39,7 @@ SUFFIXES = {"k": Decimal(10**3), "m": Decimal(10**6), "b": Decimal(10**9)}
 ISO_DATE_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})?$"
 OFFSET = r"(Z|[+-][0-9]{2}:[0-9]{2})$"
 SAVED_IN = "Local save in "
+WHILE_COUNTING = ("_count", "_digits", "_suffix")  # followers
 
 
 def tidy(parsed: DataFrame, table: str) -> DataFrame:
@@ -47,11 +48,18 @@ def tidy(parsed: DataFrame, table: str) -> DataFrame:
     The wire columns keep their names; a date stays text beside its instant, a follower count beside its number, so that
     what is no value can be told from what was no data.
     """
+    tidied = reduce(DataFrame.withColumns, tidying(table), parsed)
+    return tidied.drop(*WHILE_COUNTING) if table == "pin" else tidied
+
+
+@cache  # see parsing.reading
+def tidying(table: str) -> tuple[dict[str, Column], ...]:
+    """Return the steps of :func:`tidy`."""
     texts = [field.name for field in WIRE[table] if isinstance(field.dataType, StringType)]
-    trimmed = parsed.withColumns({name: sf.trim(sf.regexp_replace(name, RUN_OF_BLANKS, " ")) for name in texts})
-    known = trimmed.withColumns({name: without_sentinels(name) for name in texts})
-    known = known.withColumns({f"_instant_{name}": instant(name) for name in WIRE_DATES[table]})
-    return with_followers(known) if table == "pin" else known
+    trimmed = {name: sf.trim(sf.regexp_replace(name, RUN_OF_BLANKS, " ")) for name in texts}
+    known = {name: without_sentinels(name) for name in texts}
+    instants = {f"_instant_{name}": instant(name) for name in WIRE_DATES[table]}
+    return (trimmed, known, *([instants] if instants else []), *(counting() if table == "pin" else ()))
 
 
 def without_sentinels(name: str) -> Column:
@@ -65,21 +73,19 @@ def instant(name: str) -> Column:
     return sf.when(given.rlike(ISO_DATE_TIME), zoned.try_cast("timestamp"))
 
 
-def with_followers(pins: DataFrame) -> DataFrame:
-    """Add ``_followers``: a count such as ``985k`` or ``1.2M`` as a whole number, rounded half up, else NULL."""
+def counting() -> tuple[dict[str, Column], ...]:
+    """Return steps to ``_followers``: a count such as ``985k`` or ``1.2M`` as a whole number, half up, else NULL."""
     count = sf.col("follower_count")
     matching = sf.when((sf.length(count) <= LONGEST_FOLLOWERS) & count.rlike(FOLLOWERS), count)
-    parts = pins.withColumn("_count", matching).withColumns(
-        {
-            "_digits": sf.translate("_count", " ,kKmMbB", "").try_cast(EXACT),
-            "_suffix": sf.lower(sf.right(sf.col("_count"), sf.lit(1))),
-        }
-    )
+    parts = {
+        "_digits": sf.translate("_count", " ,kKmMbB", "").try_cast(EXACT),
+        "_suffix": sf.lower(sf.right(sf.col("_count"), sf.lit(1))),
+    }
     number = sf.round(sf.col("_digits")).try_cast("bigint")
     for letter, factor in SUFFIXES.items():
         scaled = sf.round(sf.col("_digits") * sf.lit(factor)).try_cast("bigint")
         number = sf.when(sf.col("_suffix") == letter, scaled).otherwise(number)
-    return parts.withColumn("_followers", number).drop("_count", "_digits", "_suffix")
+    return {"_count": matching}, parts, {"_followers": number}
 
 
 def tags() -> Column:
@@ -103,16 +109,21 @@ def defects(**lost: Column) -> Column:
     return sf.when(is_any, sf.array_union("_wrong", found)).otherwise(nothing).alias("_defects")
 
 
+def clean(tidied: DataFrame, table: str) -> DataFrame:
+    """Return the lineage columns, the contract's columns and ``_defects`` of tidied rows."""
+    return tidied.select(*carried(tidied), *CLEANERS[table]())
+
+
 def carried(tidied: DataFrame) -> list[str]:
     used_up = ("_wrong", "_followers")
     return [name for name in tidied.columns if name.startswith("_") and name not in used_up and "_instant_" not in name]
 
 
-def clean_pin(tidied: DataFrame) -> DataFrame:
+@cache
+def clean_pin() -> tuple[Column | str, ...]:
     location, followers = sf.col("save_location"), sf.col("_followers")
     path = sf.when(location.startswith(SAVED_IN), sf.substr(location, sf.lit(len(SAVED_IN) + 1))).otherwise(location)
-    return tidied.select(
-        *carried(tidied),
+    return (
         sf.col("index").alias("ind"),
         "unique_id",
         "title",
@@ -132,11 +143,11 @@ def clean_pin(tidied: DataFrame) -> DataFrame:
     )
 
 
-def clean_geo(tidied: DataFrame) -> DataFrame:
+@cache
+def clean_geo() -> tuple[Column | str, ...]:
     latitude, longitude = sf.col("latitude"), sf.col("longitude")
     both = latitude.isNotNull() & longitude.isNotNull()
-    return tidied.select(
-        *carried(tidied),
+    return (
         "ind",
         "country",
         sf.when(both, sf.array(latitude, longitude)).alias("coordinates"),
@@ -145,10 +156,10 @@ def clean_geo(tidied: DataFrame) -> DataFrame:
     )
 
 
-def clean_user(tidied: DataFrame) -> DataFrame:
+@cache
+def clean_user() -> tuple[Column | str, ...]:
     name = sf.concat_ws(" ", "first_name", "last_name")
-    return tidied.select(
-        *carried(tidied),
+    return (
         "ind",
         sf.when(name != "", name).alias("user_name"),
         "age",

@@ -6,8 +6,9 @@ payload is one JSON object and nothing else, the last value of a key counts, and
 (or nothing); everything else that ends as NULL is named in ``_wrong``.
 """
 
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
+from typing import NamedTuple
 from uuid import uuid4
 
 from pyspark.sql import Column, DataFrame
@@ -38,26 +39,44 @@ def parse(records: DataFrame, table: str) -> DataFrame:
     in a text column is taken as its text; a whole number may be written ``30.0``. Unknown keys are ignored. A row is
     read again, with the types of its values, only where the typed reading found a misfit or could not see one.
     """
-    return read_columns(records, WIRE[table])
+    return read_columns(records, reading(table))
 
 
 def read_key(records: DataFrame, table: str) -> DataFrame:
     """Return records with ``_payload`` and the key that :func:`parse` finds in it, as ``_key``."""
     key = WIRE_KEY[table]
-    read = read_columns(records, StructType([WIRE[table][key]]))
-    return read.withColumnRenamed(key, "_key").drop("_wrong")
+    return read_columns(records, reading(table, key)).withColumnRenamed(key, "_key").drop("_wrong")
 
 
-def read_columns(records: DataFrame, wire: StructType) -> DataFrame:
+class Reading(NamedTuple):
+    """What is added to the records, step by step, and the columns of the result."""
+
+    steps: tuple[dict[str, Column], ...]
+    columns: tuple[Column, ...]
+
+
+@cache  # of a hundred calls from Python to the JVM for each, which took half a second of every micro-batch
+def reading(table: str, *only: str) -> Reading:
+    """Return how the wire columns of a table are read, or only some of them."""
+    wire = StructType([field for field in WIRE[table] if not only or field.name in only])
     row = sf.from_json("_payload", StructType([*wire.fields, StructField(CORRUPT, TEXT)]), STRICT_JSON)
-    parsed = records.withColumn("_row", row).withColumn("_is_one", is_one_object())
-    parsed = parsed.withColumn("_suspect", is_suspect(wire) | never())
     suspect = sf.when(sf.col("_suspect"), sf.col("_payload"))
-    read_again = parsed.withColumn("_typed", sf.from_json(suspect, each_as(wire, VariantType()), STRICT_JSON))
-    read_again = read_again.withColumn("_text", sf.from_json(suspect, each_as(wire, TEXT), STRICT_JSON))
     wrong = sf.when(~sf.col("_is_one") | never(), sf.array(sf.lit(NOT_JSON)))
     wrong = wrong.when(~sf.col("_suspect"), sf.array().cast("array<string>")).otherwise(wrong_columns(wire))
-    return read_again.withColumn("_wrong", wrong).select(*records.columns, *wire_columns(wire), "_wrong")
+    steps = (
+        {"_row": row, "_is_one": is_one_object()},
+        {"_suspect": is_suspect(wire) | never()},
+        {
+            "_typed": sf.from_json(suspect, each_as(wire, VariantType()), STRICT_JSON),
+            "_text": sf.from_json(suspect, each_as(wire, TEXT), STRICT_JSON),
+        },
+        {"_wrong": wrong},
+    )
+    return Reading(steps, (*wire_columns(wire), sf.col("_wrong")))
+
+
+def read_columns(records: DataFrame, how: Reading) -> DataFrame:
+    return reduce(DataFrame.withColumns, how.steps, records).select(*records.columns, *how.columns)
 
 
 def never() -> Column:

@@ -4,13 +4,13 @@
 """
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from operator import and_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
-from pinterest_spark.rows.cleaning import CLEANERS, tidy
+from pinterest_spark.rows.cleaning import clean, tidy
 from pinterest_spark.rows.parsing import NOT_JSON, parse
 from pinterest_spark.rows.schemas import WIRE, WIRE_DATES, WIRE_KEY
 
@@ -76,6 +76,7 @@ def is_out_of_time(value: Column) -> Column:
     return (value < sf.lit(EARLIEST).cast("timestamp")) | (value >= end_of_tomorrow)
 
 
+@cache  # see parsing.reading
 def reject_reason(table: str) -> Column:
     """Return the first reason that applies, NULL for a row that can be used."""
     reason = sf.lit(None).cast("string")
@@ -92,8 +93,9 @@ def refine(records: DataFrame, table: str) -> DataFrame:
     names (empty for a rejected row: its reason says it all).
     """
     validated = tidy(parse(records, table), table).withColumn("_reject_reason", reject_reason(table))
-    cleaned: DataFrame = CLEANERS[table](validated)
-    nothing = sf.array().cast("array<string>")
-    return cleaned.withColumn(
-        "_defects", sf.when(sf.col("_reject_reason").isNull(), sf.col("_defects")).otherwise(nothing)
-    )
+    return clean(validated, table).withColumn("_defects", defects_of_accepted())
+
+
+@cache
+def defects_of_accepted() -> Column:
+    return sf.when(sf.col("_reject_reason").isNull(), sf.col("_defects")).otherwise(sf.array().cast("array<string>"))
