@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.kinesis.backlog import ReadUpTo
 from pinterest_pipeline.kinesis.hook import KinesisStreamHook
-from pinterest_pipeline.kinesis.model import StreamRecord
+from pinterest_pipeline.kinesis.model import Shard, StreamRecord
 
 SUMMARY = {
     "StreamName": "s", "StreamARN": "arn:aws:kinesis:us-east-1:000000000000:stream/s", "StreamStatus": "ACTIVE",
@@ -32,12 +32,11 @@ def kinesis(hook):
         stub.assert_no_pending_responses()
 
 
-def shard(number, *, parents=(), ending=None):
+def shard(number, *, ending=None):
     ends = {"EndingSequenceNumber": ending} if ending else {}
-    names = dict(zip(("ParentShardId", "AdjacentParentShardId"), parents, strict=False))
     return {
         "ShardId": f"shard-{number}", "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "9"},
-        "SequenceNumberRange": {"StartingSequenceNumber": "1", **ends}, **names,
+        "SequenceNumberRange": {"StartingSequenceNumber": "1", **ends},
     }  # fmt: skip
 
 
@@ -48,34 +47,28 @@ def test_a_description_has_the_tags_of_every_page(hook, kinesis):
     last = {"Tags": [{"Key": "c", "Value": "3"}], "HasMoreTags": False}
     kinesis.add_response("list_tags_for_stream", last, {"StreamName": "s", "ExclusiveStartTagKey": "b"})
 
-    stream = hook.describe("s")
+    stream = hook.find("s")
 
     assert (stream.mode, stream.encryption, stream.open_shard_count) == ("PROVISIONED", "NONE", 2)
     assert stream.tags == {"a": "1", "b": "", "c": "3"}
 
 
-def test_shards_of_every_page_are_listed_open_and_closed_with_their_parents(hook, kinesis):
+def test_shards_of_every_page_are_listed_open_and_closed(hook, kinesis):
     pages = [
-        ({"Shards": [shard(0, ending="5")], "NextToken": "t1"}, {"StreamName": "s", "MaxResults": 2}),
-        ({"Shards": [], "NextToken": "t2"}, {"NextToken": "t1", "MaxResults": 2}),
-        ({"Shards": [shard(1, parents=["shard-0", "shard-9"])]}, {"NextToken": "t2", "MaxResults": 2}),
+        ({"Shards": [shard(0, ending="5")], "NextToken": "t1"}, {"StreamName": "s"}),
+        ({"Shards": [], "NextToken": "t2"}, {"NextToken": "t1"}),
+        ({"Shards": [shard(1)]}, {"NextToken": "t2"}),
     ]
     for page, asked in pages:
         kinesis.add_response("list_shards", page, asked)
 
-    closed, opened = hook.list_shards("s", page_size=2)
-
-    assert (closed.is_open, closed.parent_ids) == (False, ())
-    assert (opened.is_open, opened.parent_ids) == (True, ("shard-0", "shard-9"))
+    assert hook.list_shards("s") == (Shard("shard-0", "1"), Shard("shard-1", "1"))
 
 
-def test_a_missing_stream_is_none_or_an_error_with_the_remedy(hook, kinesis):
-    for _ in range(2):
-        kinesis.add_client_error("describe_stream_summary", "ResourceNotFoundException")
+def test_a_missing_stream_is_none(hook, kinesis):
+    kinesis.add_client_error("describe_stream_summary", "ResourceNotFoundException")
 
     assert hook.find("s") is None
-    with pytest.raises(PermanentError, match=r"Stream s does not exist: create it \(DAG pinterest_kinesis_streams\)"):
-        hook.describe("s")
 
 
 @pytest.mark.parametrize(

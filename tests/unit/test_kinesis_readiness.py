@@ -19,7 +19,7 @@ from tests.unit.test_kinesis_operators import busy
 from tests.unit.test_kinesis_plan import AS_DECLARED
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
-SHARD = Shard("shard-0", (), 0, 1, "100", None)
+SHARD = Shard("shard-0", "100")
 
 
 def arrived(milliseconds, number="101"):

@@ -39,7 +39,6 @@ from pinterest_pipeline.kinesis.model import (
     shard_from,
     stream_from,
 )
-from pinterest_pipeline.kinesis.plan import missing_stream
 from pinterest_pipeline.kinesis.producer import Putting, RequestTooLargeError
 
 SHARDS_AT_ONCE = 8
@@ -77,12 +76,6 @@ class KinesisStreamHook(BoundedAwsHook):
                 return None
         return stream_from(summary, tags)
 
-    def describe(self, name: str) -> StreamDescription:
-        """Return the stream with its tags, or raise :class:`PermanentError` where there is none."""
-        if (stream := self.find(name)) is None:
-            raise missing_stream(name)
-        return stream
-
     def _tags(self, name: str) -> Iterator[tuple[str, str]]:
         start: dict[str, str] = {}
         while True:
@@ -92,13 +85,13 @@ class KinesisStreamHook(BoundedAwsHook):
                 return
             start = {"ExclusiveStartTagKey": page["Tags"][-1]["Key"]}
 
-    def list_shards(self, name: str, *, page_size: int = 1000) -> tuple[Shard, ...]:
-        """Return every shard that still holds records, open and closed; one request per ``page_size`` (1 to 10,000)."""
+    def list_shards(self, name: str) -> tuple[Shard, ...]:
+        """Return every shard that still holds records, open and closed; one request per 1,000."""
         shards: list[Shard] = []
         request: dict[str, Any] = {"StreamName": name}
         while request:
             with calling(f"listing the shards of stream {name}"):
-                page = self.conn.list_shards(MaxResults=page_size, **request)
+                page = self.conn.list_shards(**request)
             shards.extend(map(shard_from, page["Shards"]))
             request = {"NextToken": page["NextToken"]} if page.get("NextToken") else {}
         return tuple(shards)

@@ -57,22 +57,10 @@ class StreamDescription:
 
 @dataclass(frozen=True)
 class Shard:
-    """One shard, open or closed.
-
-    :param parent_ids: The shards whose records come before this one's: none, one (a split) or two (a merge).
-    :param ending_sequence_number: None while the shard is open.
-    """
+    """One shard, open or closed."""
 
     shard_id: str
-    parent_ids: tuple[str, ...]
-    starting_hash_key: int
-    ending_hash_key: int
     starting_sequence_number: str
-    ending_sequence_number: str | None
-
-    @property
-    def is_open(self) -> bool:
-        return self.ending_sequence_number is None
 
 
 class StreamRecord(NamedTuple):
@@ -158,15 +146,7 @@ def stream_from(summary: Mapping[str, Any], tags: Mapping[str, str]) -> StreamDe
 
 
 def shard_from(shard: Mapping[str, Any]) -> Shard:
-    parents = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
-    return Shard(
-        shard_id=shard["ShardId"],
-        parent_ids=tuple(parent for parent in parents if parent),
-        starting_hash_key=int(shard["HashKeyRange"]["StartingHashKey"]),
-        ending_hash_key=int(shard["HashKeyRange"]["EndingHashKey"]),
-        starting_sequence_number=shard["SequenceNumberRange"]["StartingSequenceNumber"],
-        ending_sequence_number=shard["SequenceNumberRange"].get("EndingSequenceNumber"),
-    )
+    return Shard(shard["ShardId"], shard["SequenceNumberRange"]["StartingSequenceNumber"])
 
 
 def age_milliseconds(unread: tuple[UnreadShard, ...], now: datetime) -> int:
