@@ -1,7 +1,7 @@
 """``sandbox demo``: start everything, load posts, run the pipeline under Airflow, and show what came of it."""
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.demo import report
@@ -40,10 +40,14 @@ def run(settings: Settings, seconds: dict[str, float]) -> int:
             state = follow(api, BATCH_DAG, run_id, BATCH_WITHIN_SECONDS)
         if state != "success":
             raise SandboxError(f"{BATCH_DAG} ended {state}.\n{failures(api, BATCH_DAG, run_id)}")
-        seconds.update(report.stage_seconds(api.task_instances(BATCH_DAG, run_id)))
+        tasks = api.task_instances(BATCH_DAG, run_id)
+        seconds.update(report.stage_seconds(tasks))
+        results = {stage: api.xcom(BATCH_DAG, run_id, f"lakehouse.{stage}") for stage in report.WRITES}
+        submitted = next(task["start_date"] for task in tasks if task["task_id"] == "lakehouse.submit_batch_run")
+        work = report.work_of(settings, results, datetime.fromisoformat(submitted))
         stream = demo_stream.finish(settings, api, emulated.result())
     seconds["demo"] = time.monotonic() - began
-    collected = report.collect(settings, run_id=run_id, seconds=seconds) | {"stream": stream}
+    collected = report.collect(settings, run_id=run_id, seconds=seconds) | {"work": work, "stream": stream}
     report.save(settings, collected)
     report.show(settings, collected)
     return 0 if report.adds_up(collected) else 1

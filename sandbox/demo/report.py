@@ -7,7 +7,8 @@ tables, what Kafka acknowledged) is read from the ``audit`` schema, which the pi
 
 import gzip
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +35,13 @@ STAGES = {
     "reconcile": "reconcile_rows",
     "batch": "",
 }
+# The folders of the Delta tables that a stage writes.
+WRITES = {
+    "bronze": ("delta/bronze/", "delta/audit/unreadable_objects/"),
+    "silver": ("delta/silver/", "delta/quarantine/", "delta/audit/silver_batches/"),
+    "gold": ("delta/gold/",),
+}
+COMMIT = re.compile(r"/_delta_log/\d{20}\.json$")
 
 
 def collect(settings: Settings, run_id: str, seconds: dict[str, float]) -> dict[str, Any]:
@@ -108,6 +116,23 @@ def stage_seconds(tasks: Iterable[dict[str, Any]]) -> dict[str, float]:
     return spans
 
 
+def work_of(settings: Settings, results: Mapping[str, Mapping[str, Any]], since: datetime) -> dict[str, dict[str, int]]:
+    """Return the Spark jobs that each stage says it had, and the commits that Delta's logs got since then.
+
+    :param results: What the notebooks returned, by stage.
+    """
+    commits = dict.fromkeys(results, 0)
+    for page in client(settings, "s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="delta/"):
+        for entry in page.get("Contents", []):
+            stage = next((name for name, folders in WRITES.items() if entry["Key"].startswith(folders)), None)
+            if stage in commits and COMMIT.search(entry["Key"]) and entry["LastModified"] >= since:
+                commits[stage] += 1
+    return {
+        stage: {"spark_jobs": result["work"]["spark_jobs"], "delta_commits": commits[stage]}
+        for stage, result in results.items()
+    }
+
+
 def adds_up(report: dict[str, Any]) -> bool:
     """Whether no row is missing, in the batch or in the stream."""
     return batch_adds_up(report) and ("stream" not in report or report_stream.adds_up(report["stream"]))
@@ -156,6 +181,8 @@ def show(settings: Settings, report: dict[str, Any]) -> None:
         spent.add_column(stage, justify="right")
     spent.add_row(*(f"{taken:.0f}" for taken in report["seconds"].values()))
     console.print(spent)
+    work = [f"{stage} {one['spark_jobs']} and {one['delta_commits']}" for stage, one in report["work"].items()]
+    console.print(f"Spark jobs and Delta commits: {', '.join(work)}")
     console.print(f"Airflow: {report['airflow']} (user admin; password: make -s env | grep AIRFLOW_PASSWORD)")
     console.print(f"Page:    {report['airflow']}/plugin/pinterest")
     console.print(f"Report:  {settings.home / 'report.json'}")

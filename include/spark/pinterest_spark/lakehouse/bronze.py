@@ -8,7 +8,6 @@ both are kept.
 """
 
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 from pinterest_spark.lakehouse import unreadable
 from pinterest_spark.lakehouse.offsets import OffsetRange, is_within
 from pinterest_spark.lakehouse.tables import Lake, append, exists, local_rows, read, row_count, run_in_threads
+from pinterest_spark.lakehouse.work import Work
 from pinterest_spark.rows.schemas import BRONZE, ENVELOPE, TABLES
 
 MAX_FILES_PER_BATCH = 1000  # Auto Loader's own default; 5,000 records a file
@@ -40,15 +40,15 @@ def run(spark: SparkSession, lake: Lake, topic_prefix: str) -> dict[str, Any]:
     """Bring what is new below ``topics*/<prefix>.<table>`` into bronze; safe to repeat.
 
     Result: ``{"stage", "tables": {table: {"landed", "added", "redelivered"}}, "unreadable": {table: [object]},
-    "seconds"}``, in rows; ``unreadable`` names the objects that were ever left out, as ``source_file`` of bronze.
+    "seconds", "work"}``, in rows; ``unreadable`` names the objects ever left out, as ``source_file`` of bronze.
     """
-    started = time.monotonic()
+    work = Work(spark)
     results = run_in_threads(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}"))
     return {
         "stage": "bronze",
         "tables": dict(zip(TABLES, results, strict=True)),
         "unreadable": unreadable.known_objects(spark, lake),
-        "seconds": round(time.monotonic() - started, 3),
+        **work.result(),
     }
 
 

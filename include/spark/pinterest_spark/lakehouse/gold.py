@@ -1,7 +1,6 @@
 """Gold: the answers, as Delta tables in the lake and as staged tables in the warehouse."""
 
 import hashlib
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from pinterest_spark.lakehouse import staging
 from pinterest_spark.lakehouse.answers import Answer, Facts, answers_folder, facts, read_answers, registered
 from pinterest_spark.lakehouse.staging import Load
 from pinterest_spark.lakehouse.tables import Lake, exists, local_rows, read, run_in_threads
+from pinterest_spark.lakehouse.work import Work
 from pinterest_spark.rows.schemas import TABLES, silver_table
 
 
@@ -24,9 +24,9 @@ def run(spark: SparkSession, lake: Lake, warehouse_url: str) -> dict[str, Any]:
     from the driver as one file and one COPY. Where neither silver nor the answers' files have changed since the last
     load, nothing is computed; in the lake only the tables of answers with other rows are written.
     Result: ``{"stage", "tables": {answer: rows}, "versions": {answer: sha256}, "written": [answer], "notes",
-    "seconds"}``; ``written`` are the tables of the lake that were replaced.
+    "seconds", "work"}``; ``written`` are the tables of the lake that were replaced.
     """
-    started = time.monotonic()
+    work = Work(spark)
     answers = read_answers(answers_folder())
     source = {"lake": lake.uri, "silver": {table: state_of(spark, lake.silver(table)) for table in TABLES}}
     last = staging.last_load(warehouse_url)
@@ -50,7 +50,7 @@ def run(spark: SparkSession, lake: Lake, warehouse_url: str) -> dict[str, Any]:
         "versions": dict(load.versions),
         "written": written,
         "notes": dict(load.notes),
-        "seconds": round(time.monotonic() - started, 3),
+        **work.result(),
     }
 
 

@@ -7,7 +7,6 @@ rules had left. Every write can be repeated. A window is noted before anything i
 that one which was cut short is known, and is finished by the next, whatever window that has.
 """
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
@@ -20,6 +19,7 @@ from pyspark.sql import functions as sf
 
 from pinterest_spark.lakehouse import reconcile, silver
 from pinterest_spark.lakehouse.tables import Lake, append, append_row, exists, read, run_in_threads
+from pinterest_spark.lakehouse.work import Work
 from pinterest_spark.rows.parsing import read_key
 from pinterest_spark.rows.schemas import (
     BRONZE,
@@ -90,22 +90,22 @@ def run(spark: SparkSession, lake: Lake, topic_prefix: str, request: Request) ->
     """Validate again what is requested, then prove that no record was lost; safe to repeat.
 
     Result: ``{"stage", "tables": {table: {"records", "silver", "duplicates", "quarantined"}}, "totals",
-    "quarantine_reasons", "defects", "counted_at", "seconds"}``; of ``tables``, ``records`` were validated; the others
-    say by how many rows each place grew, or would. ``defects`` stay as the records were first validated.
+    "quarantine_reasons", "defects", "counted_at", "seconds", "work"}``; of ``tables``, ``records`` were validated; the
+    others say by how many rows each place grew, or would. ``defects`` stay as the records were first validated.
 
     :raises StageError: when bronze is not silver + duplicates + quarantined, before or after.
     """
-    started = time.monotonic()
-    work = preview if request.is_dry_run else redo
+    work = Work(spark)
+    change = preview if request.is_dry_run else redo
     changes = run_in_threads(
-        spark, request.tables, lambda table: work(spark, lake, table, f"{topic_prefix}.{table}", request.window)
+        spark, request.tables, lambda table: change(spark, lake, table, f"{topic_prefix}.{table}", request.window)
     )
     found = reconcile.count(spark, lake, topic_prefix, {})
     return {
         "stage": "reprocess",
         "tables": dict(zip(request.tables, changes, strict=True)),
         **{name: found[name] for name in ("totals", "quarantine_reasons", "defects", "counted_at")},
-        "seconds": round(time.monotonic() - started, 3),
+        **work.result(),
     }
 
 

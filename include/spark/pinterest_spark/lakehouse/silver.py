@@ -5,7 +5,6 @@ quarantine is merged by the record, the audit row is written once, silver is mer
 between any two of them costs a repetition and nothing else.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from pinterest_spark.lakehouse.tables import (
     read,
     run_in_threads,
 )
+from pinterest_spark.lakehouse.work import Work
 from pinterest_spark.rows.rules import refine
 from pinterest_spark.rows.schemas import SILVER, SILVER_BATCHES, TABLES, WIRE, silver_table
 
@@ -45,15 +45,15 @@ def run(
     """Bring what is new in bronze into silver and quarantine, then prove that no record was lost; safe to repeat.
 
     :param acknowledged: per table, the offsets that Kafka acknowledged to this run's ingestion; may be empty.
-    :returns: ``{"stage", "run", "totals", "quarantine_reasons", "defects", "validated", "counted_at", "seconds"}``: see
-        ``reconcile``.
+    :returns: ``{"stage", "run", "totals", "quarantine_reasons", "defects", "validated", "counted_at", "seconds",
+        "work"}``: see ``reconcile``.
     :raises StageError: when bronze is not silver + duplicates + quarantined.
     """
-    started = time.monotonic()
+    work = Work(spark)
     known = audited(spark, lake)
     run_in_threads(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}", known[table]))
     found = reconcile.count(spark, lake, topic_prefix, acknowledged)
-    return {"stage": "silver", **found, "seconds": round(time.monotonic() - started, 3)}
+    return {"stage": "silver", **found, **work.result()}
 
 
 def audited(spark: SparkSession, lake: Lake) -> dict[str, dict[int, int]]:
