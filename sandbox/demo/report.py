@@ -37,7 +37,7 @@ STAGES = {
 }
 # The folders of the Delta tables that a stage writes.
 WRITES = {
-    "bronze": ("delta/bronze/", "delta/audit/unreadable_objects/"),
+    "bronze": ("delta/bronze/", "delta/audit/unreadable_objects/", "delta/audit/objects_read_again/"),
     "silver": ("delta/silver/", "delta/quarantine/", "delta/audit/silver_batches/"),
     "gold": ("delta/gold/",),
 }

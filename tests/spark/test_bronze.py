@@ -2,12 +2,13 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from pinterest_spark.errors import StageError
-from pinterest_spark.lakehouse import bronze
+from pinterest_spark.lakehouse import bronze, rewritten
 from pinterest_spark.lakehouse.tables import Lake, read
 from pinterest_spark.rows.schemas import BRONZE
 from tests.spark.conftest import ARRIVED_MS, envelope, land_in
@@ -165,6 +166,50 @@ def test_a_crash_after_the_write_and_before_the_checkpoint_adds_nothing_twice(lo
     replayed = load()
 
     assert replayed == {"landed": 4, "added": 0, "redelivered": 4}
+
+
+def write_again(lake: Lake, number: int, later: int, *lines: str) -> None:
+    """Write an object of topic geo again, so many seconds after it was written."""
+    topics = Path(lake.uri.removeprefix("file://")) / "topics" / "pinterest.geo"
+    file = topics / "dt=2025-11-24" / f"pinterest.geo+0+{number:010d}.json.gz"
+    written = file.stat().st_mtime
+    file.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
+    os.utime(file, (written + later, written + later))
+
+
+def test_an_object_that_was_written_again_with_more_lines_is_read_again_once(load, rows, land, envelope_of, lake):
+    records = [envelope_of("geo", ident, offset=ident) for ident in range(8)]
+    land("geo", *records[:2])
+    land("geo", *records[2:5])  # the sink's commit is lost after this one, and it begins at offset 2 again
+    load()
+    write_again(lake, 1, 5, *records[2:7])
+
+    first, nothing = load(), load()
+    write_again(lake, 1, 5, *records[2:8])
+    second = load()
+
+    assert first == {"landed": 5, "added": 2, "redelivered": 3}
+    assert nothing == {"landed": 0, "added": 0, "redelivered": 0}
+    assert second == {"landed": 6, "added": 1, "redelivered": 5}
+    assert [row.offset for row in rows()] == list(range(8))
+
+
+def test_a_version_that_was_read_and_not_noted_adds_nothing_twice(load, rows, land, envelope_of, lake, monkeypatch):
+    records = [envelope_of("geo", ident, offset=ident) for ident in range(3)]
+    land("geo", records[0])
+    load()
+    write_again(lake, 0, 5, *records)
+
+    def killed(*_):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr(rewritten, "note", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            load()
+
+    assert load() == {"landed": 3, "added": 0, "redelivered": 3}
+    assert [row.offset for row in rows()] == [0, 1, 2]
 
 
 def test_other_topics_and_other_files_are_left_alone(load, land, envelope_of, lake):

@@ -1,8 +1,9 @@
 """Bronze: every line of the lake once, as it came, with where it came from.
 
-New objects only, through Structured Streaming ``availableNow``: Auto Loader on Databricks, the text file source
-elsewhere. The connector may write a record twice (wall-clock rotation is not exactly-once) and a micro-batch may be
-replayed after a crash. Such a copy has the same topic, partition, offset, Kafka timestamp and payload: it is kept once.
+New and rewritten objects only, through Structured Streaming ``availableNow``: Auto Loader on Databricks, the text file
+source elsewhere. The connector may write a record twice (wall-clock rotation is not exactly-once), or an object again
+with more lines, and a micro-batch may be replayed after a crash. Such a copy has the same topic, partition, offset,
+Kafka timestamp and payload: it is kept once.
 A topic that was created again, or another cluster's, has another record at the same offset: time or payload differ, and
 both are kept.
 """
@@ -21,7 +22,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sf
 from pyspark.sql.types import StringType, StructField, StructType
 
-from pinterest_spark.lakehouse import unreadable
+from pinterest_spark.lakehouse import rewritten, unreadable
 from pinterest_spark.lakehouse.offsets import OffsetRange, is_within
 from pinterest_spark.lakehouse.tables import Lake, append, exists, local_rows, read, row_count, run_in_threads
 from pinterest_spark.lakehouse.work import Work
@@ -63,6 +64,9 @@ def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> dict[
         .start()
     )
     query.awaitTermination()
+    if not is_on_databricks() and (again := rewritten.find(spark, lake, table, topic)):
+        keep_once(lake, table, lake.topic(topic), taken)(with_source(rewritten.text_of(spark, again)), -1)
+        rewritten.note(spark, lake, table, again)
     landed, added = sum(one.landed for one in taken), sum(one.added for one in taken)
     return {"landed": landed, "added": added, "redelivered": landed - added}
 
@@ -82,12 +86,17 @@ def lines(spark: SparkSession, folder: str) -> DataFrame:
     The folders are a glob, so that a topic which has not landed anything yet is an empty stream and no error.
     """
     reader = spark.readStream.schema("value string").option("pathGlobFilter", "*.json*")
-    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+    if is_on_databricks():
         reader = reader.format("cloudFiles").option("cloudFiles.format", "text")
+        reader = reader.option("cloudFiles.allowOverwrites", "true")  # see rewritten
         reader = reader.option("cloudFiles.maxFilesPerTrigger", MAX_FILES_PER_BATCH)
     else:
         reader = reader.format("text").option("maxFilesPerTrigger", MAX_FILES_PER_BATCH)
     return with_source(reader.load(f"{folder}/dt=*"))
+
+
+def is_on_databricks() -> bool:
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ
 
 
 def with_source(lines: DataFrame) -> DataFrame:

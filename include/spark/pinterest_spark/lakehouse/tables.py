@@ -62,6 +62,10 @@ class Lake:
     def unreadable(self) -> str:
         return f"{self.uri}/delta/audit/unreadable_objects"
 
+    @property
+    def read_again(self) -> str:
+        return f"{self.uri}/delta/audit/objects_read_again"
+
     def checkpoint(self, stage: str, table: str) -> str:
         return f"{self.uri}/checkpoints/{stage}/{table}"
 

@@ -73,4 +73,5 @@ SILVER_BATCHES = struct(
     defects=MapType(TEXT, LONG), written_at=TIME,
 )  # fmt: skip
 UNREADABLE = struct(table_name=TEXT, source_file=TEXT, reason=TEXT, seen_at=TIME)
+READ_AGAIN = struct(table_name=TEXT, source_file=TEXT, version=LONG, read_at=TIME)  # version: when it was written, ms
 REPROCESSING = struct(table_name=TEXT, window_start=TIME, window_end=TIME, began_at=TIME)
