@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` runs the whole pipeline, `make test` proves it. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status env report seed test integrity mutants lint format bench mwaa deploy docs
+.PHONY: help setup demo up down status env report airflow seed test integrity mutants lint format bench mwaa deploy docs
 
 SANDBOX := .venv/sandbox/bin/python -m sandbox
 DEPLOY := .venv/sandbox/bin/python -m deploy
@@ -29,6 +29,9 @@ env: setup       ## Print export lines for any client: eval "$$(make -s env)"
 
 report: setup    ## Print the report of the newest run again
 	@$(SANDBOX) report
+
+airflow: setup   ## Run Airflow's command line in the sandbox: make airflow ARGS="dags list"
+	@$(SANDBOX) airflow $(ARGS)
 
 seed: setup      ## Load generated posts into the source database of a running sandbox
 	@$(SANDBOX) seed

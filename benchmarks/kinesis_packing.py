@@ -1,6 +1,6 @@
-"""PutRecords in full envelopes: how full they are while records fail, and how much faster they are than PutRecord.
+"""PutRecords in full requests: how full they are while records fail, and how much faster they are than PutRecord.
 
-Both go to the same Kinesis stand-in, one after the other, in alternating rounds, best of each. The envelopes are
+Both go to the same Kinesis stand-in, one after the other, in alternating rounds, best of each. The requests are
 counted with a tenth of every request's records refused by the fault proxy, which is when a producer that sends its
 failures alone, in small requests, leaves them half empty; that is printed for comparison. Goals: >= 95 % of the record
 slots of all requests used, and >= 10 x the rows/s of a PutRecord loop. Run with the airflow environment's Python:
@@ -21,11 +21,9 @@ from urllib.request import Request, urlopen
 
 ROWS = 10_000
 ONE_BY_ONE_ROWS = 400
-ENVELOPE_ROWS = (
-    50_000  # the last few requests, of what is left over, are never full: enough rows that they hardly count
-)
+REQUEST_ROWS = 50_000  # the last few requests, of what is left over, are never full: enough rows that they hardly count
 POST_BYTES = 700  # as the generator's posts have on average
-GOAL_ENVELOPE = 0.95
+GOAL_REQUEST = 0.95
 GOAL_OVER_LOOP = 10
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="pinterest-bench-"))
@@ -51,10 +49,10 @@ def main(rounds: int = 3) -> int:
         ours, alone = envelope_of_hook(stream, endpoint), envelope_of_naive(stream, endpoint)
     KinesisStreamHook().change("delete_stream", stream, StreamName=stream)
     over = rates["put_records"] / rates["PutRecord loop"]
-    print(f"record slots used while a tenth of the records fails: {ours:.1%}  (goal >= {GOAL_ENVELOPE:.0%})")
+    print(f"record slots used while a tenth of the records fails: {ours:.1%}  (goal >= {GOAL_REQUEST:.0%})")
     print(f"the same, each request's failures sent alone:         {alone:.1%}")
     print(f"put_records over PutRecord loop: {over:5.1f} x  (goal >= {GOAL_OVER_LOOP})")
-    return int(over < GOAL_OVER_LOOP or ours < GOAL_ENVELOPE)
+    return int(over < GOAL_OVER_LOOP or ours < GOAL_REQUEST)
 
 
 def posts(count: int, size: int = POST_BYTES) -> Iterator[StreamRecord]:
@@ -80,9 +78,9 @@ def one_by_one(stream: str) -> tuple[int, float]:
 
 def envelope_of_hook(stream: str, endpoint: str) -> float:
     with environment("AWS_ENDPOINT_URL_KINESIS", endpoint):
-        result = KinesisStreamHook().put_records(stream, posts(ENVELOPE_ROWS, size=1), max_attempts=100)
-    if result.records != ENVELOPE_ROWS:
-        raise SystemExit(f"put_records: only {result.records} of {ENVELOPE_ROWS} acknowledged")
+        result = KinesisStreamHook().put_records(stream, posts(REQUEST_ROWS, size=1), max_attempts=100)
+    if result.records != REQUEST_ROWS:
+        raise SystemExit(f"put_records: only {result.records} of {REQUEST_ROWS} acknowledged")
     return result.sent_records / (result.requests * MAX_RECORDS_PER_PUT)
 
 

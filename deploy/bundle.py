@@ -48,7 +48,7 @@ def build(version: Version, output: Path, source: Source) -> dict[str, Any]:
         (draft / "startup.sh").write_text(script.replace("@AIRFLOW_VERSION@", version.airflow))
         manifest = describe(version, source, draft)
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-        settle(draft)
+        fix_modes_and_times(draft)
         shutil.rmtree(output, ignore_errors=True)
         draft.rename(output)
     return manifest
@@ -110,7 +110,7 @@ def sha256_of(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def settle(bundle: Path) -> None:
+def fix_modes_and_times(bundle: Path) -> None:
     """Give every file one mode and one time, whatever the umask and the clock say."""
     for path in [bundle, *bundle.rglob("*")]:
         path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)

@@ -12,6 +12,7 @@ from sandbox.data.source import command as seed
 from sandbox.demo import demo, report
 from sandbox.run.settings import BUCKET, SandboxError, Settings, default_home, existing_settings
 from sandbox.run.supervision import Supervision
+from sandbox.servers import airflow
 from sandbox.servers.airflow import api as airflow_api
 from sandbox.servers.airflow import connections
 from sandbox.servers.ministack import api_gateway
@@ -34,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     demo_parser = commands.add_parser("demo", help="up, seed, run the whole pipeline, and print the report")
     seed.add_arguments(demo_parser)
     commands.add_parser("report", help="print the report of the newest demo again")
+    airflow_parser = commands.add_parser("airflow", help="run Airflow's own command line in this sandbox")
+    airflow_parser.add_argument("arguments", nargs=argparse.REMAINDER, help="for example: dags list")
     options = parser.parse_args(arguments)
     actions: dict[str, Callable[[argparse.Namespace], int]] = {
         "up": up,
@@ -45,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         "emulate": lambda o: emulate.run(o, existing_settings()),
         "demo": demonstrate,
         "report": print_report,
+        "airflow": lambda o: airflow.command_line(existing_settings(), o.arguments),
     }
     try:
         return actions[options.command](options)

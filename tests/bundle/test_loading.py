@@ -60,7 +60,7 @@ def test_no_module_of_the_standard_library_is_replaced(loaded):
 
 
 def test_every_import_is_answered_by_a_requirement_or_by_what_one_declares(loaded):
-    """What only happens to be installed goes away with the next version of whoever brought it."""
+    """What only happens to be installed goes away with the next version of the package that brought it."""
     direct = {name_of(package) for package in (*PACKAGES, *PREINSTALLED)} | {"apache-airflow-core"}
     declared = {name_of(line) for owner in direct for line in loaded.says["requires"].get(owner, [])}
     unanswered = {
@@ -70,7 +70,7 @@ def test_every_import_is_answered_by_a_requirement_or_by_what_one_declares(loade
     }
 
     assert loaded.says["missing"] == [], "not in the environment: add the package to deploy/versions.py"
-    assert unanswered == {}, "nobody's declared dependency: add the package to deploy/versions.py"
+    assert unanswered == {}, "no package's declared dependency: add the package to deploy/versions.py"
 
 
 def test_no_requirement_is_there_for_nothing(loaded):

@@ -1,4 +1,4 @@
-"""The DAG file of docs/operators.md is one: somebody else's, without anything of this project's but the plugins."""
+"""The DAG file of docs/operators.md is one: another project's, without anything of this project's but the plugins."""
 
 import re
 from pathlib import Path

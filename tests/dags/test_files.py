@@ -45,7 +45,7 @@ def test_every_connection_is_in_the_example(tasks, expect_none):
 def test_the_example_holds_no_secret(expect_none):
     expect_none(
         [c["conn_id"] for c in example()["connections"] if c["conn_password"] is not None],
-        f"Take the password out of {EXAMPLE} and change it wherever it is in use",
+        f"Take the password out of {EXAMPLE} and change it where it is in use",
     )
 
 
@@ -81,7 +81,7 @@ def test_airflow_masks_no_setting_of_the_pipeline_in_the_logs(expect_none):
     assert "warehouse_url_scope" in keys
     expect_none(
         [key for key in keys if should_hide_value_for_key(key)],
-        "Name the key otherwise: Airflow would put *** for its value wherever a log has it",
+        "Name the key otherwise: Airflow would put *** for its value in every log",
     )
 
 

@@ -40,7 +40,7 @@ def test_a_dag_file_makes_one_dag_named_like_it(parsed, expect_none):
     assert any(found.values()), "no DAG was found at all"
     expect_none(
         [f"{file.name}: {', '.join(ids) or 'no DAG'}" for file, ids in found.items() if ids != {file.stem}],
-        "One DAG a file, its id the file's name, so that whoever sees it in the UI finds it",
+        "One DAG a file, its id the file's name, so that who sees it in the UI finds it",
     )
 
 

@@ -15,6 +15,7 @@ MAKE_RUN_BY = {
     "down": "tests/run.py, at its end",
     "status": "tests/sandbox",
     "report": "make demo, at its end",
+    "airflow": "tests/e2e/test_documented_commands.py",
     "seed": "tests/e2e/conftest.py",
     "setup": "make test",
     "integrity": "make test: its two groups tests/dags",

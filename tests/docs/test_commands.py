@@ -91,6 +91,24 @@ def test_works(command: Command, request: pytest.FixtureRequest) -> None:
         assert not found, f"{command}\n{found}"
 
 
+ON_THE_LAPTOP = 'make airflow ARGS="'
+
+
+def test_a_page_that_runs_dags_says_how_on_the_laptop() -> None:
+    """There ``airflow`` alone is no command, or another one's."""
+    pages = {
+        command.page
+        for command in FOUND
+        for name, words in calls(command)
+        if name == AIRFLOW and words[:1] in (["dags"], ["backfill"]) and not command.is_inline
+    }
+
+    pages -= {"docs/astro.md"}  # whose commands are astro's own
+    assert pages >= {"docs/backfills.md", "docs/dags.md", "docs/runbook.md"}
+    silent = [page for page in sorted(pages) if ON_THE_LAPTOP not in (PROJECT / page).read_text()]
+    assert [page for page in silent if page.endswith(".md")] == []
+
+
 def test_finds_the_commands_of_every_kind() -> None:
     """Else a change of the documents' form would leave nothing to test."""
     names = {name for command in FOUND for name, _ in calls(command)}

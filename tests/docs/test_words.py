@@ -21,6 +21,13 @@ REPLACEMENTS = {
     "unwatched": "not monitored",
     "halt(?:s|ed|ing)?": "stop",
     "retire[ds]?|retiring": "delete, stop",
+    "settle[sd]?|settling|unsettled": "apply, count; pending",
+    "hence": "so",
+    "whoever|somebody": "the user, the task: name the actor",
+    "whichever|wherever": "the one that, where",
+    "upon": "on",
+    "verdicts?": "outcome, decision",
+    "fates?": "outcome",
 }
 PATTERN = re.compile("|".join(f"(?P<w{number}>{words})" for number, words in enumerate(REPLACEMENTS)))
 # A name is read as its words: snake_case, camelCase, ALL_CAPS, HTTPError.
@@ -32,7 +39,8 @@ EXCEPT = re.compile(
 )
 # (file, word): the reason why the word stays.
 ALLOWED = {
-    ("sandbox/data/source/words.py", "book"): "a word of the generated posts, which the golden answers depend on"
+    ("sandbox/servers/kinesis/node/front.cjs", "settled"): "the name of a method of JavaScript's Promise",
+    ("sandbox/data/source/words.py", "book"): "a word of the generated posts, which the golden answers depend on",
 }
 
 

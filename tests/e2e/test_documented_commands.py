@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from sandbox.demo.demo import BATCH_DAG
 from sandbox.servers.airflow import PYTHON, environment
 from tests.conftest import PROJECT
 from tests.docs.documents import blocks, commands, documents
@@ -50,6 +51,24 @@ def test_a_shell_takes_over_the_variables_of_the_sandbox(pipeline: Pipeline) -> 
     assert done.returncode == 0, done.stderr[-2000:]
     expected = [pipeline.settings.postgres_url("pinterest_warehouse"), pipeline.settings.url("ministack")]
     assert done.stdout.split() == expected
+
+
+def make_airflow(pipeline: Pipeline, arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["make", "-s", "airflow", f"ARGS={arguments}"],
+        env={**os.environ, "PINTEREST_SANDBOX_HOME": str(pipeline.settings.home)},
+        cwd=PROJECT, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+
+
+def test_airflows_command_line_is_that_of_the_sandbox(pipeline: Pipeline) -> None:
+    listed = make_airflow(pipeline, "dags list -o plain")
+    unknown = make_airflow(pipeline, "dags trigger pinterest_batch")
+    refused = make_airflow(pipeline, "tasks test pinterest_daily_batch any_posts 2018-03-01")
+
+    assert (listed.returncode, BATCH_DAG in listed.stdout) == (0, True), listed.stderr[-2000:]
+    assert unknown.returncode != 0
+    assert (refused.returncode != 0, "dags trigger" in refused.stderr) == (True, True)
 
 
 @pytest.mark.parametrize("query", QUERIES)

@@ -37,7 +37,7 @@ def load(spark, lake):
 
 
 @pytest.fixture
-def settle(spark, lake):
+def run_silver(spark, lake):
     """Bring bronze into silver; return the numbers of the table for a run that sent at ``later_ms``."""
 
     def run(later_ms, first=0, last=4):
@@ -50,17 +50,17 @@ def settle(spark, lake):
 
 
 @pytest.fixture
-def two_days(land_in, load, settle, envelope_of):
+def two_days(land_in, load, run_silver, envelope_of):
     """Day 1 sent posts 0 to 4; the topic was created again; day 2 sends posts 100 to 104, at offsets 0 to 4 again."""
     land_in("topics", 0, *(envelope_of(TABLE, ident, ident) for ident in range(5)))
     load()
-    settle(0)
+    run_silver(0)
     land_in("topics-2", 0, *(envelope_of(TABLE, 100 + offset, offset, later_ms=DAY_MS) for offset in range(5)))
     return load()
 
 
-def test_all_ten_posts_of_the_issues_input_are_in_silver(two_days, settle, spark, lake):
-    of_run, totals = settle(DAY_MS)
+def test_all_ten_posts_of_the_issues_input_are_in_silver(two_days, run_silver, spark, lake):
+    of_run, totals = run_silver(DAY_MS)
 
     ids = {row.ind for row in read(spark, lake.silver(TABLE), silver_table(TABLE)).collect()}
     assert two_days == {"landed": 5, "added": 5, "redelivered": 0}
@@ -76,20 +76,24 @@ def test_each_record_says_which_generations_object_it_came_from(two_days, spark,
     assert files == {name, f"topics-2/{name}"}
 
 
-def test_the_older_generations_record_does_not_stand_in_for_one_that_has_not_landed(land_in, load, settle, envelope_of):
+def test_the_older_generations_record_does_not_stand_in_for_one_that_has_not_landed(
+    land_in, load, run_silver, envelope_of
+):
     land_in("topics", 0, *(envelope_of(TABLE, ident, ident) for ident in range(5)))
     land_in("topics-2", 0, *(envelope_of(TABLE, 100 + offset, offset, later_ms=DAY_MS) for offset in range(3)))
     load()
 
-    assert settle(DAY_MS)[0]["landed"] == 3
+    assert run_silver(DAY_MS)[0]["landed"] == 3
 
 
-def test_of_two_records_at_an_offset_within_the_runs_time_the_newer_one_is_the_runs(land_in, load, settle, envelope_of):
+def test_of_two_records_at_an_offset_within_the_runs_time_the_newer_one_is_the_runs(
+    land_in, load, run_silver, envelope_of
+):
     land_in("topics", 0, envelope_of(TABLE, 1, 0))
     land_in("topics-2", 0, envelope_of(TABLE, 100, 0, later_ms=500))
     load()
 
-    assert settle(0, last=0)[0] == {"landed": 1, "silver": 1, "duplicates": 0, "quarantined": 0, "lost": 0}
+    assert run_silver(0, last=0)[0] == {"landed": 1, "silver": 1, "duplicates": 0, "quarantined": 0, "lost": 0}
 
 
 def test_only_a_copy_is_a_redelivery(land_in, load, envelope_of, broken_envelope_of):
@@ -110,15 +114,15 @@ def test_two_generations_in_one_micro_batch_are_both_kept(land_in, load, envelop
 
 
 def test_a_post_sent_to_both_generations_is_as_the_newer_one_says_for_all_its_lower_offset(
-    land_in, load, settle, envelope_of, spark, lake
+    land_in, load, run_silver, envelope_of, spark, lake
 ):
     land_in("topics", 900, envelope_of(TABLE, 7, 900, first_name="old"))
     load()
-    settle(0)
+    run_silver(0)
     land_in("topics-2", 0, envelope_of(TABLE, 7, 0, later_ms=DAY_MS, first_name="new"))
     load()
 
-    of_run, totals = settle(DAY_MS, last=0)
+    of_run, totals = run_silver(DAY_MS, last=0)
 
     [row] = read(spark, lake.silver(TABLE), silver_table(TABLE)).collect()
     assert (row.user_name, row._kafka_offset) == ("new Byron", 0)
@@ -127,13 +131,13 @@ def test_a_post_sent_to_both_generations_is_as_the_newer_one_says_for_all_its_lo
 
 
 def test_rejected_records_of_both_generations_are_in_quarantine_and_leave_it_each_for_itself(
-    land_in, load, settle, envelope_of, spark, lake, allow_ages
+    land_in, load, run_silver, envelope_of, spark, lake, allow_ages
 ):
     land_in("topics", 0, envelope_of(TABLE, 1, 0, age=12))
     land_in("topics-2", 0, envelope_of(TABLE, 2, 0, age=11), envelope_of(TABLE, 3, 0, age=9))  # of one millisecond
     land_in("topics-3", 0, envelope_of(TABLE, 4, 0, age=5, later_ms=DAY_MS))
     load()
-    of_run, totals = settle(DAY_MS, last=0)
+    of_run, totals = run_silver(DAY_MS, last=0)
     allow_ages((10, 120))
 
     redone = reprocess.run(spark, lake, "pinterest", Request(Window()))

@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -14,7 +15,8 @@ from pinterest_spark import postgres
 from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse import bronze, gold, silver, staging
 from pinterest_spark.lakehouse.answers import answers_folder, parse, read_answers
-from pinterest_spark.lakehouse.tables import Lake
+from pinterest_spark.lakehouse.tables import Lake, append, local_rows
+from pinterest_spark.rows.schemas import TABLES, silver_table
 
 ANSWERS = read_answers(answers_folder())
 MIGRATIONS = answers_folder().parent / "migrations"
@@ -88,19 +90,20 @@ def test_all_tables_reach_the_lake_and_the_warehouse_and_a_second_run_replaces_t
 
 
 @pytest.fixture
-def computed(spark, lake, land, envelope_of, warehouse_url):
-    """Return a function that brings posts into silver and computes the answers; by post: country, category."""
-    offsets = iter(range(100))
+def computed(spark, lake, warehouse_url):
+    """Return a function that adds a post to silver, if it is given one, and computes the answers."""
+    joined = datetime(2016, 1, 2, tzinfo=UTC)
 
-    def compute(*posts):
-        for number, (ident, country, category) in enumerate(posts):
-            offset = next(offsets) * 10 + number
-            land("pin", envelope_of("pin", ident, offset, category=category, poster_name="Ada", follower_count="5k"))
-            land("geo", envelope_of("geo", ident, offset, country=country))
-            land("user", envelope_of("user", ident, offset))
-        if posts:
-            bronze.run(spark, lake, "pinterest")
-            silver.run(spark, lake, "pinterest", {})
+    def compute(post=None, country="Korea"):
+        values = {
+            "pin": {"category": "art", "poster_name": "Ada", "follower_count": 5000},
+            "geo": {"country": country, "timestamp": joined.replace(year=2020)},
+            "user": {"user_name": "Ada", "age": 30, "date_joined": joined},
+        }
+        for table in TABLES if post else ():
+            schema = silver_table(table)
+            row = {"ind": post, "_kafka_offset": post, "_kafka_timestamp": joined, **values[table]}
+            append(local_rows(spark, [tuple(row.get(name) for name in schema.names)], schema), lake.silver(table))
         return gold.run(spark, lake, warehouse_url)
 
     return compute
@@ -114,7 +117,7 @@ def commits(spark, lake):
 def test_where_nothing_is_new_nothing_is_computed_or_written_but_the_time_of_the_load(
     computed, commits, staged, monkeypatch
 ):
-    first = computed((1, "Korea", "art"))
+    first = computed(1)
     [(_, loaded_at, *_)] = staged("load")
     with monkeypatch.context() as patched:
         patched.setattr(gold, "compute", None)
@@ -126,9 +129,9 @@ def test_where_nothing_is_new_nothing_is_computed_or_written_but_the_time_of_the
 
 
 def test_only_answers_with_other_rows_are_written_to_the_lake_and_all_are_staged(computed, commits, staged):
-    computed((1, "Korea", "art"))
+    computed(1)
 
-    second = computed((2, "Korea", "art"))  # of the same user
+    second = computed(2)  # of the same user
 
     assert second["written"] == [
         "category_count_by_year", "popular_category_by_age_group", "popular_category_by_country",
@@ -142,7 +145,7 @@ def test_only_answers_with_other_rows_are_written_to_the_lake_and_all_are_staged
 def test_answers_that_reached_the_lake_and_not_the_warehouse_are_written_again(
     computed, warehouse_url, staged, monkeypatch
 ):
-    computed((1, "Korea", "art"))
+    computed(1)
 
     def away(*_):
         raise RuntimeError("the warehouse is away")
@@ -150,7 +153,7 @@ def test_answers_that_reached_the_lake_and_not_the_warehouse_are_written_again(
     with monkeypatch.context() as crashing:
         crashing.setattr(staging, "stage", away)
         with pytest.raises(RuntimeError):
-            computed((2, "Korea", "art"))
+            computed(2)
     assert staging.last_load(warehouse_url).source is None
     again = computed()
 
@@ -158,24 +161,27 @@ def test_answers_that_reached_the_lake_and_not_the_warehouse_are_written_again(
     assert staged("popular_category_by_country") == [("Korea", "art", 2)]
 
 
-@pytest.mark.parametrize("lost", ["in the lake", "in the warehouse", "the row of the load"])
-def test_a_table_that_was_lost_is_there_again_after_the_next_run(computed, lake, warehouse_url, staged, spark, lost):
-    computed((1, "Korea", "art"))
-    if lost == "in the lake":
-        shutil.rmtree(lake.gold("top_country").removeprefix("file://"))
-    else:
-        statement = "DROP TABLE gold_staging.top_country" if "warehouse" in lost else "DELETE FROM gold_staging.load"
+def test_a_table_that_was_lost_is_there_again_after_the_next_run(computed, lake, warehouse_url, staged, spark):
+    def execute(statement):
         with psycopg.connect(warehouse_url) as connection:
             connection.execute(statement)
 
-    computed()
+    computed(1)
+    for lose in (
+        lambda: shutil.rmtree(lake.gold("top_country").removeprefix("file://")),
+        lambda: execute("DROP TABLE gold_staging.top_country"),
+        lambda: execute("DELETE FROM gold_staging.load"),
+    ):
+        lose()
+        computed()
 
-    assert staged("top_country") == [("Korea", 5000)]
-    assert spark.read.format("delta").load(lake.gold("top_country")).count() == 1
+        assert staged("top_country") == [("Korea", 5000)]
+        assert spark.read.format("delta").load(lake.gold("top_country")).count() == 1
+        assert staged("load")
 
 
 def test_another_lake_or_a_changed_file_is_computed_again(computed, spark, lake, warehouse_url, monkeypatch, tmp_path):
-    computed((1, "Korea", "art"))
+    computed(1)
     other = gold.run(spark, Lake(f"file://{tmp_path}/other"), warehouse_url)
     back = computed()
     edited = [*ANSWERS[:-1], replace(ANSWERS[-1], sql=f"{ANSWERS[-1].sql}\n-- reviewed")]

@@ -55,17 +55,17 @@ def test_the_three_run_one_after_the_other(run_notebook, lake, land, envelope_of
     acknowledged = {"pin": sent}
 
     landed = run_notebook("bronze", lake_uri=lake.uri, topic_prefix="pinterest")
-    settled = run_notebook("silver", lake_uri=lake.uri, topic_prefix="pinterest", acknowledged=json.dumps(acknowledged))
+    cleaned = run_notebook("silver", lake_uri=lake.uri, topic_prefix="pinterest", acknowledged=json.dumps(acknowledged))
     answered = run_notebook("gold", lake_uri=lake.uri, secret_scope="pinterest", secret_key="warehouse_url")
 
     assert landed["tables"]["pin"] == {"landed": 1, "added": 1, "redelivered": 0}
-    assert settled["run"]["pin"] == {"landed": 1, "silver": 1, "duplicates": 0, "quarantined": 0, "lost": 0}
-    assert settled["run"]["geo"]["landed"] == 0
-    assert settled["totals"]["geo"] == {"bronze": 1, "silver": 1, "duplicates": 0, "quarantined": 0}
+    assert cleaned["run"]["pin"] == {"landed": 1, "silver": 1, "duplicates": 0, "quarantined": 0, "lost": 0}
+    assert cleaned["run"]["geo"]["landed"] == 0
+    assert cleaned["totals"]["geo"] == {"bronze": 1, "silver": 1, "duplicates": 0, "quarantined": 0}
     assert len(answered["tables"]) >= 10
     assert answered["versions"].keys() == answered["tables"].keys()
     assert {len(version) for version in answered["versions"].values()} == {64}
-    assert [result["stage"] for result in (landed, settled, answered)] == ["bronze", "silver", "gold"]
+    assert [result["stage"] for result in (landed, cleaned, answered)] == ["bronze", "silver", "gold"]
     assert urls == ["secret of pinterest/warehouse_url"] * 2
 
 

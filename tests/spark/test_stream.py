@@ -151,7 +151,7 @@ class Asked:
     def __init__(self, condition):
         self.condition = condition
 
-    def asked_to_stop(self, queries):
+    def queries_to_stop(self, queries):
         return queries if self.condition() else []
 
 

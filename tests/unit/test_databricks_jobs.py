@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.databricks.jobs import Job, difference, read_job_file, reset_settings, the_one
+from pinterest_pipeline.databricks.jobs import Job, difference, read_job_file, reset_settings, single_job
 
 PRODUCT_FILE = Path(__file__).resolve().parents[2] / "include" / "databricks" / "stream_posts_job.json"
 FILE = {
@@ -122,7 +122,7 @@ def test_a_reset_keeps_the_jobs_own_pause(wanted, current, kept):
 
 def test_two_jobs_of_one_name_are_refused_with_their_ids():
     with pytest.raises(PermanentError, match=r"2 jobs named s \(1, 2\), expected one: delete or rename"):
-        the_one([Job(1, "s"), Job(2, "s")], "s")
+        single_job([Job(1, "s"), Job(2, "s")], "s")
 
 
 def test_the_products_file_is_a_continuous_job_of_one_run():

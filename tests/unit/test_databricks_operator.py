@@ -94,7 +94,7 @@ def test_submissions_are_bounded(databricks):
     assert len(databricks.runs) == MAX_SUBMISSIONS
 
 
-def test_it_waits_while_another_run_of_the_name_is_active_on_whichever_page(databricks):
+def test_it_waits_while_another_run_of_the_name_is_active_on_any_page(databricks):
     databricks.page_size = 1
     other = databricks.add_run("batch (manual__0)")
     databricks.add_run("something else")

@@ -76,7 +76,7 @@ def test_the_oldest_unread_record_is_found_past_pages_without_one(pages, number)
     assert (found and found.sequence_number) == number
 
 
-def test_the_same_millisecond_is_read_whichever_client_made_a_moment_of_it():
+def test_the_same_millisecond_is_read_from_every_client():
     early = {"SequenceNumber": "1", "ApproximateArrivalTimestamp": NOON + timedelta(microseconds=1)}
 
     assert first_unread(Client(([early], 0, False)), "s", SHARD, ReadUpTo({}, NOON)) is None

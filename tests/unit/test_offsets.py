@@ -38,7 +38,7 @@ def test_ranges_hold_the_offsets_and_touch_nowhere(offsets):
 
 
 @given(OFFSETS, st.integers(0, 40), st.integers(0, 12))
-def test_a_range_is_added_wherever_it_touches(offsets, first, more):
+def test_a_range_is_added_where_it_touches_others(offsets, first, more):
     found = ranges_of(offsets)
 
     add(found, (first, first + more))

@@ -105,6 +105,6 @@ def test_entry_that_says_nothing_is_not_taken_for_success():
     [None, [], "ok", {}, {"offsets": None}, confluent(), confluent({}, {}), confluent("x"), confluent(None)],
     ids=repr,
 )
-def test_answer_without_an_outcome_per_record_settles_nothing(answer):
+def test_answer_without_an_outcome_per_record_tells_nothing(answer):
     with pytest.raises(ValueError, match="expected an object with `offsets` of 1 entries"):
         read_outcomes(answer, 1)

@@ -44,7 +44,7 @@ def signed_in(client, monkeypatch):
 
 @pytest.fixture
 def closed_port(monkeypatch):
-    """A warehouse connection to a port that nobody listens on; no panel keeps an answer."""
+    """A warehouse connection to a port without a listener; no panel keeps an answer."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pinterest_pipeline.common.records import DeadLetter, Record, row_encoder
-from pinterest_pipeline.kafka_rest.batches import ENVELOPE_BYTES, RECORD_BYTES, Batch, in_batches, request_body
-from pinterest_pipeline.kinesis.batches import Bounds, Entry, Envelopes
+from pinterest_pipeline.kafka_rest.batches import RECORD_BYTES, REQUEST_BYTES, Batch, in_batches, request_body
+from pinterest_pipeline.kinesis.batches import Bounds, Entry, RequestQueue
 from pinterest_pipeline.kinesis.model import StreamRecord
 from tests.support.properties import repeatable
 
@@ -24,7 +24,7 @@ DEAD = st.builds(DeadLetter, st.none(), TEXTS, st.just("not JSON"))
 BATCHINGS = {
     "records": st.lists(RECORDS | DEAD, max_size=20),
     "max_records": st.integers(1, 5),
-    "max_bytes": st.integers(ENVELOPE_BYTES, 200),
+    "max_bytes": st.integers(REQUEST_BYTES, 200),
 }
 
 
@@ -39,9 +39,7 @@ def test_every_record_is_in_one_batch_in_order_or_is_a_dead_letter(records, max_
     batches, dead = batched(records, max_records, max_bytes)
 
     def fits(record):
-        return (
-            isinstance(record, Record) and ENVELOPE_BYTES + RECORD_BYTES + len(record.key + record.value) <= max_bytes
-        )
+        return isinstance(record, Record) and REQUEST_BYTES + RECORD_BYTES + len(record.key + record.value) <= max_bytes
 
     assert [record for batch in batches for record in batch.records] == [one for one in records if fits(one)]
     left = [one if isinstance(one, DeadLetter) else DeadLetter.of(one, "") for one in records if not fits(one)]
@@ -73,7 +71,7 @@ def test_a_batch_ends_only_where_the_next_record_does_not_fit(records, max_recor
 @repeatable
 @given(st.lists(RECORDS, min_size=1, max_size=10))
 def test_records_that_fill_a_request_to_the_byte_are_one_batch(records):
-    size = ENVELOPE_BYTES + sum(RECORD_BYTES + len(record.key) + len(record.value) for record in records)
+    size = REQUEST_BYTES + sum(RECORD_BYTES + len(record.key) + len(record.value) for record in records)
 
     assert len(batched(records, len(records), size)[0]) == 1
     assert len(batched(records, len(records), size - 1)[0]) != 1
@@ -108,11 +106,11 @@ def test_a_row_is_read_back_as_it_was_or_has_a_number_that_json_has_not(columns,
 def test_every_record_is_delivered_once_or_refused_whatever_fails_on_the_way(sizes, most, request_bytes, failing):
     records = [StreamRecord(f"{n:04}", b"x" * (size - 4)) for n, size in enumerate(sizes)]
     refused, delivered, first_tries, now = [], [], [], 0.0
-    envelopes = Envelopes(records, Bounds(most, request_bytes, record_bytes=50), refused.append)
+    requests = RequestQueue(records, Bounds(most, request_bytes, record_bytes=50), refused.append)
 
-    while not envelopes.is_done:
-        now = max(now, envelopes.due(in_flight=False))
-        taken = envelopes.take(now)
+    while not requests.is_done:
+        now = max(now, requests.due(in_flight=False))
+        taken = requests.take(now)
 
         assert 1 <= len(taken) <= most
         assert sum(entry.size_bytes for entry in taken) <= request_bytes
@@ -121,7 +119,7 @@ def test_every_record_is_delivered_once_or_refused_whatever_fails_on_the_way(siz
         fails = failing.pop() if failing else 0  # a bit for each record of the request
         delivered += [entry.record for n, entry in enumerate(taken) if not fails >> n & 1]
         again = [entry for n, entry in enumerate(taken) if fails >> n & 1]
-        envelopes.put_back(
+        requests.put_back(
             Entry(one.record, one.size_bytes, one.attempts + 1, now + 1 + n) for n, one in enumerate(again)
         )
 

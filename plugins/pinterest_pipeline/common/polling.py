@@ -31,7 +31,7 @@ class Status(StrEnum):
     READY = "ready"
     TIMED_OUT = "timed_out"
     FAILED = "failed"  # a permanent error: the task fails, and is not tried again
-    ERROR = "error"  # an error that nobody foresaw: the task fails, and is tried again, as on a worker
+    ERROR = "error"  # an unforeseen error: the task fails, and is tried again, as on a worker
 
 
 class PollResult(NamedTuple):

@@ -113,7 +113,7 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
         return next((run for run in runs if not run.state.is_over and is_wanted(run.name)), None)
 
     def submit(self, body: Mapping[str, Any], token: str) -> int:
-        """Submit a one-time run; a token that was used returns its old run, in whichever state that is."""
+        """Submit a one-time run; a token that was used returns its old run, in the state that it has."""
         answer = self._call(f"submitting run {body['run_name']}", SUBMIT, {**body, "idempotency_token": token})
         return int(answer["run_id"])
 

@@ -59,7 +59,7 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
-def the_one(jobs: Sequence[Job], name: str) -> Job | None:
+def single_job(jobs: Sequence[Job], name: str) -> Job | None:
     """Return the job of that name, None without one.
 
     :raises PermanentError: two have it: each could run the stream, and two streams would corrupt one checkpoint.

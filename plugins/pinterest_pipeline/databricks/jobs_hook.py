@@ -1,6 +1,6 @@
 """Databricks Jobs API 2.2: jobs, beside the runs of :mod:`pinterest_pipeline.databricks.hook`.
 
-``jobs/list`` gives 100 jobs a page and takes an exact name, in whichever case. ``jobs/run-now`` of an unpaused
+``jobs/list`` gives 100 jobs a page and takes an exact name, in upper or lower case. ``jobs/run-now`` of an unpaused
 continuous job cancels its active run and starts another.
 """
 
@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from pinterest_pipeline.databricks.hook import DatabricksRunHook
-from pinterest_pipeline.databricks.jobs import Job, difference, reset_settings, the_one
+from pinterest_pipeline.databricks.jobs import Job, difference, reset_settings, single_job
 from pinterest_pipeline.databricks.runs import Run
 
 LIST_JOBS = ("GET", "2.2/jobs/list")
@@ -37,7 +37,7 @@ class DatabricksJobHook(DatabricksRunHook):
         for pause in DUPLICATE_PAUSES if len(jobs) > 1 else ():
             time.sleep(pause)
             jobs = self.jobs_named(name)
-        found = the_one(jobs, name)
+        found = single_job(jobs, name)
         return found and self.read_job(found.job_id)
 
     def jobs_named(self, name: str) -> list[Job]:
@@ -57,7 +57,7 @@ class DatabricksJobHook(DatabricksRunHook):
     def ensure_job(self, wanted: Mapping[str, Any]) -> Job:
         """Create the job, reset it where it differs, leave it alone where it does not; says which.
 
-        It is created paused; whoever meets another of the same name then deletes its own, unless that is the older.
+        It is created paused; a task that finds another of the same name then deletes its own, unless that is the older.
         """
         name = wanted["name"]
         job = self.find_job(name)

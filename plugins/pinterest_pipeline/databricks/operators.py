@@ -25,7 +25,7 @@ from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
 if TYPE_CHECKING:
     from pinterest_pipeline.databricks.hook import DatabricksRunHook
 
-MAX_SUBMISSIONS = 20  # of one task instance with one body; nobody clears a task that often without reading its log
+MAX_SUBMISSIONS = 20  # of one task instance with one body; no one clears a task that often without reading its log
 
 
 class DatabricksBatchRunOperator(BaseOperator):

@@ -20,7 +20,7 @@ def own_name(run_name: str, dag_run_id: str, map_index: int) -> str:
 
 
 def is_of_family(name: str, run_name: str) -> bool:
-    """Tell whether a run was submitted as ``run_name`` by whichever task instance."""
+    """Tell whether a run was submitted as ``run_name`` by any task instance."""
     return name == run_name or name.startswith(f"{run_name} (")
 
 
@@ -29,7 +29,7 @@ def submission_body(
     tasks: Sequence[Mapping[str, Any]] | str,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Build the body of ``runs/submit``; JSON text is taken wherever the API wants an object (templates give text).
+    """Build the body of ``runs/submit``; JSON text is taken where the API wants an object (templates give text).
 
     Notebook parameters that are not text become JSON text: widgets hold nothing else.
     """

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pinterest_pipeline.common.records import DeadLetter, Record
 
-ENVELOPE_BYTES = len(b'{"records":[]}')
+REQUEST_BYTES = len(b'{"records":[]}')
 RECORD_BYTES = len(b'{"key":,"value":},')  # around key and value, with the comma that joins it to the next
 
 
@@ -25,18 +25,18 @@ def in_batches(
     in, as soon as they are met: both may overtake the batch being filled.
     """
     batch: list[Record] = []
-    size = ENVELOPE_BYTES
+    size = REQUEST_BYTES
     for record in records:
         if isinstance(record, DeadLetter):
             yield record
             continue
         added = record_bytes(record)
-        if ENVELOPE_BYTES + added > max_bytes:
+        if REQUEST_BYTES + added > max_bytes:
             yield DeadLetter.of(record, f"record of {added} bytes does not fit max_batch_bytes={max_bytes}")
             continue
         if len(batch) == max_records or size + added > max_bytes:
             yield Batch(tuple(batch), size)
-            batch, size = [], ENVELOPE_BYTES
+            batch, size = [], REQUEST_BYTES
         batch.append(record)
         size += added
     if batch:

@@ -101,7 +101,7 @@ def has_credentials(connection: HttpConnection) -> bool:
 
 
 def base_url(connection: HttpConnection) -> str:
-    """Return scheme, host, port and path, wherever the connection has them, without a slash at the end."""
+    """Return scheme, host, port and path, from any of the fields that may have them, without a slash at the end."""
     host = (connection.host or "").strip()
     scheme, path = scheme_and_path((connection.schema or "").strip())
     if "://" not in host:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pinterest_pipeline.common.records import Record
-from pinterest_pipeline.kafka_rest.batches import ENVELOPE_BYTES, record_bytes
+from pinterest_pipeline.kafka_rest.batches import REQUEST_BYTES, record_bytes
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ def parts_within(indexes: Sequence[int], records: Sequence[Record], max_bytes: i
         return [Part(tuple(indexes))] if indexes else []
     parts: list[Part] = []
     chosen: list[int] = []
-    size = ENVELOPE_BYTES
+    size = REQUEST_BYTES
     for index in indexes:
         more = record_bytes(records[index])
         if chosen and size + more > max_bytes:
             parts.append(Part(tuple(chosen)))
-            chosen, size = [], ENVELOPE_BYTES
+            chosen, size = [], REQUEST_BYTES
         chosen.append(index)
         size += more
     return [*parts, Part(tuple(chosen))] if chosen else parts

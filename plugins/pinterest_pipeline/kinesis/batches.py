@@ -1,4 +1,4 @@
-"""Which records go into the next PutRecords request: full envelopes, also while some records must be sent again."""
+"""Which records go into the next PutRecords request: full requests, also while some records must be sent again."""
 
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
@@ -44,11 +44,11 @@ class Bounds:
     record_bytes: int = DEFAULT_MAX_RECORD_BYTES
 
 
-class Envelopes:
+class RequestQueue:
     """Fills requests from the records to send again and, after those, from a source of new ones.
 
-    What must be sent again rides in the next full envelope instead of in a small request of its own. When a whole
-    envelope of it has come together, the source waits: so no more than that (and what is in flight) is ever held, and
+    What must be sent again rides in the next full request instead of in a small request of its own. When a whole
+    request of it has come together, the source waits: so no more than that (and what is in flight) is ever held, and
     a throttled stream is not pushed harder. At the end of the source what is left goes together, once it is all due.
 
     Not for several threads.
@@ -82,7 +82,7 @@ class Envelopes:
         return not self._again and self._peek() is None
 
     def due(self, *, in_flight: bool) -> float:
-        """Return the clock reading from which :meth:`take` has an envelope; infinity when only an answer can help."""
+        """Return the clock reading from which :meth:`take` has a request; infinity when only an answer can help."""
         if self._again and self._is_held_back:
             return self._again[min(len(self._again), self.bounds.records) - 1].due
         if self._peek() is not None:

@@ -1,4 +1,4 @@
-"""Kinesis Data Streams: typed descriptions, changes to streams, PutRecords in full envelopes, and how far readers are.
+"""Kinesis Data Streams: typed descriptions, changes to streams, PutRecords in full requests, and how far readers are.
 
 Limits, beside those in ``kinesis_api.py``: 20 DescribeStreamSummary, 10 UpdateShardCount and 5 of each other change a
 second and account; 1,000 records/s or 1 MiB/s into a shard; 5 GetRecords a second and shard, shared by all readers.
@@ -164,7 +164,7 @@ class KinesisStreamHook(BoundedAwsHook):
     ) -> PutResult:
         """Put records, in requests as full as the service allows, and send again those that fail in passing.
 
-        Records are read by the calling thread, as they can be sent: at most two envelopes and what is in flight are
+        Records are read by the calling thread, as they can be sent: at most two requests and what is in flight are
         held. A request goes when it is full or ``records`` ends. **PutRecords keeps no order**, and neither does
         sending again: readers take the latest of a key by what the record says, not by its place. A request without an
         answer may have been carried out and is sent again, so readers must also bear a record twice.

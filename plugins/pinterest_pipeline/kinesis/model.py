@@ -106,7 +106,7 @@ class PutResult:
     :param retried: Records sent again after a failure, counted each time.
     :param failed: The first 10,000 records given up; none where ``on_failed`` took them.
     :param sent_records: Records in all requests, repetitions included: over ``500 * requests`` it tells how full the
-        envelopes were.
+        requests were.
     :param sent_bytes: Their data and partition keys.
     """
 

@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any, Protocol
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
-from pinterest_pipeline.kinesis.batches import Bounds, Entry, Envelopes, wait_seconds
+from pinterest_pipeline.kinesis.batches import Bounds, Entry, RequestQueue, wait_seconds
 from pinterest_pipeline.kinesis.errors import is_throttled, permanent_remedy
 from pinterest_pipeline.kinesis.model import FailedRecord, PutResult, SequenceRange, StreamRecord
 
@@ -60,19 +60,19 @@ class Putting:
     def run(self, records: Iterable[StreamRecord]) -> PutResult:
         """Deliver the records, see :meth:`KinesisStreamHook.put_records`."""
         started = time.monotonic()
-        envelopes = Envelopes(records, self._bounds, self._fail)
+        requests = RequestQueue(records, self._bounds, self._fail)
         in_flight: dict[Future[Mapping[str, Any]], tuple[Entry, ...]] = {}
         with ThreadPoolExecutor(self._max_in_flight, thread_name_prefix="kinesis-put") as pool:
-            while in_flight or not envelopes.is_done:
+            while in_flight or not requests.is_done:
                 self._require_going()
-                due = envelopes.due(in_flight=bool(in_flight))
+                due = requests.due(in_flight=bool(in_flight))
                 if len(in_flight) < self._max_in_flight and due <= time.monotonic():
-                    entries = envelopes.take(time.monotonic())
+                    entries = requests.take(time.monotonic())
                     in_flight[pool.submit(self._put, [entry.record for entry in entries])] = entries
                     self._count(entries)
                     continue
                 for future in self._await(in_flight, due):
-                    envelopes.put_back(self._settle(in_flight.pop(future), future, envelopes))
+                    requests.put_back(self._apply(in_flight.pop(future), future, requests))
         return self._result(milliseconds=(time.monotonic() - started) * 1000)
 
     def _await(self, in_flight: Mapping[Future[Any], Any], due: float) -> set[Future[Any]]:
@@ -90,15 +90,17 @@ class Putting:
         self._sent_bytes += sum(entry.size_bytes for entry in entries)
         self._retried += sum(entry.attempts > 0 for entry in entries)
 
-    def _settle(self, entries: Sequence[Entry], future: Future[Mapping[str, Any]], envelopes: Envelopes) -> list[Entry]:
+    def _apply(
+        self, entries: Sequence[Entry], future: Future[Mapping[str, Any]], requests: RequestQueue
+    ) -> list[Entry]:
         """Count the outcome of each record of one request; return the entries to retry."""
         try:
             outcomes = read_outcomes(future.result(), len(entries))
         except RequestTooLargeError:
-            envelopes.lower_request_bytes()
+            requests.lower_request_bytes()
             return list(entries)
         except TransientError as error:
-            envelopes.lower_request_bytes()  # where the way is slow, a smaller request may get through in time
+            requests.lower_request_bytes()  # where the way is slow, a smaller request may get through in time
             return self._all_again(entries, error)
         failed = [pair for pair in zip(entries, outcomes, strict=True) if not self._delivered(pair[1])]
         passed = len(failed) < len(entries)

@@ -160,7 +160,7 @@ class MskConnectEnsureConnectorOperator(MskConnectOperator):
         return self._converge(time.time() + self.timeout.total_seconds(), [])
 
     def resume(self, _context: Context, event: PollEvent, deadline: float, actions: list[str]) -> dict[str, Any]:
-        """Go on after a deferral: whichever state it is, the next check decides."""
+        """Go on after a deferral: the next check decides, in any state."""
         self._state(event)
         return self._converge(deadline, actions)
 

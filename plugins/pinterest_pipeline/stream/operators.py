@@ -201,7 +201,7 @@ class DatabricksStopStreamOperator(DatabricksJobWait):
     @override
     def execute(self, context: Context) -> dict[str, Any]:
         if self.request not in {Request.PAUSE, Request.STOP, Request.RESTART}:
-            raise AirflowSkipException("Nobody asked for a pause, a stop or a restart.")
+            raise AirflowSkipException("No pause, stop or restart was requested.")
         job = self.hook.find_job(self.job_name)
         if job is None:
             raise AirflowSkipException(f"There is no job {self.job_name}, so there is nothing to {self.request}.")
@@ -230,5 +230,5 @@ class DatabricksStopStreamOperator(DatabricksJobWait):
 
 
 def start_token(job_id: int, runs: Sequence[Run]) -> str:
-    """Return what makes the next start one, whoever asks for it: the same as long as no newer run is seen."""
+    """Return what makes the starts of several tasks one: the same as long as no newer run is seen."""
     return f"launch {job_id} after {max((run.run_id for run in runs), default=0)}"

@@ -84,7 +84,7 @@ def assess(
     """Assess a stream by its run and by its queries that stand still.
 
     :param unread_since: By query that is :func:`overdue`, the arrival of the oldest record that it has not read.
-    :param handover: Another run of the DAG waits to begin, with somebody's request.
+    :param handover: Another run of the DAG waits to begin, with a request of a user.
     """
     if run.state.is_over:
         if control.paused_at or (control.stop_requested_at and control.stop_requested_at.timestamp() > run.start_time):

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class DatabricksStreamSensor(BaseSensorOperator):
-    """Succeed when the watch is over, or the run ended as somebody asked; fail at once when the stream is unhealthy.
+    """Succeed when the watch is over, or the run ended on request; fail at once when the stream is unhealthy.
 
     *Dead:* the run has ended. *Stale:* a query has committed nothing for ``stale_after_seconds``, although a record has
     waited for it in Kinesis for that long; its run is cancelled, so that another can begin. A quiet stream is neither.
-    Whoever triggers the DAG ends the watch of its running run early, so that requests need not wait for it.
+    Triggering the DAG ends the watch of its running run early, so that requests need not wait for it.
 
     The failure is not retried; the DAG's next run launches again. Its alarm names the stream, the last good batch and
     the lag of each query, and the run's page. Returns the same as JSON.

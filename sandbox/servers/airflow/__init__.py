@@ -4,7 +4,7 @@ import base64
 import json
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sandbox.servers.ministack import answers
 
 PYTHON = PROJECT / ".venv" / "airflow" / "bin" / "python"
 PRELOADED = Path(__file__).with_name("preloaded.py")
+BESIDE_THE_SCHEDULER = {("dags", "test"), ("tasks", "test"), ("tasks", "run")}
 NEEDS = ("postgres", "ministack", "kinesis", "kafka_rest", "msk_connect", "databricks")
 
 
@@ -112,6 +113,21 @@ def prepare(settings: Settings) -> None:
     home = settings.folder("airflow")
     write_private(home / "passwords.json", json.dumps({USERNAME: settings.secrets["airflow_password"]}))
     run_cli(settings, ["db", "migrate"])
+
+
+def command_line(settings: Settings, arguments: Sequence[str]) -> int:
+    """Run Airflow's own command line in this sandbox, on this terminal; return its exit code.
+
+    :raises SandboxError: for what would run a task beside the scheduler: Airflow then says "timed out", and exits 0.
+    """
+    if tuple(arguments[:2]) in BESIDE_THE_SCHEDULER:
+        raise SandboxError(
+            f"airflow {' '.join(arguments[:2])} runs tasks without the scheduler, which the sandbox has. Trigger a run "
+            'instead (make airflow ARGS="dags trigger …"), or clear the task in the UI.'
+        )
+    command = [str(PYTHON), "-m", "airflow", *arguments]
+    variables = {"PATH": os.environ["PATH"], **environment(settings)}
+    return subprocess.run(command, env=variables, cwd=PROJECT, check=False).returncode
 
 
 def run_cli(settings: Settings, arguments: Iterable[str], timeout_seconds: float = 300) -> str:

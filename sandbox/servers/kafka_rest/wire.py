@@ -19,7 +19,7 @@ ANSWER_TYPES = (V2, "application/vnd.kafka+json", "application/json")  # in orde
 RECORD_FIELDS = frozenset({"key", "value", "partition"})
 REQUEST_FIELDS = frozenset({"records", "key_schema", "key_schema_id", "value_schema", "value_schema_id"})
 MAX_EXACT_DIGITS = 18  # integers up to here fit in 64 bits, whatever their sign
-# What a number looks like that orjson may read as a float; within a text, too, so it is only a hint. Looking at the
+# The form of a number that orjson may read as a float; within a text, too, so it is only a hint. Looking at the
 # text costs a tenth of looking at every value.
 MAYBE_INEXACT = re.compile(rb"[:,\[]\s*-?[0-9]+(?:[.eE]|(?<=[0-9]{19}))")
 

@@ -121,7 +121,7 @@ def test_where_the_platform_restarts_nothing_a_launch_does_and_there_is_one(stre
     assert time.monotonic() - began > 0.5, "a run that failed at once delays the next by a second"
 
 
-def test_a_continuous_job_that_somebody_paused_is_let_go(stream):
+def test_a_continuous_job_that_a_user_paused_is_let_go(stream):
     seen = stream(continuous=True)
     first = seen.launch()["run_id"]
     seen.stop("pause")

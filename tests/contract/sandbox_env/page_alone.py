@@ -10,6 +10,6 @@ import uvicorn
 from pinterest_pipeline.ui.routes import PANELS, page, reader
 
 for panel in PANELS.values():
-    panel.seconds = 0.0  # the tests change the warehouse between two looks
+    panel.seconds = 0.0  # the tests change the warehouse between two requests
 page.dependency_overrides[reader] = lambda: None
 uvicorn.run(page, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

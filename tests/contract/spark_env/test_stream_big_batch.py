@@ -63,13 +63,13 @@ def test_executors_copy_it_once_whatever_an_earlier_attempt_left(warehouse, batc
 
 def test_copied_rows_that_a_crash_of_the_server_took_are_missed(warehouse, batch, monkeypatch):
     sink = warehouse.sink("user")
-    settle = sink._settle
+    apply = sink._apply
 
-    def lose_then_settle(*given):
+    def lose_then_apply(*given):
         warehouse.connection.execute("TRUNCATE stream.copied_user")
-        return settle(*given)
+        return apply(*given)
 
-    monkeypatch.setattr(sink, "_settle", lose_then_settle)
+    monkeypatch.setattr(sink, "_apply", lose_then_apply)
 
     with pytest.raises(StageError, match=r"0 rows in stream\.copied_user, the executors copied 90"):
         sink.commit_by_executors(checkpoint(), 0, batch)

@@ -238,7 +238,7 @@ def test_the_python_workers_of_spark_killed_mid_stream_cost_no_record(survivor, 
     put_posts(streams, 4 * POSTS, 5 * POSTS)
 
     died = survivor.driver
-    code, _ = died.wait()  # it ends, for whoever watches it to start it again
+    code, _ = died.wait()  # it ends, for its watcher to start it again
     survivor.driver = survivor.start()
     sums = read_until(lambda: counted(warehouse), arrived(5 * POSTS), seconds=120)
 

@@ -259,21 +259,21 @@ def test_a_request_to_stop_is_obeyed_by_those_it_names_if_it_is_younger_than_the
     ask = "INSERT INTO stream.control (query, stop_requested_at) VALUES (%s, now())"
     warehouse.connection.execute(ask, ["all"])
     control = Control(warehouse.url)
-    assert control.asked_to_stop(queries) == []
+    assert control.queries_to_stop(queries) == []
 
     warehouse.connection.execute(ask, ["stream_geo"])
-    assert control.asked_to_stop(queries) == ["stream_geo"]
+    assert control.queries_to_stop(queries) == ["stream_geo"]
     warehouse.connection.execute("UPDATE stream.control SET stop_requested_at = now() WHERE query = 'all'")
-    assert control.asked_to_stop(queries) == queries
+    assert control.queries_to_stop(queries) == queries
     control.close()
 
 
 def test_a_control_that_lost_its_session_asks_for_nothing_and_looks_again(warehouse):
     control = Control(warehouse.url)
-    control.asked_to_stop(["stream_pin"])
+    control.queries_to_stop(["stream_pin"])
     warehouse.one("SELECT pg_terminate_backend(%s, 10000)", control.connection.info.backend_pid)
     warehouse.connection.execute("INSERT INTO stream.control (query, stop_requested_at) VALUES ('all', now())")
 
-    assert control.asked_to_stop(["stream_pin"]) == []
-    assert control.asked_to_stop(["stream_pin"]) == ["stream_pin"]
+    assert control.queries_to_stop(["stream_pin"]) == []
+    assert control.queries_to_stop(["stream_pin"]) == ["stream_pin"]
     control.close()

@@ -116,7 +116,7 @@ def redo(spark: SparkSession, lake: Lake, table: str, topic: str, window: Window
     silver.load_table(spark, lake, table, topic, silver.audited(spark, lake)[table])
     windows, unaccounted = begin(spark, lake, table, window)
     bronze, keys = affected(spark, lake, table, windows)
-    with silver.kept(keys) as keys, silver.kept(silver.validate(bronze, table, topic)) as validated:
+    with silver.cached(keys) as keys, silver.cached(silver.validate(bronze, table, topic)) as validated:
         change = difference(lake, table, topic, validated, keys)
         change["duplicates"] += unaccounted
         apply_to_quarantine(validated, lake, table, topic)
@@ -133,7 +133,7 @@ def preview(spark: SparkSession, lake: Lake, table: str, topic: str, window: Win
     if not exists(spark, lake.bronze(table)):
         return dict(NOTHING)
     bronze, keys = affected(spark, lake, table, [window])
-    with silver.kept(keys) as keys, silver.kept(silver.validate(bronze, table, topic)) as validated:
+    with silver.cached(keys) as keys, silver.cached(silver.validate(bronze, table, topic)) as validated:
         return difference(lake, table, topic, validated, keys)
 
 

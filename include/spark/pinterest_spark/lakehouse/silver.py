@@ -72,17 +72,17 @@ def load_table(spark: SparkSession, lake: Lake, table: str, topic: str, known: M
         .writeStream.queryName(f"silver-{table}")
         .option("checkpointLocation", lake.checkpoint("silver", table))
         .trigger(availableNow=True)
-        .foreachBatch(settle(lake, table, topic, known))
+        .foreachBatch(apply_batches(lake, table, topic, known))
         .start()
     )
     query.awaitTermination()
 
 
-def settle(lake: Lake, table: str, topic: str, known: Mapping[int, int]) -> Callable[[DataFrame, int], None]:
+def apply_batches(lake: Lake, table: str, topic: str, known: Mapping[int, int]) -> Callable[[DataFrame, int], None]:
     """Return the ``foreachBatch``: validate each record, then quarantine -> audit -> silver."""
 
     def write(batch: DataFrame, batch_id: int) -> None:
-        with kept(validate(batch, table, topic)) as validated:
+        with cached(validate(batch, table, topic)) as validated:
             count = count_batch(validated, table)
             accepted = validated.where("_reject_reason IS NULL")
             known_keys = count_known(accepted, lake.silver(table), table) if count.accepted else 0
@@ -100,7 +100,7 @@ def settle(lake: Lake, table: str, topic: str, known: Mapping[int, int]) -> Call
 
 
 @contextmanager
-def kept(rows: DataFrame) -> Iterator[DataFrame]:
+def cached(rows: DataFrame) -> Iterator[DataFrame]:
     """Hold the rows for the steps of one micro-batch: parsing is what costs, and a filter would parse twice."""
     held = rows.persist(StorageLevel.MEMORY_AND_DISK)
     try:

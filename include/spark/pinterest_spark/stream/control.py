@@ -11,7 +11,7 @@ from pinterest_spark.postgres import connect, retry
 log = logging.getLogger(__name__)
 
 EVERY = "all"
-ASKED = "SELECT query FROM stream.control WHERE stop_requested_at > %s"
+STOP_REQUESTS = "SELECT query FROM stream.control WHERE stop_requested_at > %s"
 
 
 class Control:
@@ -30,17 +30,17 @@ class Control:
         now: datetime = row[0]
         return now
 
-    def asked_to_stop(self, queries: list[str]) -> list[str]:
-        """Return which of the queries are asked to stop; none while PostgreSQL is away: the queries notice that."""
+    def queries_to_stop(self, queries: list[str]) -> list[str]:
+        """Return which of the queries a request stops; none while PostgreSQL is away: the queries notice that."""
         try:
             if self.connection is None:
                 self.connection = connect(self.url, autocommit=True)
-            asked = {query for (query,) in self.connection.execute(ASKED, [self.began]).fetchall()}
+            requested = {query for (query,) in self.connection.execute(STOP_REQUESTS, [self.began]).fetchall()}
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             log.warning("stream.control could not be read (%s)", type(error).__name__)
             self.close()
             return []
-        return [query for query in queries if asked & {query, EVERY}]
+        return [query for query in queries if requested & {query, EVERY}]
 
     def close(self) -> None:
         if self.connection is not None:

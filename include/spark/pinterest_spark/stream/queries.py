@@ -186,13 +186,13 @@ def reason(said: list[str]) -> str:
 
 
 def watch(writers: list[Writer], control: Control) -> None:
-    """Wait until every query was asked to stop; between looks the queries are left alone."""
+    """Wait until every query was asked to stop; between the checks the queries are left alone."""
     running = list(writers)
     while running:
         for writer in running:
             writer.check()
-        asked = control.asked_to_stop([writer.name for writer in running])
-        leaving = [writer for writer in running if writer.name in asked]
+        stopping = control.queries_to_stop([writer.name for writer in running])
+        leaving = [writer for writer in running if writer.name in stopping]
         if leaving:
             log.info("Asked to stop: %s", ", ".join(writer.name for writer in leaving))
             stop(leaving)

@@ -25,7 +25,7 @@ PART_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws('/', %s::te
 
 def copy_rows(cursor: Cursor, target: sql.Composable, batches: Iterable["pa.RecordBatch"]) -> int:
     """Copy record batches, all of one schema, into the columns of the same names; return the number of rows."""
-    from pgpq import ArrowToPostgresBinaryEncoder  # noqa: PLC0415 - with pyarrow, on whoever copies
+    from pgpq import ArrowToPostgresBinaryEncoder  # noqa: PLC0415 - with pyarrow, on the process that copies
 
     left = iter(batches)
     first = next(left, None)

@@ -17,7 +17,7 @@ class StreamSettings:
     """The settings of a run.
 
     :param stream_prefix: streams are ``<prefix>-pin``, ``-geo`` and ``-user``.
-    :param checkpoint_uri: folder of the checkpoints, one a query; whoever deletes it makes the stream read again what
+    :param checkpoint_uri: folder of the checkpoints, one a query; deleting it makes the stream read again what
         Kinesis still holds, which changes no row.
     :param endpoint_url: of Kinesis; empty for the region's own.
     :param trigger_seconds: least time between the starts of two micro-batches.

@@ -72,7 +72,7 @@ class StreamSink:
         def stage(cursor: psycopg.Cursor, _key: dict[str, Any]) -> None:
             copy_rows(cursor, psycopg.sql.Identifier("copied"), records.to_batches())
 
-        return self._settle(checkpoint_id, batch_id, stage)
+        return self._apply(checkpoint_id, batch_id, stage)
 
     def commit_by_executors(self, checkpoint_id: str, batch_id: int, records: "DataFrame") -> Committed:
         """Write validated records without bringing them to the driver.
@@ -93,7 +93,7 @@ class StreamSink:
                 )
             cursor.execute(self.statements.clear, key)
 
-        return self._settle(checkpoint_id, batch_id, stage)
+        return self._apply(checkpoint_id, batch_id, stage)
 
     def _do(self, statement: psycopg.sql.Composed, key: dict[str, Any]) -> None:
         with connect(self.url) as connection:
@@ -105,7 +105,7 @@ class StreamSink:
                 self.connection.close()
         self.connection = None
 
-    def _settle(
+    def _apply(
         self, checkpoint_id: str, batch_id: int, stage: Callable[[psycopg.Cursor, dict[str, Any]], None]
     ) -> Committed:
         """Do the transaction, again while that can help: a commit whose answer was lost is found done by the next."""
@@ -134,9 +134,9 @@ class StreamSink:
             cursor.execute(self.statements.upsert)
             quarantined = cursor.execute(statements.QUARANTINE).rowcount
             cursor.execute(statements.POSITIONS)
-            # Three queries commit at once and none sees what the others have not committed: whoever joins last must
+            # Three queries commit at once and none sees what the others have not committed: the last to join must
             # see the other two, so that the join, in a statement of its own, and the commit are done in turn.
-            cursor.execute(statements.JOIN_IN_TURN)
+            cursor.execute(statements.LOCK_JOINS)
             cursor.execute(self.statements.join)
             found = cursor.execute(statements.REPORT, {**key, "quarantined": quarantined}).fetchone()
         records, rows = found or (0, 0)

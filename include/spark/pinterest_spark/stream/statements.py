@@ -12,11 +12,11 @@ from psycopg import sql
 
 from pinterest_spark.rows.schemas import SILVER, TABLES
 
-JOIN_LOCK = 7_305_303_303  # any number that nobody else locks: one transaction at a time joins and commits
+JOIN_LOCK = 7_305_303_303  # any number that no other program locks: one transaction at a time joins and commits
 LINEAGE = ("stream", "shard_id", "stream_sequence", "ingested_at", "payload", "reject_reason", "defects")
 
 TOUCHED = "CREATE TEMP TABLE IF NOT EXISTS touched (ind bigint, is_new boolean) ON COMMIT DELETE ROWS"
-JOIN_IN_TURN = f"SELECT pg_advisory_xact_lock({JOIN_LOCK})"
+LOCK_JOINS = f"SELECT pg_advisory_xact_lock({JOIN_LOCK})"
 # What the batch holds, shard by shard: a replay holds the same, a batch planned again by a restored checkpoint does not
 CLAIM = """
 INSERT INTO stream.progress (query, checkpoint_id, batch_id, record_count, row_count, duplicate_count,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pinterest_pipeline.kinesis.batches import Bounds, Entry, Envelopes, wait_seconds
+from pinterest_pipeline.kinesis.batches import Bounds, Entry, RequestQueue, wait_seconds
 from pinterest_pipeline.kinesis.model import StreamRecord
 
 INFINITY = float("inf")
@@ -22,11 +22,11 @@ def refused():
 
 
 @pytest.fixture
-def envelopes(refused):
-    """Return a function that builds envelopes of three records."""
+def requests(refused):
+    """Return a function that builds requests of three records."""
 
     def build(records, **bounds):
-        return Envelopes(records, Bounds(**{"records": 3, **bounds}), refused.append)
+        return RequestQueue(records, Bounds(**{"records": 3, **bounds}), refused.append)
 
     return build
 
@@ -35,8 +35,8 @@ def failed(numbers, due=0.0, attempts=1):
     return [Entry(StreamRecord(f"{n:04}", b""), 4, attempts, due) for n in numbers]
 
 
-def test_full_requests_and_the_rest(envelopes):
-    filled = envelopes(numbered(7))
+def test_full_requests_and_the_rest(requests):
+    filled = requests(numbered(7))
 
     taken = [keys(filled.take(0)) for _ in range(3)]
 
@@ -44,17 +44,17 @@ def test_full_requests_and_the_rest(envelopes):
     assert filled.is_done
 
 
-def test_no_record_is_read_before_there_is_room_for_it(envelopes):
+def test_no_record_is_read_before_there_is_room_for_it(requests):
     source = iter(numbered(7))
-    filled = envelopes(source)
+    filled = requests(source)
 
     filled.take(0)
 
     assert len(list(source)) == 4
 
 
-def test_what_failed_rides_first_in_the_next_full_request(envelopes):
-    filled = envelopes(numbered(5))
+def test_what_failed_rides_first_in_the_next_full_request(requests):
+    filled = requests(numbered(5))
     filled.take(0)
     filled.put_back(failed([1]))
 
@@ -63,8 +63,8 @@ def test_what_failed_rides_first_in_the_next_full_request(envelopes):
     assert filled.is_done
 
 
-def test_what_is_not_due_yet_lets_new_records_go_first(envelopes):
-    filled = envelopes(numbered(6))
+def test_what_is_not_due_yet_lets_new_records_go_first(requests):
+    filled = requests(numbered(6))
     filled.take(0)
     filled.put_back(failed([1], due=9))
 
@@ -72,8 +72,8 @@ def test_what_is_not_due_yet_lets_new_records_go_first(envelopes):
     assert keys(filled.take(9)) == [1]
 
 
-def test_a_whole_request_of_failures_holds_the_source_back(envelopes):
-    filled = envelopes(numbered(9))
+def test_a_whole_request_of_failures_holds_the_source_back(requests):
+    filled = requests(numbered(9))
     filled.put_back(failed([20], due=1))
     filled.put_back(failed([21, 22], due=2))
 
@@ -82,8 +82,8 @@ def test_a_whole_request_of_failures_holds_the_source_back(envelopes):
     assert keys(filled.take(2)) == [0, 1, 2]
 
 
-def test_at_the_end_what_is_left_waits_for_what_is_in_flight_and_goes_together(envelopes):
-    filled = envelopes([])
+def test_at_the_end_what_is_left_waits_for_what_is_in_flight_and_goes_together(requests):
+    filled = requests([])
     filled.put_back(failed([1], due=1))
 
     assert filled.due(in_flight=True) == INFINITY
@@ -93,30 +93,30 @@ def test_at_the_end_what_is_left_waits_for_what_is_in_flight_and_goes_together(e
 
 
 @pytest.mark.parametrize(("request_bytes", "counts"), [(29, [2, 2]), (30, [3, 1]), (31, [3, 1])])
-def test_requests_are_bounded_in_bytes_of_keys_and_data_too(envelopes, request_bytes, counts):
-    filled = envelopes(numbered(4, size=10), request_bytes=request_bytes, record_bytes=29)
+def test_requests_are_bounded_in_bytes_of_keys_and_data_too(requests, request_bytes, counts):
+    filled = requests(numbered(4, size=10), request_bytes=request_bytes, record_bytes=29)
 
     assert [len(filled.take(0)) for _ in counts] == counts
     assert filled.is_done
 
 
 @pytest.mark.parametrize(("size", "is_refused"), [(19, False), (20, False), (21, True)])
-def test_a_record_beyond_the_bound_is_refused_with_its_size_and_the_others_go(envelopes, refused, size, is_refused):
-    filled = envelopes([StreamRecord("0001", b"x" * (size - 4)), StreamRecord("0002", b"")], record_bytes=20)
+def test_a_record_beyond_the_bound_is_refused_with_its_size_and_the_others_go(requests, refused, size, is_refused):
+    filled = requests([StreamRecord("0001", b"x" * (size - 4)), StreamRecord("0002", b"")], record_bytes=20)
 
     assert keys(filled.take(0)) == ([2] if is_refused else [1, 2])
     assert [one.reason for one in refused] == ["record of 21 bytes, this stream takes at most 20"] * is_refused
 
 
 @pytest.mark.parametrize(("characters", "is_refused"), [(0, True), (1, False), (256, False), (257, True)])
-def test_a_partition_key_has_1_to_256_characters(envelopes, refused, characters, is_refused):
-    envelopes([StreamRecord("ä" * characters, b"")]).take(0)
+def test_a_partition_key_has_1_to_256_characters(requests, refused, characters, is_refused):
+    requests([StreamRecord("ä" * characters, b"")]).take(0)
 
     assert len(refused) == is_refused
 
 
-def test_lowered_by_halves_but_never_below_one_record(envelopes):
-    filled = envelopes([], request_bytes=10, record_bytes=4)
+def test_lowered_by_halves_but_never_below_one_record(requests):
+    filled = requests([], request_bytes=10, record_bytes=4)
 
     lowered = [filled.lower_request_bytes() or filled.bounds.request_bytes for _ in range(3)]
 
