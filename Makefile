@@ -27,8 +27,8 @@ status: setup    ## Say what runs where
 env: setup       ## Print export lines for any client: eval "$$(make -s env)"
 	@$(SANDBOX) env
 
-report: setup    ## Print the report of the newest run again
-	@$(SANDBOX) report
+report: setup    ## Print the report of the newest run again [VERBOSE=1: every number, in tables]
+	@$(SANDBOX) report $(if $(VERBOSE),--verbose)
 
 airflow: setup   ## Run Airflow's command line in the sandbox: make airflow ARGS="dags list"
 	@$(SANDBOX) airflow $(ARGS)

@@ -34,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     emulate.add_arguments(commands.add_parser("emulate", help="emulate users: put posts into the Kinesis streams"))
     demo_parser = commands.add_parser("demo", help="up, seed, run the whole pipeline, and print the report")
     seed.add_arguments(demo_parser)
-    commands.add_parser("report", help="print the report of the newest demo again")
+    report_parser = commands.add_parser("report", help="print the report of the newest demo again")
+    report_parser.add_argument("--verbose", action="store_true", help="print every number, in tables")
     airflow_parser = commands.add_parser("airflow", help="run Airflow's own command line in this sandbox")
     airflow_parser.add_argument("arguments", nargs=argparse.REMAINDER, help="for example: dags list")
     options = parser.parse_args(arguments)
@@ -113,9 +114,10 @@ def demonstrate(options: argparse.Namespace) -> int:
     return demo.run(settings, seconds)
 
 
-def print_report(_: argparse.Namespace) -> int:
+def print_report(options: argparse.Namespace) -> int:
     settings = existing_settings()
-    report.show(settings, report.load(settings))
+    show = report.show_tables if options.verbose else report.show
+    show(settings, report.load(settings))
     return 0
 
 

@@ -34,7 +34,8 @@ def run(settings: Settings, seconds: dict[str, float]) -> int:
         seconds["connector"] = time.monotonic() - began
         api.unpause(BATCH_DAG)
         run_id = api.trigger(BATCH_DAG, WHOLE_HISTORY)
-        say(f"Airflow runs {BATCH_DAG} ({run_id}): {settings.url('airflow')}")
+        say(f"Airflow, at {settings.url('airflow')}, runs {BATCH_DAG}")
+        say(f"  as {run_id}")
         pool, emulated = demo_stream.emulate_meanwhile(settings)
         with pool:
             state = follow(api, BATCH_DAG, run_id, BATCH_WITHIN_SECONDS)

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,12 +18,14 @@ from psycopg import sql
 from rich.console import Console
 from rich.table import Table
 
-from sandbox.demo import report_stream
+from sandbox.demo import brief, report_stream
 from sandbox.run.settings import BUCKET, PROJECT, TOPIC_PREFIX, SandboxError, Settings, write_private
+from sandbox.servers.airflow.api import USERNAME
 from sandbox.servers.ministack import client
 
 SOURCE_TABLES = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
-GOLD_TABLES = tuple(sorted(file.stem for file in (PROJECT / "include" / "sql" / "answers").glob("*.sql")))
+ANSWERS = PROJECT / "include" / "sql" / "answers"
+GOLD_TABLES = tuple(sorted(file.stem for file in ANSWERS.glob("*.sql")))
 ROW_STAGES = ("source", "acknowledged", "landed", "bronze", "silver", "duplicates", "quarantined")
 # A stage is named after the task that makes it; all tasks below a prefix count from the first start to the last end.
 STAGES = {
@@ -159,6 +162,40 @@ def load(settings: Settings) -> dict[str, Any]:
 
 
 def show(settings: Settings, report: dict[str, Any]) -> None:
+    """Print the report on one page."""
+    access = {
+        "Airflow": f"{report['airflow']}  user {USERNAME}, password {settings.secrets['airflow_password']}",
+        "Page": f"{report['airflow']}/plugin/pinterest",
+        "Report": relative(settings.home / "report.json"),
+        "Tables": "make report VERBOSE=1",
+    }
+    brief.show(Console(width=brief.WIDTH), report, answers_of(settings), access)
+
+
+def relative(file: Path) -> str:
+    """Return a path as it is typed in the project's folder."""
+    return str(file.relative_to(PROJECT)) if file.is_relative_to(PROJECT) else str(file)
+
+
+def answers_of(settings: Settings) -> dict[brief.Question, list[tuple[Any, ...]]]:
+    """Return schema ``gold`` in the order of its columns."""
+    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=10) as warehouse:
+        return {
+            answer: warehouse.execute(
+                sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
+                    names(answer.columns), sql.Identifier("gold", answer.name), names(answer.columns)
+                )
+            ).fetchall()
+            for answer in map(brief.Question.read, sorted(ANSWERS.glob("*.sql")))
+        }
+
+
+def names(columns: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, columns))
+
+
+def show_tables(settings: Settings, report: dict[str, Any]) -> None:
+    """Print every number, in tables."""
     console = Console(width=110)
     rows = Table(title="Batch: rows", title_justify="left")
     rows.add_column("table")
@@ -183,9 +220,6 @@ def show(settings: Settings, report: dict[str, Any]) -> None:
     console.print(spent)
     work = [f"{stage} {one['spark_jobs']} and {one['delta_commits']}" for stage, one in report["work"].items()]
     console.print(f"Spark jobs and Delta commits: {', '.join(work)}")
-    console.print(f"Airflow: {report['airflow']} (user admin; password: make -s env | grep AIRFLOW_PASSWORD)")
-    console.print(f"Page:    {report['airflow']}/plugin/pinterest")
-    console.print(f"Report:  {settings.home / 'report.json'}")
 
 
 def show_refused(console: Console, report: dict[str, Any]) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from sandbox.__main__ import client_environment
 from sandbox.data.source.hard_wire import hard_payloads
+from sandbox.demo import report
 from sandbox.demo.report import GOLD_TABLES
+from tests.e2e.conftest import normal
 
 HARD_ROWS = 400
 SANE_ROWS = 600
@@ -78,6 +80,8 @@ def test_a_second_data_set_replaces_the_first_and_its_answers_are_those_of_plain
     for table in GOLD_TABLES:
         assert golden[table], table
         assert answers[table] == golden[table], table
+    reported = {question.name: normal(rows) for question, rows in report.answers_of(pipeline.settings).items()}
+    assert reported == answers
 
 
 def test_sending_again_changes_no_answer_and_counts_each_row_as_a_duplicate(pipeline: Any) -> None:
