@@ -26,7 +26,6 @@ REPLACEMENTS = {
     "whoever|somebody": "the user, the task: name the actor",
     "whichever|wherever": "the one that, where",
     "upon": "on",
-    "verdicts?": "outcome, decision",
     "fates?": "outcome",
 }
 PATTERN = re.compile("|".join(f"(?P<w{number}>{words})" for number, words in enumerate(REPLACEMENTS)))
