@@ -123,7 +123,7 @@ def test_where_nothing_is_new_nothing_is_computed_or_written_but_the_time_of_the
         patched.setattr(gold, "compute", None)
         second = computed()
 
-    assert second == {**first, "written": [], "seconds": second["seconds"]}
+    assert second == {**first, "written": [], "seconds": second["seconds"], "work": {"spark_jobs": 0}}
     assert {commits(name) for name in first["tables"]} == {1}
     assert staged("load")[0][1] > loaded_at
 
