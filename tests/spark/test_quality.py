@@ -22,6 +22,7 @@ REJECTED = [
             "two objects with a line end": '{"ind": 1}\r\n{"ind": 2}',
             "one brace too many": '{"ind": 1}}',
             "text and a brace": '{"ind": 1} x}',
+            "an object and an end of the array": '{"ind": 1}, {"_end": "x"}]',
             "closes an array around it": '{"ind": 1}]',
             "closes an array and opens another": '{"ind": 1}], [{"ind": 2}',
             "a blank that JSON has not": '{"ind": 1}\u00a0',

@@ -95,12 +95,12 @@ def is_one_object() -> Column:
     """Say whether the payload is one JSON object with nothing but blanks around it; never NULL.
 
     It is read as the first element of an array whose second and last one holds a text that no payload holds: only if
-    the payload is one value has the array two elements, and only if nothing in it closes the array does the reader come
-    to that text.
+    the payload is one value is that text in the second element, and only if nothing in it closes the array does the
+    reader come to it.
     """
     closed = sf.concat(sf.lit("["), "_payload", sf.lit(f',{{"_end":"{END}"}}]'))
     read = sf.from_json(closed, ENDED, STRICT_JSON)
-    proved = (sf.size(read) == 2) & (read[1]["_end"] == END) & sf.col("_payload").rlike(OPENS_OBJECT)
+    proved = (sf.get(read, sf.lit(1))["_end"] == END) & sf.col("_payload").rlike(OPENS_OBJECT)
     return sf.coalesce(proved, sf.lit(False))
 
 
