@@ -150,6 +150,24 @@ def test_an_error_that_is_not_of_an_objects_content_is_raised(spark, lake, load,
     assert load() == {"landed": 1, "added": 1, "redelivered": 0}
 
 
+def test_an_object_that_can_be_read_alone_is_not_left_out(spark, lake, load, land, envelope_of, monkeypatch):
+    land("geo", envelope_of("geo", 1, 0))
+    path = f"{lake.uri}/topics/pinterest.geo/dt=2025-11-24/pinterest.geo+0+0000000000.json.gz"
+
+    count, failures = bronze.arrivals, [RuntimeError(f"reading file {path}.  SQLSTATE: not a gzip file")]
+
+    def damaged(lines):
+        if failures:
+            raise failures.pop()
+        return count(lines)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bronze, "arrivals", damaged)
+        with pytest.raises(Exception, match="not a gzip file"):
+            load()
+    assert load() == {"landed": 1, "added": 1, "redelivered": 0}
+
+
 def test_a_record_without_a_value_is_kept(load, rows, land, broken_envelope_of):
     land("geo", broken_envelope_of("geo", None, 5))
 
