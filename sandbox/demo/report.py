@@ -169,7 +169,7 @@ def show(settings: Settings, report: dict[str, Any]) -> None:
         "Report": relative(settings.home / "report.json"),
         "Tables": "make report VERBOSE=1",
     }
-    brief.show(Console(width=brief.WIDTH), report, answers_of(settings), access)
+    brief.show(Console(width=brief.WIDTH), report, answers_of(settings), access, is_good=adds_up(report))
 
 
 def relative(file: Path) -> str:
@@ -218,7 +218,7 @@ def show_tables(settings: Settings, report: dict[str, Any]) -> None:
         spent.add_column(stage, justify="right")
     spent.add_row(*(f"{taken:.0f}" for taken in report["seconds"].values()))
     console.print(spent)
-    work = [f"{stage} {one['spark_jobs']} and {one['delta_commits']}" for stage, one in report["work"].items()]
+    work = [f"{stage} {one['spark_jobs']} and {one['delta_commits']}" for stage, one in report.get("work", {}).items()]
     console.print(f"Spark jobs and Delta commits: {', '.join(work)}")
 
 

@@ -186,6 +186,17 @@ def test_a_crash_after_the_write_and_before_the_checkpoint_adds_nothing_twice(lo
     assert replayed == {"landed": 4, "added": 0, "redelivered": 4}
 
 
+NAME = "pinterest.geo/dt=2025-11-24/pinterest.geo+0+{:010d}.json.gz"
+
+
+def damage(lake: Lake, number: int) -> None:
+    """Cut off the end of an object, whose time stays."""
+    file = Path(lake.uri.removeprefix("file://")) / "topics" / NAME.format(number)
+    written = file.stat().st_mtime
+    file.write_bytes(file.read_bytes()[:-9])
+    os.utime(file, (written, written))
+
+
 def write_again(lake: Lake, number: int, later: int, *lines: str) -> None:
     """Write an object of topic geo again, so many seconds after it was written."""
     topics = Path(lake.uri.removeprefix("file://")) / "topics" / "pinterest.geo"
@@ -210,6 +221,40 @@ def test_an_object_that_was_written_again_with_more_lines_is_read_again_once(loa
     assert nothing == {"landed": 0, "added": 0, "redelivered": 0}
     assert second == {"landed": 6, "added": 1, "redelivered": 5}
     assert [row.offset for row in rows()] == list(range(8))
+
+
+def test_an_object_written_again_is_read_beside_one_that_is_damaged(spark, load, rows, land, envelope_of, lake):
+    records = [envelope_of("geo", ident, offset=ident) for ident in range(4)]
+    land("geo", records[0])
+    land("geo", records[1])
+    load()
+    write_again(lake, 0, 5, records[0], records[2])
+    write_again(lake, 1, 5, records[1], records[3])
+    damage(lake, 1)
+
+    assert load()["added"] == 1
+    assert [row.offset for row in rows()] == [0, 1, 2]
+    assert bronze.unreadable.known_objects(spark, lake)["geo"] == [NAME.format(1)]
+
+
+def test_an_object_that_was_damaged_and_is_whole_now_is_no_longer_named(spark, load, rows, land, envelope_of, lake):
+    land("geo", envelope_of("geo", 0, offset=0))
+    damage(lake, 0)
+    assert load()["landed"] == 0
+    assert bronze.unreadable.known_objects(spark, lake)["geo"] == [NAME.format(0)]
+    write_again(lake, 0, 9, envelope_of("geo", 0, offset=0))
+
+    assert load() == {"landed": 1, "added": 1, "redelivered": 0}
+    assert bronze.unreadable.known_objects(spark, lake)["geo"] == []
+
+
+def test_a_draft_that_a_crash_left_in_the_checkpoint_is_no_batch(load, land, envelope_of, lake):
+    land("geo", envelope_of("geo", 0, offset=0))
+    load()
+    folder = Path(lake.checkpoint("bronze", "geo").removeprefix("file://")) / "sources" / "0"
+    (folder / ".7.0b1c.tmp").write_text('v1\n{"path": "file')
+
+    assert load() == {"landed": 0, "added": 0, "redelivered": 0}
 
 
 def test_a_version_that_was_read_and_not_noted_adds_nothing_twice(load, rows, land, envelope_of, lake, monkeypatch):

@@ -180,6 +180,27 @@ def test_a_table_that_was_lost_is_there_again_after_the_next_run(computed, lake,
         assert staged("load")
 
 
+def test_a_table_of_the_lake_that_is_an_older_one_is_written_again(computed, lake, spark):
+    computed(1)
+    computed(2)
+    DeltaTable.forPath(spark, lake.gold("popular_category_by_country")).restoreToVersion(0)
+
+    assert computed()["written"] == ["popular_category_by_country"]
+    stored = spark.read.format("delta").load(lake.gold("popular_category_by_country"))
+    assert [tuple(row) for row in stored.collect()] == [("Korea", "art", 2)]
+
+
+def test_a_changed_package_computes_again(computed, monkeypatch):
+    computed(1)
+    calls = []
+    compute = gold.compute_all
+    monkeypatch.setattr(gold, "code_version", lambda: "another")
+    monkeypatch.setattr(gold, "compute_all", lambda *given: calls.append(1) or compute(*given))
+
+    assert computed()["written"] == []  # the rows are the same
+    assert calls == [1]
+
+
 def test_another_lake_or_a_changed_file_is_computed_again(computed, spark, lake, warehouse_url, monkeypatch, tmp_path):
     computed(1)
     other = gold.run(spark, Lake(f"file://{tmp_path}/other"), warehouse_url)

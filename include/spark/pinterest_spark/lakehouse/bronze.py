@@ -41,7 +41,7 @@ def run(spark: SparkSession, lake: Lake, topic_prefix: str) -> dict[str, Any]:
     """Bring what is new below ``topics*/<prefix>.<table>`` into bronze; safe to repeat.
 
     Result: ``{"stage", "tables": {table: {"landed", "added", "redelivered"}}, "unreadable": {table: [object]},
-    "seconds", "work"}``, in rows; ``unreadable`` names the objects ever left out, as ``source_file`` of bronze.
+    "seconds", "work"}``, in rows; ``unreadable`` names the objects left out and not read since, as ``source_file``.
     """
     work = Work(spark)
     results = run_in_threads(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}"))
@@ -65,7 +65,10 @@ def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> dict[
     )
     query.awaitTermination()
     if not is_on_databricks() and (again := rewritten.find(spark, lake, table, topic)):
-        keep_once(lake, table, lake.topic(topic), taken)(with_source(rewritten.text_of(spark, again)), -1)
+        # Read once: the sink may write them again between the count and the write
+        lines_again = with_source(rewritten.text_of(spark, again)).persist()
+        keep_once(lake, table, lake.topic(topic), taken)(lines_again, -1)
+        lines_again.unpersist()
         rewritten.note(spark, lake, table, again)
     landed, added = sum(one.landed for one in taken), sum(one.added for one in taken)
     return {"landed": landed, "added": added, "redelivered": landed - added}
@@ -107,7 +110,7 @@ def with_source(lines: DataFrame) -> DataFrame:
 
 @dataclass(frozen=True)
 class NewObjects:
-    """The objects of a topic's folders that bronze, at ``path``, has no line of."""
+    """The objects of a topic's folders that bronze, at ``path``, has no line of, or of an older version only."""
 
     spark: SparkSession
     folder: str
@@ -115,10 +118,16 @@ class NewObjects:
 
     def names(self) -> dict[str, str]:
         listed = self.spark.read.format("binaryFile").option("pathGlobFilter", "*.json*").load(f"{self.folder}/dt=*")
-        paths = {unreadable.source_name(one.path): one.path for one in listed.select("path").collect()}
-        known = read(self.spark, self.path, BRONZE).select("source_file").distinct().collect()
-        known_names = {unquote(one.source_file) for one in known}
-        return {name: path for name, path in paths.items() if name not in known_names}
+        known = (
+            read(self.spark, self.path, BRONZE).groupBy("source_file").agg(sf.max("landed_at").alias("at")).collect()
+        )
+        landed = {unquote(one.source_file): one.at for one in known}
+        found = {}
+        for one in listed.select("path", "modificationTime").collect():
+            name = unreadable.source_name(one.path)
+            if name not in landed or landed[name] < one.modificationTime:
+                found[name] = one.path
+        return found
 
     def open(self, paths: list[str]) -> DataFrame:
         if not paths:

@@ -1,7 +1,8 @@
 """Gold: the answers, as Delta tables in the lake and as staged tables in the warehouse."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pyspark.errors import AnalysisException
@@ -28,21 +29,28 @@ def run(spark: SparkSession, lake: Lake, warehouse_url: str) -> dict[str, Any]:
     """
     work = Work(spark)
     answers = read_answers(answers_folder())
-    source = {"lake": lake.uri, "silver": {table: state_of(spark, lake.silver(table)) for table in TABLES}}
+    silver = {table: state_of(spark, lake.silver(table)) for table in TABLES}
+    source = {"lake": lake.uri, "silver": silver, "code": code_version()}
     last = staging.last_load(warehouse_url)
     load, written = last, list[str]()
     if is_current(spark, lake, answers, source, last):
         staging.confirm(warehouse_url)
     else:
         computed, notes = compute_all(spark, lake, answers)
-        digests = {answer.name: digest(lake, answer, rows) for answer, rows in computed.items()}
-        changed = [answer for answer in answers if not is_written(spark, lake, answer, digests, last)]
+        digests = {answer.name: digest(answer, rows) for answer, rows in computed.items()}
+        changed = [
+            one for one in answers if not is_written(spark, lake, one, last.tables.get(one.name), digests[one.name])
+        ]
         written = [answer.name for answer in changed]
         if changed:
             staging.forget(warehouse_url, written)
             run_in_threads(spark, changed, lambda one: overwrite(spark, lake.gold(one.name), one, computed[one]))
+        tables = {
+            **last.tables,
+            **{one.name: [digests[one.name], state_of(spark, lake.gold(one.name))] for one in changed},
+        }
         rows = {answer.name: len(rows) for answer, rows in computed.items()}
-        load = Load(source, notes, digests, rows, versions_of(answers))
+        load = Load(source, notes, tables, rows, versions_of(answers))
         staging.stage(warehouse_url, computed, load)
     return {
         "stage": "gold",
@@ -69,19 +77,31 @@ def state_of(spark: SparkSession, path: str) -> list[Any] | None:
 def is_current(spark: SparkSession, lake: Lake, answers: list[Answer], source: dict[str, Any], last: Load) -> bool:
     """Say whether the last load was computed from this silver by these files, and its tables in the lake are there."""
     is_same = last.source == source and last.versions == versions_of(answers)
-    return is_same and all(is_written(spark, lake, answer, last.digests, last) for answer in answers)
+    return is_same and all(is_written(spark, lake, one, last.tables.get(one.name)) for one in answers)
 
 
-def is_written(spark: SparkSession, lake: Lake, answer: Answer, digests: Mapping[str, str], last: Load) -> bool:
-    """Say whether the lake's table of an answer has the rows of this digest."""
-    known = last.digests.get(answer.name)
-    return known is not None and known == digests.get(answer.name) and exists(spark, lake.gold(answer.name))
+def is_written(
+    spark: SparkSession, lake: Lake, answer: Answer, noted: Sequence[Any] | None, wanted: str | None = None
+) -> bool:
+    """Say whether the lake's table of an answer is the noted one, and has the rows of the wanted digest.
+
+    :param noted: Digest and state of the table, as the last load has them.
+    """
+    if noted is None or (wanted is not None and noted[0] != wanted):
+        return False
+    return noted[1] is not None and noted[1] == state_of(spark, lake.gold(answer.name))
 
 
-def digest(lake: Lake, answer: Answer, rows: Sequence[Row]) -> str:
-    """Return a hash of a table of the lake: where it is, its columns and its rows, in any order."""
-    text = "\n".join([lake.gold(answer.name), repr(answer.columns), *sorted(repr(tuple(row)) for row in rows)])
+def digest(answer: Answer, rows: Sequence[Row]) -> str:
+    """Return a hash of a table of the lake: its columns and its rows, in any order."""
+    text = "\n".join([repr(answer.columns), *sorted(repr(tuple(row)) for row in rows)])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def code_version() -> str:
+    """Return a hash of the code that the answers are computed by, beside their own files."""
+    files = (Path(__file__), Path(__file__).with_name("answers.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def compute_all(

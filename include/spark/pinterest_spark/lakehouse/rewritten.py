@@ -6,6 +6,7 @@ knows an object by its path alone: what its checkpoint says that it read is comp
 """
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -16,6 +17,7 @@ from pinterest_spark.lakehouse.tables import PARTITIONED, Lake, append, create_o
 from pinterest_spark.lakehouse.unreadable import source_name
 from pinterest_spark.rows.schemas import READ_AGAIN
 
+BATCH = re.compile(r"\d+(\.compact)?")
 NEWEST_FOLDERS = 30  # days: the sink rewrites what it has not committed, and that is what it wrote last
 
 
@@ -56,7 +58,7 @@ def versions_read(spark: SparkSession, checkpoint: str) -> dict[str, int]:
     """Return when each object that Spark's file source has read was written, by path."""
     found: dict[str, int] = {}
     for status in statuses(spark, f"{checkpoint}/sources/0/*"):
-        if status.isFile():
+        if BATCH.fullmatch(status.getPath().getName()):  # and no draft that a crash has left
             for line in read_text(spark, status.getPath()).splitlines()[1:]:  # the first is the format's version
                 entry = json.loads(line)
                 found[entry["path"]] = max(entry["timestamp"], found.get(entry["path"], 0))

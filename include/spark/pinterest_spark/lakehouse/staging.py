@@ -22,13 +22,14 @@ from pinterest_spark.postgres import connect, retry
 log = logging.getLogger(__name__)
 
 SCHEMA = "gold_staging"
-LOAD_ROW = """INSERT INTO gold_staging.load (loaded_at, table_rows, versions, source, notes, digests)
+LOAD_ROW = """INSERT INTO gold_staging.load (loaded_at, table_rows, versions, source, notes, lake_tables)
     VALUES (now(), %s, %s, %s, %s, %s)
     ON CONFLICT (id) DO UPDATE SET loaded_at = excluded.loaded_at, table_rows = excluded.table_rows,
-        versions = excluded.versions, source = excluded.source, notes = excluded.notes, digests = excluded.digests"""
-READ_LOAD = "SELECT source, notes, digests, table_rows, versions FROM gold_staging.load FOR UPDATE"
+        versions = excluded.versions, source = excluded.source, notes = excluded.notes,
+        lake_tables = excluded.lake_tables"""
+READ_LOAD = "SELECT source, notes, lake_tables, table_rows, versions FROM gold_staging.load FOR UPDATE"
 CONFIRM = "UPDATE gold_staging.load SET loaded_at = now()"
-FORGET = "UPDATE gold_staging.load SET source = NULL, digests = digests - %s::text[]"
+FORGET = "UPDATE gold_staging.load SET source = NULL, lake_tables = lake_tables - %s::text[]"
 STAGED_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'gold_staging' AND tablename <> 'load'"
 
 type Rows = Sequence[Sequence[Any]]
@@ -40,13 +41,13 @@ class Load:
 
     :param source: The lake, and the state of its silver tables; None where the lake's answers may be newer.
     :param notes: Posts that no answer could use, by the column that they lack.
-    :param digests: Of the rows that each answer's table in the lake has.
+    :param tables: Of each answer's table in the lake the digest of its rows, and the state that it was left in.
     :param rows: Of each staged answer; ``versions`` those of their files.
     """
 
     source: Mapping[str, Any] | None = None
     notes: Mapping[str, int] = field(default_factory=dict)
-    digests: Mapping[str, str] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -115,7 +116,7 @@ def replace(connection: psycopg.Connection, computed: Mapping[Answer, Rows], mad
     counts = {answer.name: len(rows) for answer, rows in computed.items()}
     versions = {answer.name: answer.version for answer in computed}
     source = None if made_from.source is None else Jsonb(made_from.source)
-    values = [Jsonb(counts), Jsonb(versions), source, Jsonb(made_from.notes), Jsonb(made_from.digests)]
+    values = [Jsonb(counts), Jsonb(versions), source, Jsonb(made_from.notes), Jsonb(made_from.tables)]
     execute(connection, LOAD_ROW, values)
     for (name,) in connection.execute(STAGED_TABLES).fetchall():
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, name)))

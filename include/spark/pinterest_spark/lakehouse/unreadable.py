@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
 from pinterest_spark.lakehouse.tables import PARTITIONED, Lake, append, create_once, local_rows, read
-from pinterest_spark.rows.schemas import TABLES, UNREADABLE
+from pinterest_spark.rows.schemas import BRONZE, TABLES, UNREADABLE
 
 SOURCE_FILE = r"/(?:topics/)?((?:topics-[^/]+/)?[^/]+/dt[^/]+/[^/]+)$"
 FAILED_READ = re.compile(r"reading file (.+?)\.\s+SQLSTATE")
@@ -82,7 +82,7 @@ def source_name(path: str) -> str:
 
 
 def note(spark: SparkSession, lake: Lake, table: str, found: dict[str, str]) -> None:
-    """Write down unreadable objects, by the name that bronze gives its ``source_file``; each once."""
+    """Write down unreadable objects, by the name that bronze gives its ``source_file``; each once until it is read."""
     if not found:
         return
     known = known_objects(spark, lake)[table]
@@ -94,6 +94,17 @@ def note(spark: SparkSession, lake: Lake, table: str, found: dict[str, str]) -> 
 
 
 def known_objects(spark: SparkSession, lake: Lake) -> dict[str, list[str]]:
-    """Return the unreadable objects that were ever found, by table."""
-    found = read(spark, lake.unreadable, UNREADABLE).select("table_name", "source_file").collect()
-    return {table: sorted(one.source_file for one in found if one.table_name == table) for table in TABLES}
+    """Return the unreadable objects that were found, by table, but for those that could be read later."""
+    noted = read(spark, lake.unreadable, UNREADABLE).groupBy("table_name", "source_file")
+    found = noted.agg(sf.max("seen_at").alias("seen_at")).collect()
+    seen = {table: {one.source_file: one.seen_at for one in found if one.table_name == table} for table in TABLES}
+    return {table: still_unreadable(spark, lake.bronze(table), objects) for table, objects in seen.items()}
+
+
+def still_unreadable(spark: SparkSession, bronze: str, seen: dict[str, datetime]) -> list[str]:
+    if not seen:
+        return []
+    lines = read(spark, bronze, BRONZE).where(sf.col("source_file").isin(*seen))
+    found = lines.groupBy("source_file").agg(sf.max("landed_at").alias("at")).collect()
+    read_at = {one.source_file: one.at for one in found}
+    return sorted(name for name, at in seen.items() if name not in read_at or read_at[name] < at)
