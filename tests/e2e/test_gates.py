@@ -1,6 +1,7 @@
 """Records whose every timestamp is no instant: nothing is published until they are right, or are let through."""
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from tests.e2e.test_recovery import SMALL_WINDOW
 
 FIRST = 800_000  # ids that no other test uses
 COUNT = 60
+LANDED_SECONDS = 10  # thrice the connector's interval: the batch waits for its own records only
 
 
 def post_local_times(pipeline: Any) -> None:
@@ -28,6 +30,7 @@ def post_local_times(pipeline: Any) -> None:
         timeout=30,
     )
     assert answer.status_code == 200, answer.text
+    time.sleep(LANDED_SECONDS)
 
 
 def test_readers_keep_the_last_answers_while_a_gate_is_closed(pipeline: Any) -> None:
