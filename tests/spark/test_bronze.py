@@ -46,13 +46,15 @@ def test_a_record_keeps_its_text_and_where_it_came_from(load, rows, land, envelo
     assert row.source_file == "pinterest.geo/dt=2025-11-24/pinterest.geo+0+0000000000.json.gz"
 
 
-def test_only_new_objects_are_read(load, land, envelope_of):
+def test_only_new_objects_are_read(load, rows, land, envelope_of):
     land("geo", envelope_of("geo", 1, offset=0))
     load()
     land("geo", envelope_of("geo", 2, offset=1), envelope_of("geo", 3, offset=2))
 
     assert load() == {"landed": 2, "added": 2, "redelivered": 0}
+    assert len(rows()) == 3
     assert load() == {"landed": 0, "added": 0, "redelivered": 0}
+    assert len(rows()) == 3
 
 
 def test_a_record_that_lands_twice_is_kept_once(load, rows, land, envelope_of):
@@ -152,8 +154,7 @@ def test_an_error_that_is_not_of_an_objects_content_is_raised(spark, lake, load,
 
 def test_an_object_that_can_be_read_alone_is_not_left_out(spark, lake, load, land, envelope_of, monkeypatch):
     land("geo", envelope_of("geo", 1, 0))
-    path = f"{lake.uri}/topics/pinterest.geo/dt=2025-11-24/pinterest.geo+0+0000000000.json.gz"
-
+    path = f"{lake.uri}/topics/{NAME.format(0)}"
     count, failures = bronze.arrivals, [RuntimeError(f"reading file {path}.  SQLSTATE: not a gzip file")]
 
     def damaged(lines):
@@ -184,14 +185,19 @@ def test_a_crash_after_the_write_and_before_the_checkpoint_adds_nothing_twice(lo
     replayed = load()
 
     assert replayed == {"landed": 4, "added": 0, "redelivered": 4}
+    assert len(rows()) == 4
 
 
 NAME = "pinterest.geo/dt=2025-11-24/pinterest.geo+0+{:010d}.json.gz"
 
 
+def object_file(lake: Lake, number: int) -> Path:
+    return Path(lake.uri.removeprefix("file://")) / "topics" / NAME.format(number)
+
+
 def damage(lake: Lake, number: int) -> None:
     """Cut off the end of an object, whose time stays."""
-    file = Path(lake.uri.removeprefix("file://")) / "topics" / NAME.format(number)
+    file = object_file(lake, number)
     written = file.stat().st_mtime
     file.write_bytes(file.read_bytes()[:-9])
     os.utime(file, (written, written))
@@ -199,8 +205,7 @@ def damage(lake: Lake, number: int) -> None:
 
 def write_again(lake: Lake, number: int, later: int, *lines: str) -> None:
     """Write an object of topic geo again, so many seconds after it was written."""
-    topics = Path(lake.uri.removeprefix("file://")) / "topics" / "pinterest.geo"
-    file = topics / "dt=2025-11-24" / f"pinterest.geo+0+{number:010d}.json.gz"
+    file = object_file(lake, number)
     written = file.stat().st_mtime
     file.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
     os.utime(file, (written + later, written + later))

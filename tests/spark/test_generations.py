@@ -9,7 +9,7 @@ import pytest
 from pinterest_spark.lakehouse import bronze, reprocess, silver
 from pinterest_spark.lakehouse.offsets import OffsetRange
 from pinterest_spark.lakehouse.reprocess import Request, Window
-from pinterest_spark.lakehouse.tables import read
+from pinterest_spark.lakehouse.tables import read, row_count
 from pinterest_spark.rows.schemas import BRONZE, QUARANTINE, silver_table
 from tests.spark.conftest import ARRIVED_MS
 
@@ -96,7 +96,7 @@ def test_of_two_records_at_an_offset_within_the_runs_time_the_newer_one_is_the_r
     assert run_silver(0, last=0)[0] == {"landed": 1, "silver": 1, "duplicates": 0, "quarantined": 0, "lost": 0}
 
 
-def test_only_a_copy_is_a_redelivery(land_in, load, envelope_of, broken_envelope_of):
+def test_only_a_copy_is_a_redelivery(land_in, load, envelope_of, broken_envelope_of, spark, lake):
     land_in("topics", 0, envelope_of(TABLE, 1, 0), broken_envelope_of(TABLE, None, 1))
     load()
     land_in("topics-2", 0, envelope_of(TABLE, 1, 0), broken_envelope_of(TABLE, None, 1))  # mirrored with its times
@@ -104,13 +104,15 @@ def test_only_a_copy_is_a_redelivery(land_in, load, envelope_of, broken_envelope
     land_in("topics-2", 2, envelope_of(TABLE, 1, 0, later_ms=1))
 
     assert load() == {"landed": 4, "added": 2, "redelivered": 2}
+    assert row_count(spark, lake.bronze(TABLE)) == 4
 
 
-def test_two_generations_in_one_micro_batch_are_both_kept(land_in, load, envelope_of):
+def test_two_generations_in_one_micro_batch_are_both_kept(land_in, load, envelope_of, spark, lake):
     land_in("topics", 0, envelope_of(TABLE, 1, 0), envelope_of(TABLE, 2, 1))
     land_in("topics-2", 0, envelope_of(TABLE, 3, 0, later_ms=DAY_MS), envelope_of(TABLE, 2, 1))
 
     assert load() == {"landed": 4, "added": 3, "redelivered": 1}
+    assert row_count(spark, lake.bronze(TABLE)) == 3
 
 
 def test_a_post_sent_to_both_generations_is_as_the_newer_one_says_for_all_its_lower_offset(

@@ -24,7 +24,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from pinterest_spark.lakehouse import rewritten, unreadable
 from pinterest_spark.lakehouse.offsets import OffsetRange, is_within
-from pinterest_spark.lakehouse.tables import Lake, append, exists, local_rows, read, row_count, run_in_threads
+from pinterest_spark.lakehouse.tables import Lake, append, cached, exists, local_rows, read, row_count, run_in_threads
 from pinterest_spark.lakehouse.work import Work
 from pinterest_spark.rows.schemas import BRONZE, ENVELOPE, TABLES
 
@@ -66,9 +66,8 @@ def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> dict[
     query.awaitTermination()
     if not is_on_databricks() and (again := rewritten.find(spark, lake, table, topic)):
         # Read once: the sink may write them again between the count and the write
-        lines_again = with_source(rewritten.text_of(spark, again)).persist()
-        keep_once(lake, table, lake.topic(topic), taken)(lines_again, -1)
-        lines_again.unpersist()
+        with cached(with_source(rewritten.text_of(spark, again))) as lines_again:
+            keep_once(lake, table, lake.topic(topic), taken)(lines_again, -1)
         rewritten.note(spark, lake, table, again)
     landed, added = sum(one.landed for one in taken), sum(one.added for one in taken)
     return {"landed": landed, "added": added, "redelivered": landed - added}

@@ -22,7 +22,7 @@ def run(spark: SparkSession, lake: Lake, warehouse_url: str) -> dict[str, Any]:
     """Compute the answers from silver and replace their tables, in the lake and in ``gold_staging``; safe to repeat.
 
     An answer has at most a few thousand rows (countries x categories), so each is computed once, collected, and written
-    from the driver as one file and one COPY. Where neither silver nor the answers' files have changed since the last
+    from the driver as one file and one COPY. Where silver, the answers' files and this code are those of the last
     load, nothing is computed; in the lake only the tables of answers with other rows are written.
     Result: ``{"stage", "tables": {answer: rows}, "versions": {answer: sha256}, "written": [answer], "notes",
     "seconds", "work"}``; ``written`` are the tables of the lake that were replaced.

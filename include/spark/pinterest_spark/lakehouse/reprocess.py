@@ -18,7 +18,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
 from pinterest_spark.lakehouse import reconcile, silver
-from pinterest_spark.lakehouse.tables import Lake, append, append_row, exists, read, run_in_threads
+from pinterest_spark.lakehouse.tables import Lake, append, append_row, cached, exists, read, run_in_threads
 from pinterest_spark.lakehouse.work import Work
 from pinterest_spark.rows.parsing import read_key
 from pinterest_spark.rows.schemas import (
@@ -116,7 +116,7 @@ def redo(spark: SparkSession, lake: Lake, table: str, topic: str, window: Window
     silver.load_table(spark, lake, table, topic, silver.audited(spark, lake)[table])
     windows, unaccounted = begin(spark, lake, table, window)
     bronze, keys = affected(spark, lake, table, windows)
-    with silver.cached(keys) as keys, silver.cached(silver.validate(bronze, table, topic)) as validated:
+    with cached(keys) as keys, cached(silver.validate(bronze, table, topic)) as validated:
         change = difference(lake, table, topic, validated, keys)
         change["duplicates"] += unaccounted
         apply_to_quarantine(validated, lake, table, topic)
@@ -133,7 +133,7 @@ def preview(spark: SparkSession, lake: Lake, table: str, topic: str, window: Win
     if not exists(spark, lake.bronze(table)):
         return dict(NOTHING)
     bronze, keys = affected(spark, lake, table, [window])
-    with silver.cached(keys) as keys, silver.cached(silver.validate(bronze, table, topic)) as validated:
+    with cached(keys) as keys, cached(silver.validate(bronze, table, topic)) as validated:
         return difference(lake, table, topic, validated, keys)
 
 

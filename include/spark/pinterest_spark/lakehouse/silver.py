@@ -5,14 +5,12 @@ quarantine is merged by the record, the audit row is written once, silver is mer
 between any two of them costs a repetition and nothing else.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from delta.tables import DeltaTable
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 
@@ -24,6 +22,7 @@ from pinterest_spark.lakehouse.tables import (
     Lake,
     append,
     append_row,
+    cached,
     create_once,
     exists,
     read,
@@ -97,16 +96,6 @@ def apply_batches(lake: Lake, table: str, topic: str, known: Mapping[int, int]) 
                 upsert(latest, lake.silver(table), is_new=known_keys == 0)
 
     return write
-
-
-@contextmanager
-def cached(rows: DataFrame) -> Iterator[DataFrame]:
-    """Hold the rows for the steps of one micro-batch: parsing is what costs, and a filter would parse twice."""
-    held = rows.persist(StorageLevel.MEMORY_AND_DISK)
-    try:
-        yield held
-    finally:
-        held.unpersist()
 
 
 def validate(bronze: DataFrame, table: str, topic: str) -> DataFrame:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 from delta.tables import DeltaTable
-from pyspark import inheritable_thread_target
+from pyspark import StorageLevel, inheritable_thread_target
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
@@ -92,6 +92,16 @@ def local_rows(spark: SparkSession, rows: Sequence[tuple[object, ...]], schema: 
 def append(rows: DataFrame, path: str, partitioned_by: tuple[str, ...] = ()) -> None:
     """Append rows; the first append makes the table (a commit costs 0.3-0.5 s, so that none is spent on making it)."""
     rows.write.format("delta").mode("append").partitionBy(*partitioned_by).save(path)
+
+
+@contextmanager
+def cached(rows: DataFrame) -> Iterator[DataFrame]:
+    """Hold rows that several steps read: each would compute them again, or read what has changed meanwhile."""
+    held = rows.persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        yield held
+    finally:
+        held.unpersist()
 
 
 def row_count(spark: SparkSession, path: str) -> int:
