@@ -1,24 +1,27 @@
 """Keep the Kinesis streams as they are declared; scale or delete them on request.
 
 **What.** `ensure_stream` creates each declared stream, or changes mode, retention, encryption and tags where they
-differ. `scale_stream` and `delete_stream` are skipped unless params request them:
+differ. What takes something away (shorter retention while records are unread, another mode, another key or none) it
+leaves as it is, and warns what the change would cost; param `accept`, like `{"pin": ["retention"]}`, makes it.
+`scale_stream` and `delete_stream` are skipped unless params request them:
 - param `scale_to`, like `{"pin": 4}`: gives streams so many shards. The file's `shard_count` holds for creation only,
   so that the next run does not undo it.
 - param `delete`, like `["geo"]`: deletes streams, after a person has approved it under *Required Actions* (no answer in
   four hours is a no), and only where all that is in them has been committed. `force` deletes what is unread, too.
   Airflow before 3.1 cannot ask: set `delete_without_approval` there, or to delete without a question.
 
-**Reads.** `include/kinesis/streams.json`, its prefix from Variable `pinterest_pipeline`; Kinesis; for deleting
-`stream.position` in the warehouse (`pinterest_warehouse`).
+**Reads.** `include/kinesis/streams.json`, its prefix from Variable `pinterest_pipeline`; Kinesis; before it deletes or
+shortens the retention, `stream.position` in the warehouse (`pinterest_warehouse`).
 
 **Writes.** The streams `streaming-<prefix>-pin|geo|user`; nothing else.
 
-**Schedule.** Daily at 01:00 UTC, which undoes changes made by hand. Run it by hand before the first posts are put. A
-run checks the present, so missed runs are not repeated.
+**Schedule.** Daily at 01:00 UTC, which undoes harmless changes made by hand. Run it by hand before the first posts are
+put. A run checks the present, so missed runs are not repeated.
 
 **Backfill.** Pointless: every run does the same.
 
 **Triage notes.** Every error names its remedy. A cleared task continues from the present state of the stream.
+- `ensure_stream` warns `… is not made: …`: correct the file if the change by hand is to stay; else `accept` it.
 - `ensure_stream`, `scale_stream`: a refusal quotes Kinesis. Its limits: in 24 hours 10 changes of the shard count, each
   at most doubling or halving it, and 2 of the mode. "undid or ignored this": something else manages the stream, too.
 - `delete_stream` says in which shard the oldest unread record is. Stop the producers, let the stream notebook commit
@@ -71,7 +74,11 @@ with DAG(
 ):
     to_ensure, to_scale, to_delete = streams_to_ensure(STREAMS), streams_to_scale(STREAMS), streams_to_delete(STREAMS)
     ensure_stream = KinesisEnsureStreamOperator.partial(
-        task_id="ensure_stream", converge_shard_count=False, outlets=[assets.STREAMS], **WAITING
+        task_id="ensure_stream",
+        converge_shard_count=False,
+        sql="stream/read_up_to.sql",
+        outlets=[assets.STREAMS],
+        **WAITING,
     ).expand_kwargs(to_ensure)
     scale_stream = KinesisScaleStreamOperator.partial(task_id="scale_stream", **WAITING).expand_kwargs(to_scale)
     approve_deletion = ApproveOperator(

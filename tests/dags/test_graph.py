@@ -115,7 +115,9 @@ def test_streams_are_scaled_only_after_they_are_ensured_and_deleted_only_after_a
 
 
 def test_nothing_is_scaled_or_deleted_unless_a_run_is_told_to(streams):
-    assert streams.params.dump() == {"scale_to": {}, "delete": [], "force": False, "delete_without_approval": False}
+    assert streams.params.dump() == {
+        "scale_to": {}, "accept": {}, "delete": [], "force": False, "delete_without_approval": False,
+    }  # fmt: skip
 
 
 def test_dead_letters_are_resolved_before_the_lakehouse_and_recorded_even_where_a_table_failed(redrive):

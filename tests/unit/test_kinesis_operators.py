@@ -1,5 +1,6 @@
 """The operators of streams on a scripted hook: what they wait for, what they repeat, what they refuse."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -156,6 +157,75 @@ def test_a_bad_name_is_refused_before_any_call():
         KinesisScaleStreamOperator(task_id="t", stream_name="a b", target_shard_count=1).execute({})
 
 
+def aged(hours):
+    return UnreadShard("shard-7", "42", datetime.now(UTC) - timedelta(hours=hours))
+
+
+SHORTER = [("decrease_stream_retention_period", {"StreamName": "s", "RetentionPeriodHours": 48})]
+
+
+@pytest.mark.parametrize(
+    ("unread", "consumers", "changed", "left"),
+    [
+        pytest.param((), 0, SHORTER, None, id="all is read"),
+        pytest.param((aged(0.9),), 0, SHORTER, None, id="readers keep up"),
+        pytest.param((aged(1.1), aged(0)), 0, [], "2 shards have unread records, the oldest of .* in shard-7", id="no"),
+        pytest.param((aged(100),), 0, [], "1 shards have unread records", id="older than the new retention"),
+        pytest.param((), 1, [], "1 registered consumers read it", id="a reader of which nothing is known"),
+    ],
+)  # fmt: skip
+def test_a_retention_raised_by_hand_is_lowered_only_once_readers_keep_up(operator, unread, consumers, changed, left):
+    raised = replace(AS_DECLARED, retention_hours=168, consumer_count=consumers)
+    hook = Hook(raised, AS_DECLARED, unread=unread) if changed else Hook(raised, unread=unread)
+
+    result = operator(KinesisEnsureStreamOperator, hook, **DECLARED).execute({})
+
+    assert hook.changed == changed
+    assert len(result["left"]) == (left is not None)
+    for said in result["left"]:
+        assert re.match("retention 168 h -> 48 h is not made: what arrived more than 48 hours ago is dropped", said)
+        assert re.search(f"; {left}", said)
+        assert 'accept "retention"' in said
+
+
+GUARDED = [
+    pytest.param({"retention_hours": 72}, "decrease_stream_retention_period", "retention", "dropped at once", id="ret"),
+    pytest.param({"open_shard_count": 3}, "update_shard_count", "shards", "beyond 2 shards .* throttled", id="fewer"),
+    pytest.param({"mode": "ON_DEMAND"}, "update_stream_mode", "mode", "keeps its 2 shards .* itself no more", id="on"),
+    pytest.param({"key_id": "alias/by-hand"}, "start_stream_encryption", "encryption",
+                 "readers kms:Decrypt on alias/aws/kinesis; readers need alias/by-hand, too, for 48 hours", id="key"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "operation", "guard", "costs"), GUARDED)
+def test_what_takes_something_away_waits_until_it_is_accepted(operator, capsys, seen, operation, guard, costs):
+    by_hand = replace(AS_DECLARED, tags={}, **seen)
+    as_left = replace(by_hand, tags=AS_DECLARED.tags)
+    careful, accepted = Hook(by_hand, as_left, unread=(aged(2),)), Hook(as_left, AS_DECLARED, unread=(aged(2),))
+
+    left = operator(KinesisEnsureStreamOperator, careful, **DECLARED).execute({})["left"]
+    result = operator(KinesisEnsureStreamOperator, accepted, accept=[guard], **DECLARED).execute({})
+
+    assert [made for made, _ in careful.changed] == ["add_tags_to_stream"], "the harmless rest is corrected"
+    assert re.search(costs, left[0])
+    assert f'accept "{guard}"' in left[0]
+    logged = capsys.readouterr().out
+    assert f"Stream s: {left[0]}" in logged
+    assert [made for made, _ in accepted.changed] == [operation]
+    assert result["left"] == []
+    assert re.search(f"Costs: .*{costs}", logged)
+
+
+def test_encryption_is_not_turned_off_unless_accepted(operator):
+    careful, accepted = Hook(AS_DECLARED), Hook(AS_DECLARED, replace(AS_DECLARED, encryption="NONE", key_id=None))
+
+    left = operator(KinesisEnsureStreamOperator, careful, **{**DECLARED, "key_id": None}).execute({})["left"]
+    operator(KinesisEnsureStreamOperator, accepted, accept=["encryption"], **{**DECLARED, "key_id": None}).execute({})
+
+    assert (careful.changed, [made for made, _ in accepted.changed]) == ([], ["stop_stream_encryption"])
+    assert "new records lie there unencrypted" in left[0]
+
+
 def test_deleting_asks_the_query_how_far_readers_are(operator, monkeypatch):
     asked = []
     rows = [("shard-0", 7, None), ("shard-1", None, UNREAD.arrived_at), (None, None, None)]
@@ -240,16 +310,18 @@ def test_putting_waits_for_a_stream_that_is_being_created_and_not_for_one_that_i
 
 def test_the_run_acts_on_the_streams_that_its_params_name():
     streams = {table: {"stream_name": f"s-{table}", "shard_count": 2} for table in ("pin", "geo", "user")}
+    nothing = {"scale_to": {}, "accept": {}, "delete": []}
 
-    chosen = choose(streams, {"pin": 4}, ["geo", "geo"])
+    chosen = choose(streams, {"scale_to": {"pin": 4}, "accept": {"user": ["mode"]}, "delete": ["geo", "geo"]})
 
-    assert [each["stream_name"] for each in chosen["ensure"]] == ["s-pin", "s-user"]
+    assert [(each["stream_name"], each["accept"]) for each in chosen["ensure"]] == [("s-pin", []), ("s-user", ["mode"])]
+    assert [each["parameters"] for each in chosen["ensure"]] == [{"stream": "s-pin"}, {"stream": "s-user"}]
     assert chosen["scale"] == [{"stream_name": "s-pin", "target_shard_count": 4}]
     assert chosen["delete"] == [{"stream_name": "s-geo", "parameters": {"stream": "s-geo"}}]
-    with pytest.raises(PermanentError, match="No stream is declared for cat, dog, only for pin, geo, user"):
-        choose(streams, {"dog": 1}, ["cat"])
+    with pytest.raises(PermanentError, match="No stream is declared for ant, cat, dog, only for pin, geo, user"):
+        choose(streams, {"scale_to": {"dog": 1}, "accept": {"ant": []}, "delete": ["cat"]})
     with pytest.raises(PermanentError, match="pin cannot be scaled and deleted in one run"):
-        choose(streams, {"pin": 1}, ["pin"])
+        choose(streams, {**nothing, "scale_to": {"pin": 1}, "delete": ["pin"]})
 
 
 def test_an_approval_is_asked_for_unless_it_is_waived(monkeypatch):

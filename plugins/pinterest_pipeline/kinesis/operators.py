@@ -3,7 +3,7 @@
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, override
 
@@ -13,10 +13,12 @@ from pinterest_pipeline.common.compat import conf
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.links import KinesisStreamLink
 from pinterest_pipeline.common.polling import PollEvent, require_no_failure, wait_or_defer
-from pinterest_pipeline.kinesis.model import Mode, StreamDescription
+from pinterest_pipeline.kinesis.backlog import ReadUpTo, utc_now
+from pinterest_pipeline.kinesis.model import Mode, StreamDescription, UnreadShard, age_milliseconds
 from pinterest_pipeline.kinesis.plan import (
     Await,
     Change,
+    Guard,
     StreamSpec,
     is_shard_count,
     missing_stream,
@@ -25,6 +27,7 @@ from pinterest_pipeline.kinesis.plan import (
     scaling,
     still_busy,
 )
+from pinterest_pipeline.kinesis.readiness import read_up_to
 from pinterest_pipeline.kinesis.triggers import KinesisStreamTrigger
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 SHORT_WAIT_SECONDS = 1  # many a change is made by then, and a deferral costs about three
 VISIBLE_WITHIN_SECONDS = 60  # until then a change that does not show yet may still come
+KEEPS_UP = timedelta(hours=1)  # readers that are further behind may need every hour of a longer retention
 
 
 class KinesisStreamOperator(BaseOperator):
@@ -126,6 +130,7 @@ class KinesisStreamOperator(BaseOperator):
                     self._wait(step, deadline, actions, changed_at)
                 is_first_check = False
                 continue
+            self.log.info("Stream %s: %s. Costs: %s", self.stream_name, step.says, step.costs or "nothing")
             self.hook.change(step.operation, self.stream_name, **step.arguments)
             actions.append(step.says)
             changed_at, is_first_check = time.time(), True
@@ -151,15 +156,54 @@ class KinesisStreamOperator(BaseOperator):
             )
 
 
-class KinesisEnsureStreamOperator(KinesisStreamOperator):
+class KinesisReadStreamOperator(KinesisStreamOperator):
+    """Base of the operators that must know what of a stream is unread before they change it.
+
+    :param sql: Query, or ``.sql`` file, for what readers have read, see
+        :func:`pinterest_pipeline.kinesis.readiness.read_up_to`; run by ``warehouse_conn_id`` with ``parameters``.
+        Without it nothing counts as read. (templated)
+    """
+
+    template_fields: Sequence[str] = ("sql", "parameters", *KinesisStreamOperator.template_fields)
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {"sql": "sql", "parameters": "json"}  # noqa: RUF012 - declared so by the base class
+
+    def __init__(
+        self,
+        *,
+        sql: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        warehouse_conn_id: str = "pinterest_warehouse",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sql = sql
+        self.parameters = parameters
+        self.warehouse_conn_id = warehouse_conn_id
+
+    def unread(self) -> tuple[UnreadShard, ...]:
+        """Return the oldest unread record of each shard that has one."""
+        from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
+
+        read = ReadUpTo({}, None)
+        if self.sql is not None:
+            read = read_up_to(PipelinePostgresHook(self.warehouse_conn_id), self.sql, self.parameters)
+        return self.hook.unread(self.stream_name, read.positions, arrived_after=read.last_arrival)
+
+
+class KinesisEnsureStreamOperator(KinesisReadStreamOperator):
     """Create the stream, or change it where it is not as declared; do nothing where it is.
 
     In this order: mode, shard count, retention, encryption, tags, each waited for before the next. Tags that are not
-    declared are left alone. Returns ``{"stream", "arn", "status", "mode", "open_shards", "retention_hours",
-    "encryption", "actions"}``; ``actions`` says what was changed, ``[]`` = nothing.
+    declared are left alone. What takes something away from those who use the stream (:class:`Guard`: shorter retention,
+    fewer shards, another mode, another key or none) is left as it is unless ``accept`` names it; a warning says what
+    it would cost. Retention alone is made shorter also where readers keep up: no unread record is older than an
+    hour, and no consumer is registered.
 
-    Retention, when made shorter, drops what is older at once.
+    Returns ``{"stream", "arn", "status", "mode", "open_shards", "retention_hours", "encryption", "actions", "left"}``;
+    ``actions`` says what was changed, ``left`` what was not and why, ``[]`` = nothing.
 
+    :param accept: Values of :class:`~pinterest_pipeline.kinesis.plan.Guard`: changes that are made whatever they cost.
     :param mode: ``PROVISIONED`` or ``ON_DEMAND``. Kinesis changes it at most twice in 24 hours.
     :param shard_count: 1 to 10,000; None for ON_DEMAND.
     :param converge_shard_count: Whether a stream with another number of shards is scaled (default), or the number
@@ -178,9 +222,12 @@ class KinesisEnsureStreamOperator(KinesisStreamOperator):
         retention_hours: int = 24,
         key_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        accept: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.accept = accept
+        self.left: list[str] = []
         self.mode = mode
         self.shard_count = shard_count
         self.converge_shard_count = converge_shard_count
@@ -195,7 +242,26 @@ class KinesisEnsureStreamOperator(KinesisStreamOperator):
 
     @override
     def next_step(self, stream: StreamDescription | None) -> Change | Await | None:
-        return next_step(stream, self._spec(), converge_shard_count=self.converge_shard_count)
+        self.left = []
+        return next_step(
+            stream,
+            self._spec(),
+            converge_shard_count=self.converge_shard_count,
+            is_allowed=lambda change: stream is None or self._is_allowed(stream, change),
+        )
+
+    def _is_allowed(self, stream: StreamDescription, change: Change) -> bool:
+        """Tell whether a change may be made; note it in ``left`` where not."""
+        if change.guard is None or change.guard in self.accept:
+            return True
+        why = ""
+        if change.guard is Guard.RETENTION and not (why := who_is_behind(stream, self.unread(), utc_now())):
+            return True
+        self.left.append(
+            f"{change.says} is not made: {change.costs}{why and f'; {why}'}. To make it all the same, accept "
+            f'"{change.guard}" of this stream (param `accept` of DAG pinterest_kinesis_streams)'
+        )
+        return False
 
     @override
     def finish(self, context: Context, stream: StreamDescription | None, actions: list[str]) -> dict[str, Any]:
@@ -203,6 +269,8 @@ class KinesisEnsureStreamOperator(KinesisStreamOperator):
             raise RuntimeError("ensured a stream that is not there")
         if self.shard_count not in {None, stream.open_shard_count}:
             self.log.info("It has %s shards, declared are %s", stream.open_shard_count, self.shard_count)
+        for left in self.left:
+            self.log.warning("Stream %s: %s", stream.name, left)
         return {
             "stream": stream.name,
             "arn": stream.arn,
@@ -212,7 +280,21 @@ class KinesisEnsureStreamOperator(KinesisStreamOperator):
             "retention_hours": stream.retention_hours,
             "encryption": stream.key_id if stream.encryption != "NONE" else "NONE",
             "actions": actions,
+            "left": self.left,
         }
+
+
+def who_is_behind(stream: StreamDescription, unread: Sequence[UnreadShard], now: datetime) -> str:
+    """Say which reader may need the longer retention; empty text where all keep up."""
+    if stream.consumer_count:
+        return f"{stream.consumer_count} registered consumers read it, nothing says how far"
+    if timedelta(milliseconds=age_milliseconds(tuple(unread), now)) <= KEEPS_UP:
+        return ""
+    oldest = min(unread, key=lambda shard: shard.arrived_at)
+    return (
+        f"{len(unread)} shards have unread records, the oldest of {oldest.arrived_at.isoformat(timespec='seconds')} in "
+        f"{oldest.shard_id}"
+    )
 
 
 class KinesisScaleStreamOperator(KinesisStreamOperator):

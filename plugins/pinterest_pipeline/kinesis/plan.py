@@ -1,7 +1,7 @@
 """What to do so that a stream is as it is declared: pure decisions over the declaration and the service's report."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -105,26 +105,44 @@ class Await(StrEnum):
     DELETED = "DELETED"
 
 
+class Guard(StrEnum):
+    """What a change takes away from a stream that is in use; a change with a guard is made once it is accepted."""
+
+    RETENTION = "retention"
+    SHARDS = "shards"
+    MODE = "mode"
+    ENCRYPTION = "encryption"
+
+
 @dataclass(frozen=True)
 class Change:
     """One call that brings the stream nearer to what it is to be; after it, check again.
 
     :param operation: By boto3's name, with its arguments.
     :param says: What it changes, in words; the same change has the same words.
+    :param costs: What it takes away, or what is paid for it, in words.
+    :param guard: Why it is not made unless accepted; None = it takes nothing away.
     """
 
     operation: str
     arguments: Mapping[str, Any]
     says: str
+    costs: str = ""
+    guard: Guard | None = None
 
 
 def next_step(
-    stream: StreamDescription | None, spec: StreamSpec, *, converge_shard_count: bool = True
+    stream: StreamDescription | None,
+    spec: StreamSpec,
+    *,
+    converge_shard_count: bool = True,
+    is_allowed: Callable[[Change], bool] = lambda _change: True,
 ) -> Change | Await | None:
-    """Choose the next step towards the declared stream; None when it is as declared."""
+    """Choose the next step towards the declared stream; None when all that ``is_allowed`` is as declared."""
     if stream is None:
         return creation(spec)
-    return still_busy(stream) or next(changes(stream, spec, converge_shard_count=converge_shard_count), None)
+    missing = changes(stream, spec, converge_shard_count=converge_shard_count)
+    return still_busy(stream) or next(filter(is_allowed, missing), None)
 
 
 def still_busy(stream: StreamDescription) -> Await | None:
@@ -144,17 +162,11 @@ def creation(spec: StreamSpec) -> Change:
 def changes(stream: StreamDescription, spec: StreamSpec, *, converge_shard_count: bool) -> Iterator[Change]:
     """Yield what differs. The mode comes first, since shards can be counted only in one of the two."""
     if stream.mode != spec.mode:
-        mode = {"StreamARN": stream.arn, "StreamModeDetails": {"StreamMode": str(spec.mode)}}
-        yield Change("update_stream_mode", mode, f"mode {stream.mode} -> {spec.mode}")
-    if converge_shard_count and spec.shard_count is not None and stream.open_shard_count != spec.shard_count:
+        yield mode_change(stream, spec.mode)
+    elif converge_shard_count and spec.shard_count is not None and stream.open_shard_count != spec.shard_count:
         yield scaling(stream, spec.shard_count)
     if stream.retention_hours != spec.retention_hours:
-        way = "increase" if stream.retention_hours < spec.retention_hours else "decrease"
-        yield Change(
-            f"{way}_stream_retention_period",
-            {"StreamName": stream.name, "RetentionPeriodHours": spec.retention_hours},
-            f"retention {stream.retention_hours} h -> {spec.retention_hours} h",
-        )
+        yield retention_change(stream, spec.retention_hours)
     yield from encryption_changes(stream, spec)
     wrong = {key: value for key, value in spec.tags.items() if stream.tags.get(key) != value}
     if wrong:
@@ -162,14 +174,45 @@ def changes(stream: StreamDescription, spec: StreamSpec, *, converge_shard_count
         yield Change("add_tags_to_stream", tags, f"tags {', '.join(sorted(wrong))}")
 
 
+def mode_change(stream: StreamDescription, mode: str) -> Change:
+    arguments = {"StreamARN": stream.arn, "StreamModeDetails": {"StreamMode": str(mode)}}
+    costs = (
+        f"it keeps its {capacity(stream.open_shard_count)} and scales itself no more"
+        if mode == Mode.PROVISIONED
+        else "it is billed by its data and not by its shards, and scale_to has no effect"
+    )
+    costs += "; Kinesis takes 2 changes of the mode in 24 hours"
+    return Change("update_stream_mode", arguments, f"mode {stream.mode} -> {mode}", costs, Guard.MODE)
+
+
+def retention_change(stream: StreamDescription, hours: int) -> Change:
+    arguments = {"StreamName": stream.name, "RetentionPeriodHours": hours}
+    says = f"retention {stream.retention_hours} h -> {hours} h"
+    if stream.retention_hours < hours:
+        costs = "hours beyond 24 are billed, and beyond 168 by the amount of data"
+        return Change("increase_stream_retention_period", arguments, says, costs)
+    costs = f"what arrived more than {hours} hours ago is dropped at once, read or not"
+    return Change("decrease_stream_retention_period", arguments, says, costs, Guard.RETENTION)
+
+
+def capacity(shard_count: int) -> str:
+    return f"{shard_count} shards ({shard_count} MiB/s, {shard_count * 1000:,} records/s)"
+
+
 def encryption_changes(stream: StreamDescription, spec: StreamSpec) -> Iterator[Change]:
     is_encrypted = stream.encryption == "KMS"
+    old = f"readers need {stream.key_id}, too, for {stream.retention_hours} hours, for what lies in the stream"
     if spec.key_id is None and is_encrypted:
         off = {"StreamName": stream.name, "EncryptionType": "KMS", "KeyId": stream.key_id}
-        yield Change("stop_stream_encryption", off, "encryption off")
+        costs = f"new records lie there unencrypted; {old}"
+        yield Change("stop_stream_encryption", off, "encryption off", costs, Guard.ENCRYPTION)
     if spec.key_id is not None and not (is_encrypted and is_same_key(stream.key_id, spec.key_id)):
         on = {"StreamName": stream.name, "EncryptionType": "KMS", "KeyId": spec.key_id}
-        yield Change("start_stream_encryption", on, f"encryption with {spec.key_id}")
+        costs = f"producers need kms:GenerateDataKey and readers kms:Decrypt on {spec.key_id}"
+        guard = None
+        if is_encrypted:
+            costs, guard = f"{costs}; {old}", Guard.ENCRYPTION
+        yield Change("start_stream_encryption", on, f"encryption with {spec.key_id}", costs, guard)
 
 
 def is_same_key(reported: str | None, wanted: str) -> bool:
@@ -194,10 +237,13 @@ def scaling(stream: StreamDescription, target: int) -> Change:
             f"which at most doubles or halves them, and Kinesis allows {MAX_SHARD_UPDATES_PER_DAY} in 24 hours: "
             f"ask for {path[MAX_SHARD_UPDATES_PER_DAY - 1]} today and for {target} tomorrow."
         )
+    is_fewer = target < stream.open_shard_count
     return Change(
         "update_shard_count",
         {"StreamName": stream.name, "TargetShardCount": path[0], "ScalingType": "UNIFORM_SCALING"},
         f"shards {stream.open_shard_count} -> {path[0]}",
+        f"producers beyond {capacity(path[0])} are throttled" if is_fewer else "each shard is billed",
+        Guard.SHARDS if is_fewer else None,
     )
 
 
