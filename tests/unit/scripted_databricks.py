@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -13,6 +14,30 @@ SILENT = {"message": "no such route", "error_code": "ENDPOINT_NOT_FOUND"}
 def task(key: str, life: str = "RUNNING", result: str = "", **more: Any) -> dict[str, Any]:
     state = {"life_cycle_state": life} | ({"result_state": result} if result else {})
     return {"task_key": key, "run_id": 100, "attempt_number": 0, "state": state, **more}
+
+
+@dataclass
+class Fault:
+    """An answer in place of the right one, once.
+
+    :param on: The endpoint that gives it.
+    :param takes_effect: The request does what it asks for, only its answer is lost.
+    """
+
+    on: str
+    status: int = 200
+    body: str = "{}"
+    headers: dict[str, str] = field(default_factory=dict)
+    takes_effect: bool = False
+
+
+class RefusedError(Exception):
+    """A request that the service refuses."""
+
+    def __init__(self, message: str, status: int = 400, code: str = "INVALID_PARAMETER_VALUE") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
 
 
 class ScriptedDatabricks:
@@ -26,7 +51,9 @@ class ScriptedDatabricks:
         self.outputs: dict[int, dict[str, Any]] = {}
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.failures: list[int] = []  # statuses of the next answers
+        self.faults: list[Fault] = []
         self.page_size = 25
+        self.last_run_id = 0
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -41,10 +68,18 @@ class ScriptedDatabricks:
             def reply(self, path: str, parameters: dict[str, Any]) -> None:
                 name = path.partition("/api/")[2].partition("/")[2]
                 api.requests.append((name, parameters))
-                status, answer = (api.failures.pop(0), {}) if api.failures else api.answer(name, parameters)
-                data = json.dumps(answer).encode()
+                fault = next((fault for fault in api.faults if fault.on == name), None)
+                if fault is not None:
+                    api.faults.remove(fault)
+                    if fault.takes_effect:
+                        api.answer(name, parameters)
+                    status, data = fault.status, fault.body.encode()
+                else:
+                    status, answer = (api.failures.pop(0), {}) if api.failures else api.answer(name, parameters)
+                    data = json.dumps(answer).encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                for header, value in (fault.headers if fault else {"Content-Type": "application/json"}).items():
+                    self.send_header(header, value)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -61,7 +96,7 @@ class ScriptedDatabricks:
         return json.dumps({"conn_type": "databricks", **fields})
 
     def add_run(self, name: str, *tasks: dict[str, Any], life: str = "RUNNING", result: str = "") -> int:
-        run_id = len(self.runs) + 1
+        run_id = self.last_run_id = self.last_run_id + 1
         state = {"life_cycle_state": life} | ({"result_state": result} if result else {})
         page = f"http://page/{run_id}"
         self.runs[run_id] = {
@@ -88,7 +123,7 @@ class ScriptedDatabricks:
     def answer(self, name: str, given: dict[str, Any]) -> tuple[int, Any]:
         routes = {
             "jobs/runs/submit": self.submit,
-            "jobs/runs/get": lambda given: self.runs[int(given["run_id"])],
+            "jobs/runs/get": self.get_run,
             "jobs/runs/list": self.list_runs,
             "jobs/runs/cancel": lambda given: self.end(given["run_id"], "CANCELED") or {},
             "jobs/runs/repair": self.repair,
@@ -105,12 +140,26 @@ class ScriptedDatabricks:
             found = self.notebooks.get(given["path"], 404)
             missing = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such path"}
             return (found, missing) if isinstance(found, int) else (200, found)
-        return (200, routes[name](given)) if name in routes else (404, SILENT)
+        try:
+            return (200, routes[name](given)) if name in routes else (404, SILENT)
+        except RefusedError as refused:
+            return refused.status, {"error_code": refused.code, "message": str(refused)}
+
+    def get_run(self, given: dict[str, Any]) -> dict[str, Any]:
+        run_id = int(given["run_id"])
+        if run_id not in self.runs:
+            raise RefusedError(f"Run {run_id} does not exist.")
+        return self.runs[run_id]
+
+    def delete(self, run_id: int) -> None:
+        del self.runs[run_id]
 
     def submit(self, given: dict[str, Any]) -> dict[str, Any]:
         token = given["idempotency_token"]
         if token not in self.tokens:
             self.tokens[token] = self.add_run(given["run_name"])
+        if self.tokens[token] not in self.runs:
+            raise RefusedError(f"The run {self.tokens[token]} of the idempotency token was deleted.")
         return {"run_id": self.tokens[token]}
 
     def run_now(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -134,8 +183,26 @@ class ScriptedDatabricks:
         return {"runs": newest_first[start:end], **page}
 
     def repair(self, given: dict[str, Any]) -> dict[str, Any]:
-        self.runs[given["run_id"]]["state"] = {"life_cycle_state": "RUNNING"}
-        return {"repair_id": 77}
+        """Begin new attempts of the tasks that are asked for; refused as the service does, while active or repaired."""
+        run = self.runs[given["run_id"]]
+        history = run.setdefault("repair_history", [])
+        latest = history[-1].get("id") if history else None
+        if run["state"]["life_cycle_state"] not in {"TERMINATED", "INTERNAL_ERROR", "SKIPPED"}:
+            raise RefusedError(f"Run {run['run_id']} is active and cannot be repaired.", code="INVALID_STATE")
+        if latest != given.get("latest_repair_id"):
+            raise RefusedError("The latest repair ID needs to be provided.")
+        run["state"] = {"life_cycle_state": "RUNNING"}
+        for key in given["rerun_tasks"]:
+            self.add_attempt(run["run_id"], key)
+        history.append({"type": "REPAIR", "id": 77 + len(history)})
+        return {"repair_id": history[-1]["id"]}
+
+    def add_attempt(self, run_id: int, key: str, life: str = "RUNNING", result: str = "") -> None:
+        """Begin the next attempt of a task: the service's own retry, or a repair's."""
+        tasks = self.runs[run_id]["tasks"]
+        old = [each for each in tasks if each["task_key"] == key][-1]
+        number = old["attempt_number"] + 1
+        tasks.append({**old, **task(key, life, result, run_id=old["run_id"] + 1, attempt_number=number)})
 
     def close(self) -> None:
         self.server.shutdown()

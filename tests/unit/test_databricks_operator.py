@@ -2,26 +2,15 @@
 
 import time
 from datetime import timedelta
-from types import SimpleNamespace
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.databricks.operators import MAX_SUBMISSIONS, DatabricksBatchRunOperator
+from tests.support.dag_run import DagRun, TaskInstance
 
 NAME = "batch (manual__1)"
-
-
-class TaskInstance(SimpleNamespace):
-    """As much of a task instance as the operator uses."""
-
-    def __init__(self, **changes):
-        super().__init__(**{"dag_id": "d", "run_id": "manual__1", "task_id": "t", "map_index": -1, **changes})
-        self.xcom = {}
-
-    def xcom_push(self, key, value):
-        self.xcom[key] = value
 
 
 def operator(**arguments):
@@ -81,7 +70,7 @@ def test_other_inputs_and_other_task_instances_start_runs_of_their_own(databrick
 
     assert submit(settings={"timeout_seconds": 5}) == 2
     databricks.end(2, "SUCCESS")
-    assert submit(TaskInstance(run_id="manual__2")) == 3
+    assert submit(DagRun("manual__2").task("t")) == 3
 
 
 def test_submissions_are_bounded(databricks):

@@ -17,6 +17,7 @@ from pinterest_pipeline.databricks.runs import (
 from tests.unit.scripted_databricks import task
 
 FIRST_TRY = Watch(is_first_check=True)
+CLEARED = Watch(is_later_try=True, is_first_check=True, is_cleared=True)
 LATER_TRY = Watch(is_later_try=True, is_first_check=True)
 
 
@@ -28,6 +29,11 @@ def run(*tasks, life="RUNNING", result="", **more):
 def silver(life="RUNNING", result="", run_life="RUNNING", run_result="", **more):
     """A run whose stage silver is in that state."""
     return run(task("silver", life, result, **more), life=run_life, result=run_result)
+
+
+def before_gold(life):
+    """An active run whose stage silver has failed, and the stage after it is in that state."""
+    return run(task("silver", "TERMINATED", "FAILED"), task("gold", life, depends_on=[{"task_key": "silver"}]))
 
 
 FAILED = silver("TERMINATED", "FAILED", "TERMINATED", "FAILED")
@@ -84,6 +90,20 @@ def test_what_a_used_or_new_token_brought(life, result, expected):
         pytest.param(FAILED, FIRST_TRY, StageStep.FAIL, id="failed in the first try"),
         pytest.param(silver("BLOCKED", "", "INTERNAL_ERROR"), FIRST_TRY, StageStep.FAIL, id="the run died first"),
         pytest.param(FAILED, LATER_TRY, StageStep.REPAIR, id="failed before this try"),
+        pytest.param(silver("TERMINATED", "FAILED"), FIRST_TRY, StageStep.WAIT, id="its retry may not be listed yet"),
+        pytest.param(before_gold("BLOCKED"), FIRST_TRY, StageStep.WAIT, id="the next stage waits for its retry"),
+        pytest.param(before_gold("SKIPPED"), FIRST_TRY, StageStep.FAIL, id="the next stage was given up"),
+        pytest.param(silver("TERMINATED", "SUCCESS"), CLEARED, StageStep.WAIT_FOR_END, id="cleared, the run goes on"),
+        pytest.param(
+            silver("TERMINATED", "SUCCESS", "TERMINATED", "SUCCESS"), CLEARED, StageStep.REPAIR, id="cleared, run over"
+        ),
+        pytest.param(silver(), CLEARED, StageStep.WAIT, id="cleared while active"),
+        pytest.param(
+            silver("TERMINATED", "SUCCESS", "TERMINATED", "SUCCESS"),
+            Watch(is_later_try=True, is_cleared=True, replaced=99),
+            StageStep.DONE,
+            id="cleared, repaired, succeeded",
+        ),
         pytest.param(silver("SKIPPED", "", "TERMINATED", "FAILED"), LATER_TRY, StageStep.REPAIR, id="skipped before"),
         pytest.param(
             silver("TERMINATED", "FAILED"), LATER_TRY, StageStep.WAIT_FOR_END, id="failed before, the run goes on"

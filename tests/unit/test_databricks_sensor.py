@@ -13,6 +13,7 @@ from pinterest_pipeline.common.compat import AirflowSensorTimeout
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
+from tests.support.dag_run import DagRun
 from tests.unit.scripted_databricks import task
 
 
@@ -24,13 +25,11 @@ def databricks(databricks, monkeypatch):
     return databricks
 
 
-class TaskInstance:
-    def __init__(self, try_number=1):
-        self.try_number = try_number
-        self.xcom = {}
-
-    def xcom_push(self, key, value):
-        self.xcom[key] = value
+def context(try_number=1):
+    run = DagRun()
+    for _ in range(1, try_number):
+        run.retry("silver")
+    return run.context("silver")
 
 
 def sensor(**arguments):
@@ -39,7 +38,7 @@ def sensor(**arguments):
 
 
 def follow(try_number=1, **arguments):
-    return sensor(**arguments).execute({"ti": TaskInstance(try_number)})
+    return sensor(**arguments).execute(context(try_number))
 
 
 def end_silver(databricks, result, run_result="FAILED", life="TERMINATED"):
@@ -98,7 +97,7 @@ def test_a_later_try_repairs_once_from_the_failed_stage_and_then_follows_it(data
     repairing = sensor(deferrable=True)
 
     with pytest.raises(TaskDeferred) as deferred:
-        repairing.execute({"ti": TaskInstance(2)})
+        repairing.execute(context(2))
 
     assert databricks.calls("jobs/runs/repair") == [
         {"run_id": 1, "rerun_tasks": ["silver"], "rerun_dependent_tasks": True, "latest_repair_id": 5}
@@ -106,9 +105,10 @@ def test_a_later_try_repairs_once_from_the_failed_stage_and_then_follows_it(data
     assert deferred.value.trigger.serialize()[1]["replaced"] == 200
     json.dumps(deferred.value.kwargs)
 
-    databricks.runs[1]["tasks"].append(task("silver", "TERMINATED", "FAILED", run_id=201, attempt_number=1))
+    databricks.runs[1]["tasks"][-1]["state"] = {"life_cycle_state": "TERMINATED", "result_state": "FAILED"}
+    databricks.end(1, "FAILED")
     with pytest.raises(TransientError, match="stage silver ended"):
-        repairing.resume({"ti": TaskInstance(2)}, event={"status": "ready", "result": {}}, **deferred.value.kwargs)
+        repairing.resume(context(2), event={"status": "ready", "result": {}}, **deferred.value.kwargs)
     assert len(databricks.calls("jobs/runs/repair")) == 1
 
 
@@ -123,12 +123,12 @@ def test_a_run_that_is_being_cancelled_is_repaired_when_it_has_ended(databricks)
     databricks.runs[1]["state"] = {"life_cycle_state": "TERMINATING"}
     clearing = sensor(deferrable=True)
     with pytest.raises(TaskDeferred) as first:
-        clearing.execute({"ti": TaskInstance(2)})
+        clearing.execute(context(2))
     assert first.value.trigger.serialize()[1]["task_key"] is None
 
     end_silver(databricks, "CANCELED", "CANCELED")
     with pytest.raises(TaskDeferred):
-        clearing.resume({"ti": TaskInstance(2)}, event={"status": "ready", "result": {}}, **first.value.kwargs)
+        clearing.resume(context(2), event={"status": "ready", "result": {}}, **first.value.kwargs)
 
     assert databricks.calls("jobs/runs/repair")[0]["rerun_tasks"] == ["silver"]
 

@@ -5,19 +5,17 @@ its tasks and repairs, repairing from one task, one task's output, whether a not
 returns 100 tasks a page, ``runs/list`` 25 runs a page and runs of the last 60 days, ``get-output`` 5 MB a notebook.
 """
 
-import json
-import re
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import requests
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
 
-from pinterest_pipeline.common.compat import AirflowException
 from pinterest_pipeline.common.connections import TABLE, CheckedConnectionHook
-from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError, is_retryable_status
+from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError
+from pinterest_pipeline.databricks.answers import attempts, calling, no_json
+from pinterest_pipeline.databricks.errors import NotThereError, RefusedError
 from pinterest_pipeline.databricks.runs import Run, run_from
 
 if TYPE_CHECKING:
@@ -41,8 +39,7 @@ OTHER_CREDENTIALS = frozenset(  # keys of the extra with which the provider sign
         "federated_aws",
     }
 )
-STATUS_CODE = re.compile(r"Status Code: (\d{3})")
-ANSWER = re.compile(r"Response: (\{.*\}), Status Code", re.DOTALL)
+EXPIRED_PAUSE_SECONDS = 1.0  # a token that was replaced just now is not known everywhere at the same moment
 
 Endpoint = tuple[str, str]
 
@@ -69,7 +66,7 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
     }
 
     def __init__(self, databricks_conn_id: str = "pinterest_databricks", *args: Any, **kwargs: Any) -> None:
-        super().__init__(databricks_conn_id, *args, **kwargs)
+        super().__init__(databricks_conn_id, *args, **{"retry_args": attempts(), **kwargs})
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask for one run, a right that this pipeline needs; the provider's own test asks for versions."""
@@ -80,14 +77,8 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
         return True, f"Databricks at {self.host} answers"
 
     def run(self, run_id: int) -> Run:
-        parameters: dict[str, Any] = {"run_id": run_id, "include_history": "true"}
-        pages: list[Mapping[str, Any]] = []
-        while True:
-            page = self._call(f"reading run {run_id}", GET_RUN, parameters)
-            pages.append(page)
-            if not page.get("next_page_token"):
-                return run_from(pages)
-            parameters = {**parameters, "page_token": page["next_page_token"]}
+        doing, parameters = f"reading run {run_id}", {"run_id": run_id, "include_history": "true"}
+        return run_from(list(self._pages(doing, GET_RUN, parameters, has="run_id")))
 
     def list_runs(self, *, job_id: int | None = None, active_only: bool = False) -> Iterator[Run]:
         """Yield runs, newest first, a page at a time: stop reading and no further page is asked for.
@@ -99,13 +90,9 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
             parameters["job_id"] = job_id
         if active_only:
             parameters["active_only"] = "true"
-        while True:
-            page = self._call("listing runs", LIST_RUNS, parameters)
+        for page in self._pages("listing runs", LIST_RUNS, parameters):
             for described in page.get("runs", []):
                 yield run_from([described])
-            if not page.get("next_page_token"):
-                return
-            parameters = {**parameters, "page_token": page["next_page_token"]}
 
     def find_active(self, is_wanted: Callable[[str], bool]) -> Run | None:
         """Return an active run whose name is wanted, or None."""
@@ -114,7 +101,8 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
 
     def submit(self, body: Mapping[str, Any], token: str) -> int:
         """Submit a one-time run; a token that was used returns its old run, in the state that it has."""
-        answer = self._call(f"submitting run {body['run_name']}", SUBMIT, {**body, "idempotency_token": token})
+        doing, given = f"submitting run {body['run_name']}", {**body, "idempotency_token": token}
+        answer = self._call(doing, SUBMIT, given, has="run_id")
         return int(answer["run_id"])
 
     def cancel(self, run_id: int) -> None:
@@ -127,7 +115,8 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
         body: dict[str, Any] = {"run_id": run.run_id, "rerun_tasks": [task_key], "rerun_dependent_tasks": True}
         if run.latest_repair_id is not None:
             body["latest_repair_id"] = run.latest_repair_id
-        repair_id = int(self._call(f"repairing run {run.run_id} from {task_key}", REPAIR, body)["repair_id"])
+        doing = f"repairing run {run.run_id} from {task_key}"
+        repair_id = int(self._call(doing, REPAIR, body, has="repair_id")["repair_id"])
         self.log.info("Repairing run %s from task %s (repair %s)", run.run_id, task_key, repair_id)
         return repair_id
 
@@ -165,9 +154,40 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
                 f"{path} in the Databricks workspace is a {answer.get('object_type')}, not a NOTEBOOK."
             )
 
-    def _call(self, doing: str, endpoint: Endpoint, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    def _pages(
+        self, doing: str, endpoint: Endpoint, parameters: Mapping[str, Any], *, has: str = ""
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield the pages of an answer as they are wanted; pages that lead back to one that was read are refused."""
+        token, seen = "", set()
+        while token not in seen:
+            seen.add(token)
+            page = self._call(doing, endpoint, {**parameters, **({"page_token": token} if token else {})}, has=has)
+            yield page
+            token = page.get("next_page_token") or ""
+            if not token:
+                return
+        raise TransientError(f"Databricks, {doing}: after page {token!r} comes the same page again.")
+
+    def _call(self, doing: str, endpoint: Endpoint, parameters: dict[str, Any], *, has: str = "") -> Mapping[str, Any]:
+        """Call once, and again where only the token is refused while reading.
+
+        :param has: A field without which the answer is none.
+        """
+        try:
+            return self._call_once(doing, endpoint, parameters, has)
+        except RefusedError as error:
+            if not error.is_expired or endpoint[0] != "GET":
+                raise
+            self.log.warning("%s Trying once more", error)
+        time.sleep(EXPIRED_PAUSE_SECONDS)
+        self.oauth_tokens.clear()
+        return self._call_once(doing, endpoint, parameters, has)
+
+    def _call_once(self, doing: str, endpoint: Endpoint, parameters: dict[str, Any], has: str) -> Mapping[str, Any]:
         with calling(doing, self.databricks_conn_id):
-            answer: Mapping[str, Any] = self._do_api_call(endpoint, parameters)
+            answer: Any = self._do_api_call(endpoint, parameters)
+        if not isinstance(answer, Mapping) or (has and has not in answer):
+            raise no_json(doing, self.databricks_conn_id, str(answer))
         return answer
 
     @classmethod
@@ -192,52 +212,3 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
         if extra.keys() & OTHER_CREDENTIALS:
             missing.pop("password", None)
         return missing
-
-
-class NotThereError(PermanentError):
-    """404; ``code`` tells a missing object (RESOURCE_DOES_NOT_EXIST) from a path that is not served."""
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class RefusedError(PermanentError):
-    """401 or 403."""
-
-
-@contextmanager
-def calling(doing: str, connection_id: str) -> Iterator[None]:
-    """Translate the provider's errors, which name a status only in their text, into ours."""
-    try:
-        yield
-    except PipelineError:
-        raise
-    except AirflowException as error:
-        raise api_error(doing, connection_id, str(error)) from error
-    except requests.RequestException as error:
-        raise TransientError(f"Databricks, {doing}: no answer: {error!r}") from error
-
-
-def api_error(doing: str, connection_id: str, text: str) -> PipelineError:
-    """Classify an answer that is no success."""
-    found = STATUS_CODE.search(text)
-    if found is None:
-        return TransientError(f"Databricks, {doing}: {text}")
-    status, code, message = int(found.group(1)), "", text
-    if answer := ANSWER.search(text):
-        code, message = _code_and_message(answer.group(1), text)
-    said = f"Databricks, {doing}: {status} {code} {message}".rstrip()
-    if is_retryable_status(status):
-        return TransientError(said)
-    if status in {401, 403}:
-        return RefusedError(f"{said}: check the token of connection {connection_id} and what it may do.")
-    return NotThereError(said, code) if status == 404 else PermanentError(said)
-
-
-def _code_and_message(answer: str, text: str) -> tuple[str, str]:
-    try:
-        parsed = json.loads(answer)
-    except ValueError:
-        return "", text
-    return parsed.get("error_code", ""), parsed.get("message", "")

@@ -43,13 +43,9 @@ class DatabricksJobHook(DatabricksRunHook):
     def jobs_named(self, name: str) -> list[Job]:
         """Return the jobs of exactly that name, oldest first, without their tasks."""
         parameters: dict[str, Any] = {"name": name, "limit": JOBS_PER_PAGE}
-        found: list[Job] = []
-        while True:
-            page = self._call(f"looking for job {name}", LIST_JOBS, parameters)
-            found += [_job_from(described) for described in page.get("jobs", [])]
-            if not page.get("next_page_token"):
-                return sorted((job for job in found if job.name == name), key=lambda job: job.job_id)
-            parameters = {**parameters, "page_token": page["next_page_token"]}
+        pages = self._pages(f"looking for job {name}", LIST_JOBS, parameters)
+        found = (_job_from(described) for page in pages for described in page.get("jobs", []))
+        return sorted((job for job in found if job.name == name), key=lambda job: job.job_id)
 
     def read_job(self, job_id: int) -> Job:
         return _job_from(self._call(f"reading job {job_id}", GET_JOB, {"job_id": job_id}))

@@ -8,7 +8,16 @@ from typing import Any
 from pinterest_pipeline.common.errors import PermanentError
 
 TERMINAL = frozenset({"TERMINATED", "SKIPPED", "INTERNAL_ERROR"})
+NOT_BEGUN = frozenset({"BLOCKED", "PENDING", "QUEUED"})
 UPSTREAM_RESULTS = frozenset({"UPSTREAM_FAILED", "UPSTREAM_CANCELED", "UPSTREAM_EVICTED", "EXCLUDED"})
+RESULT_OF_CODE = {  # termination codes of `status`, which replaces `state`; every other code is a failure
+    "SUCCESS": "SUCCESS",
+    "SUCCESS_WITH_FAILURES": "SUCCESS_WITH_FAILURES",
+    "USER_CANCELED": "CANCELED",
+    "CANCELED": "CANCELED",
+    "SKIPPED": "UPSTREAM_FAILED",
+    "MAX_CONCURRENT_RUNS_EXCEEDED": "MAXIMUM_CONCURRENT_RUNS_REACHED",
+}
 CANCEL_GRACE_SECONDS = 60  # a cancellation this soon after a later try began was asked for by the try before it
 
 
@@ -72,6 +81,17 @@ class Run:
             )
         return task
 
+    def has_ended(self, key: str) -> bool:
+        """Tell whether a task has ended for good: Databricks may list its own retry only after the failed attempt.
+
+        A failed attempt is the last one once the run has ended, or a task that waited for it no longer waits.
+        """
+        task = self.task(key)
+        if self.state.is_over or task.state.is_success:
+            return True
+        waiting = (other.state for other in self.tasks.values() if key in other.upstream)
+        return task.state.is_over and any(state.life_cycle not in NOT_BEGUN for state in waiting)
+
     def root_cause(self, key: str) -> TaskRun:
         """The task that kept ``key`` from running, or the task itself: upstream, the first that did not succeed."""
         task = self.task(key)
@@ -109,10 +129,20 @@ def _age(task: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _state_from(described: Mapping[str, Any]) -> State:
-    state = described.get("state", {})
+    if not described.get("state"):
+        return _state_of_status(described.get("status") or {})
+    state = described["state"]
     return State(
         state.get("life_cycle_state", "PENDING"), state.get("result_state", ""), state.get("state_message", "").strip()
     )
+
+
+def _state_of_status(status: Mapping[str, Any]) -> State:
+    life, details = status.get("state", "PENDING"), status.get("termination_details") or {}
+    code, message = details.get("code", ""), details.get("message", "").strip()
+    if life != "TERMINATED":
+        return State("WAITING_FOR_RETRY" if life == "WAITING" else life, "", message)
+    return State("SKIPPED" if code == "SKIPPED" else life, RESULT_OF_CODE.get(code, "FAILED"), message)
 
 
 def _task_from(task: Mapping[str, Any]) -> TaskRun:
@@ -161,6 +191,7 @@ class Watch:
     :param seconds: Since this try began.
     :param replaced: The task run that a repair of this try replaces; 0 without one. A try repairs once.
     :param must_repair: Decided at an earlier check, waiting for the run to end.
+    :param is_cleared: The first try since a clear, for which no stage before has run this one again.
     """
 
     is_later_try: bool = False
@@ -168,28 +199,31 @@ class Watch:
     seconds: float = 0
     replaced: int = 0
     must_repair: bool = False
+    is_cleared: bool = False
 
 
 def stage_step(run: Run, key: str, watch: Watch) -> StageStep:
     """Choose the next step.
 
-    A stage that had ended without success before a later try began is repaired; one that ends so during a try fails
-    that try. Killing a try cancels the run, maybe only after its successor has looked: that, too, calls for a repair.
+    A stage that had ended without success before a later try began is repaired, and one that had ended at all before
+    it was cleared; one that fails during a try fails that try. Killing a try cancels the run, maybe only after its
+    successor has polled: that, too, calls for a repair.
     """
     task = run.task(key)
     if task.run_id == watch.replaced:
         return StageStep.WAIT  # the service has accepted the repair and not yet begun it
-    if task.state.is_success:
-        return StageStep.DONE
-    over = task.state.is_over or run.state.is_over
-    stopping = task.state.is_stopping or run.state.is_stopping
     left_by_earlier_try = watch.is_first_check or (
         watch.seconds < CANCEL_GRACE_SECONDS and (task.state.is_cancelled or run.state.is_cancelled)
     )
+    must_run_again = watch.is_cleared and not watch.replaced and (watch.is_first_check or watch.must_repair)
+    if task.state.is_success and not must_run_again:
+        return StageStep.DONE
+    over = task.state.is_over or run.state.is_over
+    stopping = task.state.is_stopping or run.state.is_stopping
     may_repair = watch.is_later_try and not watch.replaced
     if watch.must_repair or (may_repair and left_by_earlier_try and (over or stopping)):
         return StageStep.REPAIR if run.state.is_over else StageStep.WAIT_FOR_END
-    return StageStep.FAIL if over else StageStep.WAIT
+    return StageStep.FAIL if run.has_ended(key) else StageStep.WAIT
 
 
 def has_ended(run: Run, key: str | None, replaced: int) -> bool:
@@ -199,8 +233,7 @@ def has_ended(run: Run, key: str | None, replaced: int) -> bool:
     """
     if key is None:
         return run.state.is_over
-    task = run.task(key)
-    return task.run_id != replaced and (task.state.is_over or run.state.is_over)
+    return run.task(key).run_id != replaced and run.has_ended(key)
 
 
 def why_it_failed(run: Run, key: str) -> str:

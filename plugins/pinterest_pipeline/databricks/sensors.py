@@ -14,6 +14,8 @@ from pinterest_pipeline.common.compat import AirflowSensorTimeout, conf
 from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError
 from pinterest_pipeline.common.links import PAGE_URL_KEY, DatabricksRunLink
 from pinterest_pipeline.common.polling import PollEvent, Status, require_no_failure, wait_or_defer
+from pinterest_pipeline.common.tries import is_first_since_clear, was_cleared
+from pinterest_pipeline.databricks.errors import NotThereError
 from pinterest_pipeline.databricks.runs import Run, StageStep, TaskRun, Watch, stage_step, why_it_failed
 from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
 
@@ -21,15 +23,18 @@ if TYPE_CHECKING:
     from pinterest_pipeline.databricks.hook import DatabricksRunHook
 
 TRACE_LINES = 40
+CLEAR_KEY = "ran_again_for_clear"  # XCom: the number of the DAG run's clear for which the stages from here ran again
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class DatabricksTaskRunSensor(BaseSensorOperator):
     """Wait for one task of a run; return the JSON object that its notebook passed to ``dbutils.notebook.exit``.
 
-    A later try (a retry, or after a clear) that finds the stage ended without success *repairs* the run from there:
-    this stage and those that depend on it run again, the earlier ones do not. Where the run is active already, it
-    waits: after a dead worker nothing is started twice. A try repairs at most once.
+    A retry that finds the stage ended without success *repairs* the run from there: this stage and those that depend
+    on it run again, the earlier ones do not. So does the first try after a clear, also where the stage had succeeded,
+    unless the clear was of a stage before it, too, which has run this one again already (Airflow 3.0 does not count
+    clears of a running DAG run: cleared in it a second time, a stage is taken for covered by the first).
+    Where the stage is active, it waits: after a dead worker nothing is started twice. A try repairs at most once.
 
     A failure raises with the notebook's error; the end of its traceback and the page of the run are in the log. When
     the task is killed, or its ``timeout`` or ``execution_timeout`` is over, the run is cancelled. A user who ends the
@@ -73,7 +78,11 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
         self._databricks_run_id()
         began = time.time()
         limit = self.execution_timeout.total_seconds() if self.execution_timeout else self.timeout
-        watch = Watch(is_later_try=context["ti"].try_number > 1, is_first_check=True)
+        watch = Watch(
+            is_later_try=context["ti"].try_number > 1,
+            is_first_check=True,
+            is_cleared=self._is_first_since_clear(context) and not self._is_covered(context),
+        )
         return self._follow(context, watch, began, began + min(self.timeout, limit))
 
     def resume(
@@ -91,7 +100,7 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
 
     def _follow(self, context: Context, watch: Watch, began: float, deadline: float) -> dict[str, Any]:
         while True:
-            run = self.hook.run(self._databricks_run_id())
+            run = self._read_run()
             task = run.task(self.task_key)
             context["ti"].xcom_push(key=PAGE_URL_KEY, value=task.page_url or run.page_url)
             watch = replace(watch, seconds=time.time() - began)
@@ -102,10 +111,53 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
             if step is StageStep.FAIL:
                 raise self._failure(run)
             if step is StageStep.REPAIR:
-                self.hook.repair(run, run.root_cause(self.task_key).key)
-                watch = replace(watch, replaced=task.run_id, must_repair=False)
-            watch = replace(watch, is_first_check=False, must_repair=step is StageStep.WAIT_FOR_END)
+                is_repaired = self._repair(context, run, task)
+                watch = replace(watch, replaced=task.run_id if is_repaired else 0)
+            must_repair = step is StageStep.WAIT_FOR_END or (step is StageStep.REPAIR and not watch.replaced)
+            watch = replace(watch, is_first_check=False, must_repair=must_repair)
             self._wait(watch, began, deadline)
+
+    def _read_run(self) -> Run:
+        try:
+            return self.hook.run(self._databricks_run_id())
+        except NotThereError as error:
+            raise PermanentError(
+                f"{error} It was deleted: clear the task that started it, which starts another."
+            ) from error
+
+    def _repair(self, context: Context, run: Run, task: TaskRun) -> bool:
+        """Repair the run from this stage; False where another repair is under way that leaves this stage out.
+
+        The request may have reached the service although its answer was lost, or a person may have been faster: what
+        the run looks like afterwards decides.
+        """
+        try:
+            self.hook.repair(run, run.root_cause(self.task_key).key)
+        except PipelineError as error:
+            now = self._read_run()
+            if now.state.is_over and now.latest_repair_id == run.latest_repair_id:
+                raise
+            self.log.warning("Run %s is under repair already (%s): %s", run.run_id, now.latest_repair_id, error)
+            if now.task(self.task_key).run_id == task.run_id:
+                return False
+        if was_cleared(max_tries=context["ti"].max_tries, retries=self.retries or 0):
+            self._cover_stages_after(context)
+        return True
+
+    def _is_first_since_clear(self, context: Context) -> bool:
+        ti = context["ti"]
+        return is_first_since_clear(try_number=ti.try_number, max_tries=ti.max_tries, retries=self.retries or 0)
+
+    def _is_covered(self, context: Context) -> bool:
+        """Tell whether a stage before this one was cleared with it, and has run this one again."""
+        found = context["ti"].xcom_pull(task_ids=sorted(self.upstream_task_ids), key=CLEAR_KEY)
+        is_covered = context["dag_run"].clear_number in found
+        if is_covered:
+            self._cover_stages_after(context)
+        return is_covered
+
+    def _cover_stages_after(self, context: Context) -> None:
+        context["ti"].xcom_push(key=CLEAR_KEY, value=context["dag_run"].clear_number)
 
     def _wait(self, watch: Watch, began: float, deadline: float) -> None:
         if time.time() > deadline:

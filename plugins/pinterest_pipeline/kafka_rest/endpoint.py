@@ -4,18 +4,15 @@ import json
 import logging
 import threading
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import tenacity
 
-from pinterest_pipeline.common.backoff import pause_seconds
+from pinterest_pipeline.common.backoff import LONGEST_RETRY_AFTER_SECONDS, pause_seconds
 from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError
 from pinterest_pipeline.common.polling import PollResult
 
 METADATA = "application/vnd.kafka.v2+json"
-LONGEST_RETRY_AFTER_SECONDS = 60  # a usage plan's quota may ask for a day: better fail, and let Airflow retry
 CREATE_TOPIC = "create it (kafka-topics.sh --create --topic {topic}) or correct the topic"
 log = logging.getLogger(__name__)
 
@@ -54,21 +51,6 @@ class RefusedRequestError(PermanentError):
     def __init__(self, message: str, error_code: int) -> None:
         super().__init__(message)
         self.error_code = error_code
-
-
-def retry_after_seconds(header: str | None, now: datetime) -> float:
-    """Read ``Retry-After``, which is a number of seconds or a date; 0 where it is neither."""
-    if not header:
-        return 0
-    try:
-        return max(0, float(header))
-    except ValueError:
-        pass
-    try:
-        date = parsedate_to_datetime(header)
-    except ValueError:
-        return 0
-    return max(0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())
 
 
 def attempts_of_one_request(

@@ -14,6 +14,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from pinterest_pipeline.common.backoff import retry_after_seconds
 from pinterest_pipeline.common.errors import PermanentError, PipelineError
 from pinterest_pipeline.kafka_rest.endpoint import (
     CREATE_TOPIC,
@@ -21,7 +22,6 @@ from pinterest_pipeline.kafka_rest.endpoint import (
     RefusedRequestError,
     UnansweredError,
     UnknownTopicError,
-    retry_after_seconds,
 )
 
 LONGEST_QUOTED_BODY = 200

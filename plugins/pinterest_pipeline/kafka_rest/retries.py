@@ -3,9 +3,8 @@
 import threading
 from dataclasses import dataclass, field
 
-from pinterest_pipeline.common.backoff import pause_seconds
+from pinterest_pipeline.common.backoff import LONGEST_RETRY_AFTER_SECONDS, pause_seconds
 from pinterest_pipeline.common.errors import TransientError
-from pinterest_pipeline.kafka_rest.endpoint import LONGEST_RETRY_AFTER_SECONDS
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 27.0  # API Gateway gives up after 29 s

@@ -11,6 +11,7 @@ from pinterest_pipeline.databricks.hook import DatabricksRunHook
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
+from tests.support.dag_run import RETRIES, DagRun
 from tests.support.waiting import read_until
 
 CLUSTER = {"spark_version": "17.3.x-scala2.13", "num_workers": 1, "node_type_id": "m5.large"}
@@ -18,18 +19,12 @@ RESULT = "import json\ndbutils.notebook.exit(json.dumps({'stage': dbutils.widget
 FOREVER = "import time\nwhile True:\n    time.sleep(0.05)"
 
 
-class TaskInstance:
-    """As much of a task instance as the operators use."""
-
-    dag_id, task_id, map_index = "d", "t", -1
-
-    def __init__(self, run_id="manual__1", try_number=1):
-        self.run_id = run_id
-        self.try_number = try_number
-        self.xcom = {}
-
-    def xcom_push(self, key, value):
-        self.xcom[key] = value
+def tried(task_id, try_number):
+    run = DagRun()
+    run.task(task_id)
+    for _ in range(1, try_number):
+        run.retry(task_id)
+    return run.context(task_id)
 
 
 @pytest.fixture
@@ -53,7 +48,7 @@ def submit(databricks_api, hook, request):
         operator = DatabricksBatchRunOperator(
             task_id="t", run_name=name, tasks=tasks, deferrable=False, poll_seconds=0.1
         )
-        return operator.execute({"ti": TaskInstance(try_number=try_number)})
+        return operator.execute(tried("t", try_number))
 
     return run
 
@@ -65,12 +60,12 @@ def stage(api, name, key, source):
 
 
 def sensor(run_id, key, **arguments):
-    defaults = {"deferrable": False, "poke_interval": 0.1, "timeout": 60}
+    defaults = {"deferrable": False, "poke_interval": 0.1, "timeout": 60, "retries": RETRIES}
     return DatabricksTaskRunSensor(task_id=key, run_id=run_id, task_key=key, **{**defaults, **arguments})
 
 
 def follow(run_id, key, try_number=1):
-    return sensor(run_id, key).execute({"ti": TaskInstance(try_number=try_number)})
+    return sensor(run_id, key).execute(tried(key, try_number))
 
 
 def attempts(hook, run_id):
@@ -109,6 +104,24 @@ def test_a_later_try_repairs_only_the_failed_stage_with_the_fixed_notebook(submi
     assert hook.run(run_id).latest_repair_id is not None
 
 
+def test_a_cleared_stage_that_had_succeeded_runs_again_and_its_retry_does_not(submit, hook):
+    run_id = submit()
+    run = DagRun()
+    for key in ("bronze", "silver"):
+        sensor(run_id, key).execute(run.context(key))
+    before = attempts(hook, run_id)
+
+    run.clear("silver")
+    assert sensor(run_id, "silver").execute(run.context("silver")) == {"stage": "silver"}
+    cleared = attempts(hook, run_id)
+    run.retry("silver")
+    sensor(run_id, "silver").execute(run.context("silver"))
+
+    assert cleared["bronze"] == before["bronze"]
+    assert cleared["silver"] != before["silver"]
+    assert attempts(hook, run_id) == cleared
+
+
 def test_a_second_repair_names_the_first_as_the_service_demands(submit):
     run_id = submit(silver="raise ValueError('broken')")
 
@@ -135,7 +148,7 @@ def test_a_user_who_ends_the_deferred_stage_cancels_the_run_and_a_clear_repairs_
     run_id = submit(silver=FOREVER)
     follow(run_id, "bronze")
     with pytest.raises(TaskDeferred) as deferred:
-        sensor(run_id, "silver", deferrable=True).execute({"ti": TaskInstance()})
+        sensor(run_id, "silver", deferrable=True).execute(tried("t", 1))
     trigger = deferred.value.trigger
 
     asyncio.run(trigger.on_kill())
@@ -163,7 +176,7 @@ def test_the_trigger_sees_the_end_of_a_stage(submit):
 def test_killing_the_submitting_task_cancels_its_run(databricks_api, hook):
     tasks = [stage(databricks_api, "killed", "bronze", FOREVER)]
     operator = DatabricksBatchRunOperator(task_id="t", run_name="killed", tasks=tasks, deferrable=False)
-    run_id = operator.execute({"ti": TaskInstance()})
+    run_id = operator.execute(tried("t", 1))
 
     operator.on_kill()
 
@@ -179,7 +192,7 @@ def test_a_notebook_that_does_not_exist_is_named_before_anything_runs(databricks
     operator = DatabricksBatchRunOperator(task_id="t", run_name="nowhere", tasks=[task], deferrable=False)
 
     with pytest.raises(PermanentError, match="/nowhere does not exist in the Databricks workspace"):
-        operator.execute({"ti": TaskInstance()})
+        operator.execute(tried("t", 1))
 
     assert not [run for run in hook.list_runs() if run.name.startswith("nowhere")]
 
