@@ -52,6 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--late", type=float, default=0.0, help="part of the records that come late, 0 to 1")
     parser.add_argument("--late-seconds", type=float, default=30.0, help="how late those come (%(default)s)")
     parser.add_argument("--reorder", type=whole_number, default=0, metavar="POSTS", help="window of reordering")
+    parser.add_argument(
+        "--aggregate",
+        type=whole_number,
+        default=1,
+        metavar="RECORDS",
+        help="send aggregates of so many records, as the Kinesis Producer Library does; 1 = none (%(default)s)",
+    )
     parser.add_argument("--also-kafka", action="store_true", help="send each row to its Kafka topic too")
 
 
@@ -79,7 +86,8 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     plan = plan_of(options)
     stop = threading.Event()
     with stopping_on_interrupt(stop):
-        emulation = emulate(settings, plan, stop, also_kafka=options.also_kafka, watched=shown)
+        kinesis = KinesisSender(settings, options.aggregate)
+        emulation = emulate(settings, plan, stop, also_kafka=options.also_kafka, kinesis=kinesis, watched=shown)
     say_result(emulation)
     return 0
 

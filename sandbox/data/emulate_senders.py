@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandbox.data import kpl
 from sandbox.run.settings import TOPIC_PREFIX, SandboxError, Settings
 from sandbox.servers.ministack import api_gateway, client
 
@@ -40,10 +41,28 @@ def stream_name(table: str) -> str:
     return f"streaming-{TOPIC_PREFIX}-{table}"
 
 
-class KinesisSender:
-    """Puts records and remembers each that was acknowledged; those that failed are put again."""
+class Entry(NamedTuple):
+    """A record of a request and the emissions in it: one, or those of an aggregate."""
 
-    def __init__(self, settings: Settings) -> None:
+    key: str
+    data: bytes
+    emissions: Sequence[Emission]
+    explicit_hash_key: int | None = None
+
+    def request(self) -> dict[str, Any]:
+        where = {} if self.explicit_hash_key is None else {"ExplicitHashKey": str(self.explicit_hash_key)}
+        return {"Data": self.data, "PartitionKey": self.key, **where}
+
+
+class KinesisSender:
+    """Puts records and remembers each that was acknowledged; those that failed are put again.
+
+    :param aggregate: Records of an aggregate at most, as the Kinesis Producer Library makes them; 1 for none.
+    """
+
+    def __init__(self, settings: Settings, aggregate: int = 1) -> None:
+        self.aggregate = aggregate
+        self.shards: dict[str, list[kpl.Shard]] = {}
         self.port = settings.ports["kinesis"]
         self.kinesis = client(settings, "kinesis")
         self.acknowledged: list[Put] = []
@@ -59,22 +78,42 @@ class KinesisSender:
             self._call("describe_stream_summary", stream_name(table), StreamName=stream_name(table))
 
     def send(self, table: str, emissions: Sequence[Emission]) -> None:
-        for part in in_envelopes(emissions):
+        entries = [Entry(emission.key, emission.data, [emission]) for emission in emissions]
+        if self.aggregate > 1:
+            entries = self._aggregates(stream_name(table), emissions)
+        for part in in_envelopes(entries):
             self._put(table, part)
 
-    def _put(self, table: str, waiting: Sequence[Emission]) -> None:
+    def _aggregates(self, name: str, emissions: Sequence[Emission]) -> list[Entry]:
+        if name not in self.shards:
+            self.shards[name] = kpl.open_shards(self.kinesis, name)
+        shards = self.shards[name]
+        return [
+            Entry(
+                group[0].key,
+                kpl.aggregate([(one.key, one.data) for one in group]),
+                group,
+                kpl.shard_of(shards, group[0].key).first_hash_key,
+            )
+            for group in kpl.grouped(emissions, shards, self.aggregate)
+        ]
+
+    def _put(self, table: str, waiting: Sequence[Entry]) -> None:
         name = stream_name(table)
         for attempt in range(1, ATTEMPTS + 1):
-            entries = [{"Data": emission.data, "PartitionKey": emission.key} for emission in waiting]
+            requested = [entry.request() for entry in waiting]
             sent_at = time.time()
-            answers = self._call("put_records", name, StreamName=name, Records=entries)["Records"]
+            answers = self._call("put_records", name, StreamName=name, Records=requested)["Records"]
             self.acknowledged += [
-                Put(table, int(answer["SequenceNumber"]), sent_at) for answer in answers if "ErrorCode" not in answer
+                Put(table, int(answer["SequenceNumber"]), sent_at)
+                for entry, answer in zip(waiting, answers, strict=True)
+                if "ErrorCode" not in answer
+                for _ in entry.emissions
             ]
             failed = [answer for answer in answers if "ErrorCode" in answer]
             if not failed:
                 return
-            waiting = [emission for emission, answer in zip(waiting, answers, strict=True) if "ErrorCode" in answer]
+            waiting = [entry for entry, answer in zip(waiting, answers, strict=True) if "ErrorCode" in answer]
             self.retried += len(waiting)
             pause(attempt)
         raise SandboxError(
@@ -100,16 +139,16 @@ class KinesisSender:
         )
 
 
-def in_envelopes(emissions: Sequence[Emission]) -> Iterator[list[Emission]]:
+def in_envelopes(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
     """Split records so that no request is beyond the service's bytes."""
-    part: list[Emission] = []
+    part: list[Entry] = []
     size = 0
-    for emission in emissions:
-        own = len(emission.data) + len(emission.key)
+    for entry in entries:
+        own = len(entry.data) + len(entry.key)
         if part and size + own > MOST_BYTES_PER_PUT:
             yield part
             part, size = [], 0
-        part.append(emission)
+        part.append(entry)
         size += own
     if part:
         yield part

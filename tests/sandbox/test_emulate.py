@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from hashlib import md5
 from uuid import uuid4
 
 import pytest
 
-from sandbox.data import emulate, emulate_senders
+from sandbox.data import emulate, emulate_senders, kpl
 from sandbox.data.source.generator import generate
 from sandbox.data.source.load import seed
 from sandbox.data.source.schema import TABLES, wire_object
@@ -20,7 +21,11 @@ from sandbox.run.settings import PROJECT, SandboxError, Settings
 from sandbox.servers.ministack import client
 from tests.support.groups import TEST_HOME
 from tests.support.kinesis import active
+from tests.support.kinesis import records_of as records_in
 from tests.support.waiting import wait_until
+
+sys.path.append(str(PROJECT / "include" / "spark"))
+from pinterest_spark.kinesis.aggregate import sub_records
 
 POSTS = 60
 
@@ -104,6 +109,41 @@ def test_duplicates_and_malformed_are_all_there_and_all_remembered(settings, str
     assert len({(p.table, p.sequence_number) for p in kinesis.acknowledged}) == len(kinesis.acknowledged)
 
 
+def test_aggregates_hold_every_record_in_the_shard_that_its_own_key_has(settings, streams, source):
+    seed(source, "faithful", POSTS, 7)
+    kinesis = emulate_senders.KinesisSender(settings, aggregate=7)
+
+    emulate.emulate(settings, emulate.plan_of(options()), threading.Event(), kinesis=kinesis)
+
+    for table, name in streams.items():
+        shards = kpl.open_shards(kinesis.kinesis, name)
+        keys = []
+        for one in records_in(kinesis.kinesis, name):
+            held = sub_records(one["Data"])
+            assert 1 <= len(held) <= 7
+            keys += [key for key, _ in held]
+            assert {kpl.shard_of(shards, key).shard_id for key, _ in held} == {one["ShardId"]}
+        assert sorted(keys, key=int) == [str(post) for post in range(POSTS)], table
+    assert len(kinesis.acknowledged) == 3 * POSTS
+
+
+@pytest.mark.parametrize(
+    ("records", "made_by_the_library"),
+    [
+        ([("a", b'{"ind": 1}')], "19a5d075c85793f74afd8d5914002d35"),
+        ([("a", b"1"), ("b", b"2"), ("a", b"3")], "d70dd0b2f61529ce48b3cdde59855afb"),
+        ([("kéy", b"\xff\xfe\x00"), ("kéy", b"")], "328825cc725a0daddc1ef294b46233ef"),
+        ([(f"key-{n}", b"x" * (n + 1)) for n in range(300)], "043a92ccaa990451f382fb86ef3236fc"),
+    ],
+    ids=["one record", "two keys", "bytes", "lengths of two bytes"],
+)
+def test_aggregates_are_byte_for_byte_those_of_aws_kinesis_agg(records, made_by_the_library):
+    made = kpl.aggregate(records)
+
+    assert md5(made, usedforsecurity=False).hexdigest() == made_by_the_library  # of its version 1.2.3
+    assert sub_records(made) == records
+
+
 def test_going_on_where_a_run_ended_sends_the_rest(settings, streams, source, capsys):
     seed(source, "faithful", POSTS, 7)
 
@@ -120,7 +160,7 @@ def test_interrupted_it_ends_cleanly_and_says_how_to_go_on(settings, streams, so
     script = f"""
 import sys
 from pathlib import Path
-from sandbox.data import emulate, emulate_senders
+from sandbox.data import emulate, emulate_senders, kpl
 from sandbox.__main__ import main
 from sandbox.run.settings import Settings
 emulate_senders.TOPIC_PREFIX = {emulate_senders.TOPIC_PREFIX!r}

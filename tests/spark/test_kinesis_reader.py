@@ -1,11 +1,13 @@
 """What a reader takes of an answer: nothing twice, nothing beyond a range, and no tip that is not one."""
 
 from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from typing import Any
 
 import pytest
 
 from pinterest_spark.errors import DataLossError
+from pinterest_spark.kinesis.aggregate import MAGIC
 from pinterest_spark.kinesis.client import Fetch
 from pinterest_spark.kinesis.options import KinesisOptions
 from pinterest_spark.kinesis.reader import ShardsReader, after, move, read_range
@@ -14,6 +16,7 @@ from pinterest_spark.kinesis.shards import Position, ShardRange
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 NOON_MS = 1_795_608_000_000
 DAY_MS = 86_400_000
+THREE = bytes.fromhex("0a01610a01621a0508001a01311a0508011a01321a0508001a0133")  # an aggregate's message, 3 records
 
 
 def record(number: int) -> dict[str, Any]:
@@ -132,3 +135,14 @@ def test_a_range_of_which_records_are_gone_is_refused_unless_loss_is_allowed(ans
         list(read_range(Client(*answers), "posts", wanted(3, 6), DAY_MS))
 
     assert len(numbers(read_range(Client(*answers, fail_on_data_loss=False), "posts", wanted(3, 6), DAY_MS))) == 2
+
+
+def test_records_in_aggregates_count_against_the_bound_of_a_micro_batch() -> None:
+    three = MAGIC + THREE + md5(THREE, usedforsecurity=False).digest()
+    answers = [[{**one, "Data": three} for one in records(first, first + 1)] for first in (1, 3, 5)]
+    client = Client(*(Fetch(answer, "i", 5_000) for answer in answers), max_records_per_batch=12)
+
+    fetched = ShardsReader(client, "posts", DAY_MS, "TRIM_HORIZON").fetch({"shard-0": Position()})["shard-0"]
+
+    assert client.limits == [12, 2]
+    assert (fetched.position.records, fetched.row_count) == (4, 12)

@@ -11,6 +11,7 @@ from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse import bronze, silver
 from pinterest_spark.rows.schemas import SILVER, TABLES
 from pinterest_spark.stream import queries as stream
+from pinterest_spark.stream.row_copy import with_sub_sequence
 from pinterest_spark.stream.settings import StreamSettings
 from pinterest_spark.stream.sink import Committed
 from pinterest_spark.stream.statements import statements_of
@@ -89,6 +90,49 @@ def test_the_stream_hands_over_what_the_sink_takes_and_bytes_that_are_no_text_ar
     [row] = validated.collect()
     assert (row.reject_reason, row.shard_id, row.stream_sequence) == ("unparsable JSON", "shard-1", "49")
     assert row.payload == '{"ind": 1, "country": "\ufffd\ufffd"}\x00'
+    assert row.payload_bytes == record[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "kept"),
+    [
+        pytest.param(b"\xff{}", b"\xff{}", id="no UTF-8"),
+        pytest.param(b"x\x00", b"x\x00", id="NUL"),
+        pytest.param(b"\xed\xa0\x80", b"\xed\xa0\x80", id="half a surrogate pair"),
+        pytest.param("no JSON \ufffd é".encode(), None, id="text"),
+        pytest.param(b"", None, id="nothing"),
+        pytest.param(b'{"ind": 1}', None, id="accepted"),
+    ],
+)
+def test_a_rejected_record_keeps_its_bytes_where_text_cannot_hold_them(spark, data, kept):
+    kinesis = spark.createDataFrame(
+        [(data, "s", "shard-1", "49")], "data binary, stream string, shardId string, sequenceNumber string"
+    ).selectExpr("*", f"timestamp'{ARRIVED}' AS approximateArrivalTimestamp")
+
+    [row] = stream.validate(kinesis, "geo").collect()
+
+    assert row.payload_bytes == kept
+
+
+@pytest.mark.parametrize(
+    ("batches", "expected"),
+    [
+        pytest.param([["1", "2", "3"]], [0, 0, 0], id="no aggregate"),
+        pytest.param([["1", "2", "2", "2", "3", "3"]], [0, 0, 1, 2, 0, 1], id="two aggregates"),
+        pytest.param([["1", "1"], ["1"], [], ["1", "2"]], [0, 1, 2, 3, 0], id="an aggregate over batches"),
+        pytest.param([["1"], ["2"]], [0, 0], id="another in the next batch"),
+        pytest.param([["1", "1", "2", "1"]], [0, 1, 0, 0], id="delivered again"),
+    ],
+)
+def test_records_of_one_aggregate_are_numbered_in_their_order(batches, expected):
+    import pyarrow as pa
+
+    given = [pa.record_batch({"shard_id": pa.array(["a"] * len(one), pa.string()),
+                              "stream_sequence": pa.array(one, pa.string())}) for one in batches]  # fmt: skip
+
+    numbered = [number for batch in with_sub_sequence(given) for number in batch["sub_sequence"].to_pylist()]
+
+    assert numbered == expected
 
 
 def test_widgets_that_are_empty_have_their_defaults():

@@ -85,9 +85,10 @@ def validated(table: str, *records: dict[str, Any]) -> Any:
     }  # fmt: skip
     kinds = {field.name: types[field.dataType.simpleString()] for field in SILVER[table]}
     kinds |= {name: pa.string() for name in LINEAGE} | {"ingested_at": types["timestamp"]}
-    kinds |= {"defects": types["array<string>"]}
+    kinds |= {"defects": types["array<string>"], "payload_bytes": pa.binary()}
     schema = pa.schema([(name, kinds[name]) for name in statements_of(table).columns])
-    return pa.Table.from_pylist([{name: None, **one} for one in records for name in ["payload"]], schema=schema)
+    missing = {"payload": None, "payload_bytes": None}
+    return pa.Table.from_pylist([{**missing, **one} for one in records], schema=schema)
 
 
 def wire(table: str, ind: int, **values: Any) -> bytes:

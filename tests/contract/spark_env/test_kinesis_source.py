@@ -8,6 +8,7 @@ import pytest
 from pyspark.errors import AnalysisException, StreamingQueryException
 
 from pinterest_spark.kinesis.source import register
+from sandbox.data.kpl import aggregate
 from tests.support.kinesis import KinesisLab
 from tests.support.kinesis_source import SourceLab
 
@@ -45,6 +46,25 @@ def test_it_registers_where_the_session_has_no_source_of_that_name(spark: Any) -
 
 def test_the_columns_are_those_of_the_databricks_source(source: SourceLab) -> None:
     assert source.load().dtypes == COLUMNS
+
+
+def test_aggregates_come_as_the_records_in_them_and_again_when_the_batch_is_done_again(
+    source: SourceLab, kinesis: KinesisLab
+) -> None:
+    held = [(f"key-{number}", b"\xff%d" % number) for number in range(300)]
+    kinesis.create(1)
+    put = kinesis.put(b"before", aggregate(held), b"after", keys=["a", "b", "c"])
+
+    source.run()
+    first = source.rows
+    source.lose_commit()
+    source.run()
+
+    expected = [("a", b"before"), *held, ("c", b"after")]
+    for rows in (first, source.rows):
+        assert [(row.partitionKey, bytes(row.data)) for row in rows] == expected
+        assert [row.sequenceNumber for row in rows[1:301]] == [put[1]["SequenceNumber"]] * 300
+    assert source.last_offset()["shards"][put[0]["ShardId"]]["records"] == 3
 
 
 def test_every_record_comes_once_and_a_restart_goes_on_behind_the_last(source: SourceLab, kinesis: KinesisLab) -> None:

@@ -135,6 +135,35 @@ def test_rejected_records_are_kept_with_where_they_stood_whatever_they_hold(ware
     assert warehouse.one('SELECT count(*) FROM stream."user"') == 0
 
 
+def test_rejected_records_of_one_aggregate_are_rows_of_their_own_and_their_bytes_stay(warehouse):
+    rejected = [
+        record(None, 5, reject_reason="unparsable JSON", payload="\ufffd", payload_bytes=bytes([0xFF, n]))
+        for n in range(3)
+    ]
+    batch = validated("user", *rejected, record(None, 6, reject_reason="unparsable JSON", payload="x"))
+
+    done = warehouse.sink("user").commit(checkpoint(), 0, batch)
+    again = warehouse.sink("user").commit(checkpoint(), 0, batch)
+
+    assert (done.records, done.quarantined, done.duplicates) == (4, 4, 0)
+    assert (again.quarantined, again.duplicates) == (0, 4)
+    assert warehouse.rows(
+        "SELECT sequence_number, sub_sequence, payload_bytes FROM stream.quarantine ORDER BY 1, 2"
+    ) == [(5, 0, b"\xff\x00"), (5, 1, b"\xff\x01"), (5, 2, b"\xff\x02"), (6, 0, None)]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "delivered backwards"])
+def test_the_last_version_in_an_aggregate_wins_and_stays_when_an_older_one_comes_again(warehouse, order):
+    batches = [
+        validated("user", record(1, 5, user_name="first"), record(2, 5), record(1, 5, user_name="last")),
+        validated("user", record(1, 5, user_name="first")),
+    ]
+    for number in order:
+        warehouse.sink("user").commit(checkpoint(), 0, batches[number])
+
+    assert warehouse.rows('SELECT user_name, sub_sequence FROM stream."user" ORDER BY ind') == [("last", 2), (None, 1)]
+
+
 def test_progress_says_what_arrived_when(warehouse):
     warehouse.sink("geo").commit(
         checkpoint(), 3,

@@ -1,15 +1,17 @@
 """Reading shards: forward, as much as a micro-batch may hold, and again over a range that is known to the record."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 
 from pinterest_spark.errors import DataLossError, TransientSourceError
+from pinterest_spark.kinesis.aggregate import MAGIC, sub_records
 from pinterest_spark.kinesis.client import ExpiredIteratorError, Fetch, KinesisClient, UnknownPositionError, to_ms
 from pinterest_spark.kinesis.shards import Position, ShardRange
 
@@ -30,7 +32,12 @@ SCHEMA = pa.schema(
 
 
 def to_arrow(records: list[dict[str, Any]], stream: str, shard_id: str) -> pa.RecordBatch:
-    """Return records as the source's six columns, the data byte for byte."""
+    """Return records as the source's six columns, the data byte for byte.
+
+    An aggregated record becomes the records in it, in their order, as with Databricks' source: with their own keys and
+    data, and the sequence number and arrival that they share.
+    """
+    records = list(chain.from_iterable(map(taken_apart, records)))
     return pa.RecordBatch.from_arrays(
         [
             pa.array([one["PartitionKey"] for one in records], pa.string()),
@@ -42,6 +49,12 @@ def to_arrow(records: list[dict[str, Any]], stream: str, shard_id: str) -> pa.Re
         ],
         schema=SCHEMA,
     )
+
+
+def taken_apart(record: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    if not record["Data"].startswith(MAGIC) or (held := sub_records(record["Data"])) is None:
+        return (record,)
+    return ({**record, "PartitionKey": key, "Data": data} for key, data in held)
 
 
 def where_to_begin(position: Position, initial: str | int, kept_since_ms: int) -> dict[str, Any]:
@@ -66,6 +79,10 @@ class Fetched:
     byte_count: int = 0
     is_behind: bool = True
 
+    @property
+    def row_count(self) -> int:
+        return sum(batch.num_rows for batch in self.batches)
+
     def add(self, other: "Fetched") -> None:
         self.position, self.is_behind = other.position, other.is_behind
         self.batches += other.batches
@@ -87,26 +104,29 @@ class ShardsReader:
         self.initial = initial
         self.iterators: dict[str, tuple[str, str]] = {}  # shard -> (the sequence number it is after, iterator)
         self.called: dict[str, float] = {}
+        self.rows_per_record = 1  # more where producers aggregate; as the last answer had it
 
     def fetch(self, positions: Mapping[str, Position]) -> dict[str, Fetched]:
         """Read on from the positions until the tip, or as far as one micro-batch may go.
 
         Shards are read side by side. Those far from their tip are read again until ``max_records_per_batch``,
-        ``fetch_buffer_size`` or ``max_fetch_duration`` is used up.
+        ``fetch_buffer_size`` or ``max_fetch_duration`` is used up. Records in aggregates count each; how many the next
+        aggregates hold is not known before they come, so they may go beyond the bound.
         """
         fetched = {shard_id: Fetched(position) for shard_id, position in positions.items()}
         records_left, bytes_left = self.options.max_records_per_batch, self.options.fetch_buffer_size
         deadline = time.monotonic() + self.options.max_fetch_duration
         with ThreadPoolExecutor(MAX_SHARDS_AT_ONCE) as threads:
             while behind := [name for name, one in fetched.items() if one.is_behind and not one.position.is_closed]:
-                limit = min(self.options.max_records_per_fetch, max(1, records_left // len(behind)))
+                share = records_left // len(behind) // self.rows_per_record
+                limit = min(self.options.max_records_per_fetch, max(1, share))
                 calls = [threads.submit(self.once, name, fetched[name].position, limit) for name in behind]
                 for name, call in zip(behind, calls, strict=True):
                     one = call.result()
-                    records_left -= one.position.records - fetched[name].position.records
+                    records_left -= one.row_count
                     bytes_left -= one.byte_count
                     fetched[name].add(one)
-                if records_left < len(behind) or bytes_left <= 0 or time.monotonic() >= deadline:
+                if records_left < len(behind) * self.rows_per_record or bytes_left <= 0 or time.monotonic() >= deadline:
                     break
         return fetched
 
@@ -125,6 +145,8 @@ class ShardsReader:
         self.iterators[shard_id] = (moved.after, fetch.iterator)
         is_behind = len(fetch.records) == limit or fetch.behind_ms > FAR_BEHIND_MS
         batches = [to_arrow(new, self.stream, shard_id)] if new else []
+        if new:
+            self.rows_per_record = -(-batches[0].num_rows // len(new))
         return Fetched(moved, batches, sum(len(one["Data"]) for one in new), is_behind)
 
     def iterator_at(self, shard_id: str, position: Position) -> str:

@@ -1,7 +1,8 @@
 """``spark.readStream.format("kinesis")`` where the runtime has no such source: a PySpark Python data source.
 
-Options and columns are those of the Databricks source (``kinesis_options``); ``data`` comes byte for byte. A shard's
-children begin in the micro-batch after the one that read the shard to its end.
+Options and columns are those of the Databricks source (``kinesis_options``); ``data`` comes byte for byte, and
+aggregated records of the Kinesis Producer Library come as the records in them. A shard's children begin in the
+micro-batch after the one that read the shard to its end.
 
 Every record is read once. Kinesis cannot say where a shard's tip is without sending the records, so ``latestOffset``
 fetches them on the driver, bounded by ``maxRecordsPerBatch`` and ``fetchBufferSize``. From there they go

@@ -75,11 +75,14 @@ def records(spark: SparkSession, settings: StreamSettings, table: str, *, is_our
 def validate(kinesis: DataFrame, table: str) -> DataFrame:
     """Return records of Kinesis refined, in the columns of the sink; only a rejected record keeps its payload.
 
+    ``payload_bytes`` has the record as it came where ``payload`` cannot: no UTF-8, or with NUL.
+
     In: ``data`` binary, ``stream``, ``shardId``, ``sequenceNumber`` string, ``approximateArrivalTimestamp`` timestamp.
     Out: the silver columns, then ``stream_statements.LINEAGE``.
     """
     envelopes = kinesis.select(
         payload_text().alias("_payload"),
+        sf.col("data").alias("_data"),
         sf.col("approximateArrivalTimestamp").alias("_arrived_at"),
         sf.col("stream").alias("_stream"),
         sf.col("shardId").alias("_shard_id"),
@@ -92,6 +95,7 @@ def validate(kinesis: DataFrame, table: str) -> DataFrame:
         sf.col("_sequence").alias("stream_sequence"),
         sf.col("_arrived_at").alias("ingested_at"),
         sf.when(sf.col("_reject_reason").isNotNull(), sf.col("_payload")).alias("payload"),
+        sf.when(sf.col("_reject_reason").isNotNull() & ~is_text(), sf.col("_data")).alias("payload_bytes"),
         sf.col("_reject_reason").alias("reject_reason"),
         sf.col("_defects").alias("defects"),
     )
@@ -100,6 +104,11 @@ def validate(kinesis: DataFrame, table: str) -> DataFrame:
 def payload_text() -> Column:
     """Return the record as text; bytes that are no UTF-8 become U+FFFD, as they do on the way through the lake."""
     return sf.make_valid_utf8(sf.col("data").cast("string"))
+
+
+def is_text() -> Column:
+    """Say whether PostgreSQL's text holds the record's bytes as they are."""
+    return sf.is_valid_utf8(sf.col("_data").cast("string")) & ~sf.contains("_payload", sf.lit("\0"))
 
 
 class Writer:

@@ -8,7 +8,7 @@ of these), and so a sequence number, longer than any integer, travels as text.
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from psycopg import Cursor, sql
@@ -27,7 +27,7 @@ def copy_rows(cursor: Cursor, target: sql.Composable, batches: Iterable["pa.Reco
     """Copy record batches, all of one schema, into the columns of the same names; return the number of rows."""
     from pgpq import ArrowToPostgresBinaryEncoder  # noqa: PLC0415 - with pyarrow, on the process that copies
 
-    left = iter(batches)
+    left = with_sub_sequence(batches)
     first = next(left, None)
     if first is None:
         return 0
@@ -41,6 +41,37 @@ def copy_rows(cursor: Cursor, target: sql.Composable, batches: Iterable["pa.Reco
             count += batch.num_rows
         copy.write(encoder.finish())
     return count
+
+
+def with_sub_sequence(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+    """Add ``sub_sequence``: 0, 1, … along the records that share a sequence number.
+
+    The records of one aggregate come as neighbours and in their order, from Databricks' source as from ours, and
+    neither says which of them a row is. In a partition the order is Spark's, the same each time it is read.
+    """
+    import numpy as np  # noqa: PLC0415 - as pyarrow
+    import pyarrow as pa  # noqa: PLC0415
+
+    before: tuple[object, ...] = ()
+    last = 0
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        places = [batch.column(name) for name in ("shard_id", "stream_sequence")]
+        repeats = np.zeros(batch.num_rows, bool)
+        repeats[0] = before == tuple(place[0] for place in places)
+        repeats[1:] = np.logical_and.reduce([is_repeated(place) for place in places])
+        rows = np.arange(batch.num_rows)
+        begins = np.where(repeats, -1 - last if repeats[0] else 0, rows)
+        numbers = rows - np.maximum.accumulate(begins)
+        yield batch.append_column("sub_sequence", pa.array(numbers, pa.int32()))
+        before, last = tuple(place[-1] for place in places), int(numbers[-1])
+
+
+def is_repeated(values: "pa.Array") -> Any:
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    return pc.equal(values[1:], values[:-1]).to_numpy(zero_copy_only=False)
 
 
 def without_nul(batch: "pa.RecordBatch") -> "pa.RecordBatch":

@@ -2,7 +2,7 @@
 
 A batch that was committed before is known by (query, checkpoint id, batch id) and what it holds, and is a no-op; a new
 or a restored checkpoint numbers other records alike, and those are written. Whatever is delivered twice, and in which
-order, the newest record of a key by (arrival, sequence number) stays.
+order, the newest record of a key by (arrival, sequence number, place in its aggregate) stays.
 """
 
 import logging
@@ -31,11 +31,11 @@ FOLD_EVERY = 5000  # micro-batches; the progress of 7 days at two a second is 1.
 NEEDED = {
     "progress": ("checkpoint_id", "content_key", "duplicate_count"),
     "control": ("stop_requested_at",),
-    "quarantine": ("sequence_number",),
+    "quarantine": ("sequence_number", "sub_sequence", "payload_bytes"),
     "position": ("sequence_number",),
     "post": ("ind",),
-    **dict.fromkeys(TABLES, ("stream_sequence",)),
-    **{f"copied_{table}": ("reject_reason",) for table in TABLES},
+    **dict.fromkeys(TABLES, ("stream_sequence", "sub_sequence")),
+    **{f"copied_{table}": ("reject_reason", "sub_sequence", "payload_bytes") for table in TABLES},
 }
 
 

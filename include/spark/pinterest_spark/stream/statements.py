@@ -2,6 +2,7 @@
 
 The validated records of the batch are copied into ``copied``, a temporary table of the connection; the statements read
 them as ``staged``, with sequence numbers that compare as numbers, and leave in ``touched`` the keys that they wrote.
+A record's place in the stream is its sequence number and, within an aggregate, its ``sub_sequence``.
 Temporary tables are made once a connection and emptied by each commit: made again for each batch they would fill the
 catalogue. Keys are written in order, so that two writers cannot deadlock.
 """
@@ -13,7 +14,9 @@ from psycopg import sql
 from pinterest_spark.rows.schemas import SILVER, TABLES
 
 JOIN_LOCK = 7_305_303_303  # any number that no other program locks: one transaction at a time joins and commits
-LINEAGE = ("stream", "shard_id", "stream_sequence", "ingested_at", "payload", "reject_reason", "defects")
+LINEAGE = (
+    "stream", "shard_id", "stream_sequence", "ingested_at", "payload", "payload_bytes", "reject_reason", "defects",
+)  # fmt: skip
 
 TOUCHED = "CREATE TEMP TABLE IF NOT EXISTS touched (ind bigint, is_new boolean) ON COMMIT DELETE ROWS"
 LOCK_JOINS = f"SELECT pg_advisory_xact_lock({JOIN_LOCK})"
@@ -28,9 +31,11 @@ ON CONFLICT (query, checkpoint_id, batch_id) DO UPDATE SET content_key = exclude
     WHERE progress.content_key <> excluded.content_key
 RETURNING query"""
 QUARANTINE = """
-INSERT INTO stream.quarantine (stream, shard_id, sequence_number, payload, reject_reason, ingested_at, committed_at)
-SELECT stream, shard_id, stream_sequence, coalesce(payload, ''), reject_reason, ingested_at, statement_timestamp()
-FROM staged WHERE reject_reason IS NOT NULL ORDER BY stream, shard_id, stream_sequence
+INSERT INTO stream.quarantine (stream, shard_id, sequence_number, sub_sequence, payload, payload_bytes, reject_reason,
+    ingested_at, committed_at)
+SELECT stream, shard_id, stream_sequence, sub_sequence, coalesce(payload, ''), payload_bytes, reject_reason,
+    ingested_at, statement_timestamp()
+FROM staged WHERE reject_reason IS NOT NULL ORDER BY stream, shard_id, stream_sequence, sub_sequence
 ON CONFLICT DO NOTHING"""
 # A reader with a new checkpoint begins at the start again, but what was committed stays so
 POSITIONS = """
@@ -82,7 +87,7 @@ ON CONFLICT (query, checkpoint_id, batch_id) DO UPDATE SET
 class Statements:
     """The statements that differ from table to table.
 
-    - ``stage``: make ``copied``, with ``columns`` (silver's, then ``LINEAGE``), and ``staged``.
+    - ``stage``: make ``copied``, with ``columns`` (silver's, then ``LINEAGE``) and ``sub_sequence``, and ``staged``.
     - ``fetch``, ``clear``: move on, and remove, what the executors copied; by checkpoint_id and batch_id.
     - ``upsert``: the newest record of each key, if it is newer than the table's.
     - ``join``: the posts that were touched, once all three tables have them.
@@ -112,8 +117,9 @@ def copied_table(table: str) -> sql.Identifier:
 
 def statements_of(table: str) -> Statements:
     columns = (*SILVER[table].names, *LINEAGE)
-    others = [name for name in columns if name != "stream_sequence"]
-    parts = {"copied": copied_table(table), "columns": names(columns), "others": names(others)}
+    copied = (*columns, "sub_sequence")
+    others = [name for name in copied if name != "stream_sequence"]
+    parts = {"copied": copied_table(table), "columns": names(copied), "others": names(others)}
     of_batch = sql.SQL("WHERE checkpoint_id = %(checkpoint_id)s AND batch_id = %(batch_id)s")
     return Statements(
         columns=columns,
@@ -132,16 +138,17 @@ def statements_of(table: str) -> Statements:
 
 def upsert(table: str) -> sql.Composed:
     """Count as new what had no row before: ``xmax`` of a row that ON CONFLICT inserted is 0."""
-    written = [*SILVER[table].names, "stream_sequence", "ingested_at"]
+    written = [*SILVER[table].names, "stream_sequence", "sub_sequence", "ingested_at"]
     return sql.SQL("""
         WITH newest AS (
             SELECT DISTINCT ON (ind) {columns} FROM staged WHERE reject_reason IS NULL
-            ORDER BY ind, ingested_at DESC, stream_sequence DESC
+            ORDER BY ind, ingested_at DESC, stream_sequence DESC, sub_sequence DESC
         ), written AS (
             INSERT INTO {target} AS known ({columns}, committed_at)
             SELECT {columns}, statement_timestamp() FROM newest ORDER BY ind
             ON CONFLICT (ind) DO UPDATE SET {assignments}
-                WHERE (excluded.ingested_at, excluded.stream_sequence) > (known.ingested_at, known.stream_sequence)
+                WHERE (excluded.ingested_at, excluded.stream_sequence, excluded.sub_sequence)
+                    > (known.ingested_at, known.stream_sequence, known.sub_sequence)
             RETURNING known.ind, known.xmax = 0
         )
         INSERT INTO touched SELECT * FROM written""").format(
