@@ -1,40 +1,47 @@
 # Two commands matter: `make demo` runs the whole pipeline, `make test` proves it. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status env report airflow seed test integrity mutants lint format bench mwaa deploy docs
+.PHONY: help setup installed demo up down status env report airflow seed test integrity mutants lint format bench mwaa deploy docs
 
 SANDBOX := .venv/sandbox/bin/python -m sandbox
+# What asks or stops a sandbox installs nothing: where nothing is installed, there is none.
+EXISTING = if [ ! -x .venv/sandbox/bin/python ]; then \
+    echo "$@: nothing is installed here, so no sandbox runs; \`make demo\` installs and starts one" >&2; \
+    exit $(if $(filter down,$@),0,1); fi; $(SANDBOX)
 DEPLOY := .venv/sandbox/bin/python -m deploy
 RUFF := .venv/airflow/bin/ruff
 
 help:            ## Say what can be made
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-setup:           ## Install the three environments and the jars (resumable; part of demo and test)
-	@PYTHON="$(PYTHON)" sh sandbox/run/setup.sh
+setup:           ## Install all that demo and test need (resumable; they do it by themselves)
+	@PYTHON="$(PYTHON)" sh sandbox/run/setup.sh test
 
-demo: setup      ## Run the whole pipeline on generated posts and print the report
+installed:
+	@PYTHON="$(PYTHON)" sh sandbox/run/setup.sh run
+
+demo: installed  ## Run the whole pipeline on generated posts and print the report
 	@$(SANDBOX) demo
 
-up: setup        ## Start the sandbox and leave it running
+up: installed    ## Start the sandbox and leave it running
 	@$(SANDBOX) up
 
-down: setup      ## Stop the sandbox; its data stays
-	@$(SANDBOX) down
+down:            ## Stop the sandbox; its data stays
+	@$(EXISTING) down
 
-status: setup    ## Say what runs where
-	@$(SANDBOX) status
+status:          ## Say what runs where
+	@$(EXISTING) status
 
-env: setup       ## Print export lines for any client: eval "$$(make -s env)"
-	@$(SANDBOX) env
+env:             ## Print export lines for any client: eval "$$(make -s env)"
+	@$(EXISTING) env
 
-report: setup    ## Print the report of the newest run again [VERBOSE=1: every number, in tables]
-	@$(SANDBOX) report $(if $(VERBOSE),--verbose)
+report:          ## Print the report of the newest run again [VERBOSE=1: every number, in tables]
+	@$(EXISTING) report $(if $(VERBOSE),--verbose)
 
-airflow: setup   ## Run Airflow's command line in the sandbox: make airflow ARGS="dags list"
-	@$(SANDBOX) airflow $(ARGS)
+airflow:         ## Run Airflow's command line in the sandbox: make airflow ARGS="dags list"
+	@$(EXISTING) airflow $(ARGS)
 
-seed: setup      ## Load generated posts into the source database of a running sandbox
-	@$(SANDBOX) seed
+seed:            ## Load generated posts into the source database of a running sandbox
+	@$(EXISTING) seed
 
 test: setup lint ## Lint, then all tests in three lanes, with sandboxes of their own
 	@.venv/sandbox/bin/python tests/run.py
@@ -61,7 +68,7 @@ ENVIRONMENT :=
 ONLY :=
 PREFIX :=
 
-mwaa: setup      ## Build the bundle for Amazon MWAA: [AIRFLOW=3.0.6] [CONSTRAINTS=public] [WHEELS=1]
+mwaa: installed  ## Build the bundle for Amazon MWAA: [AIRFLOW=3.0.6] [CONSTRAINTS=public] [WHEELS=1]
 	@$(DEPLOY) mwaa $(if $(AIRFLOW),--airflow "$(AIRFLOW)") \
 	    $(if $(CONSTRAINTS),--packages "$(CONSTRAINTS)") $(if $(WHEELS),--packages wheels)
 

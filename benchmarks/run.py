@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from sandbox.run.java import java_home  # noqa: E402 - the path is set above
+
 HOME = PROJECT / ".sandbox-bench"
 PATHS = {"airflow": "plugins", "spark": "include/spark", "sandbox": "."}
 BENCHMARKS = (
@@ -33,6 +37,7 @@ def main(chosen: list[str]) -> int:
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(PROJECT / PATHS[environment]), str(PROJECT))),
             "PINTEREST_SANDBOX_HOME": str(HOME),
+            "JAVA_HOME": str(java_home()),
             "PINTEREST_SPARK_JARS": str(PROJECT / ".jars" / "spark"),
         }
         python = PROJECT / ".venv" / environment / "bin" / "python"

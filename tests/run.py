@@ -19,7 +19,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from tests.support.groups import (  # noqa: E402 - the path is set above
+from sandbox.run.java import java_home  # noqa: E402 - the path is set above
+from tests.support.groups import (  # noqa: E402 - as above
     HOME_VARIABLE,
     LANES,
     PATHS,
@@ -127,7 +128,7 @@ def run_pytest(group: Group, home: str, python: Path, *options: str) -> tuple[Ou
 
 
 def variables(home: str, **added: str) -> dict[str, str]:
-    own = {HOME_VARIABLE: home, "PINTEREST_SANDBOX_HOME": str(PROJECT / home)}
+    own = {HOME_VARIABLE: home, "PINTEREST_SANDBOX_HOME": str(PROJECT / home), "JAVA_HOME": str(java_home())}
     return {**os.environ, **SERVER_ENVIRONMENT, **own, **added}
 
 

@@ -17,13 +17,14 @@ import psutil
 from supervisor.states import RUNNING_STATES
 from supervisor.xmlrpc import SupervisorTransport
 
+from sandbox.run.java import java_home
 from sandbox.run.server import Server
 from sandbox.run.settings import PROJECT, SandboxError, Settings, write_private
 
 MARK = "PINTEREST_SANDBOX_SERVER"  # in the environment of every process that belongs to a sandbox: its home
 PASSED_ON = (
     "PATH", "HOME", "LANG", "TMPDIR", "USER", "LOGNAME", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
-    "JAVA_HOME", "JDK_JAVA_OPTIONS", "PINTEREST_SPARK_SIZE",
+    "JDK_JAVA_OPTIONS", "PINTEREST_SPARK_SIZE",
 )  # fmt: skip
 LOG_TAIL_LINES = 25
 STOP_SECONDS = 30
@@ -143,7 +144,8 @@ class Supervision:
 
     def environment(self) -> dict[str, str]:
         passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        return {"LANG": "C.UTF-8", **passed_on, MARK: str(self.settings.home), "PYTHONUNBUFFERED": "1"}
+        own = {"JAVA_HOME": str(java_home()), MARK: str(self.settings.home), "PYTHONUNBUFFERED": "1"}
+        return {"LANG": "C.UTF-8", **passed_on, **own}
 
     def is_running(self, name: str) -> bool:
         try:

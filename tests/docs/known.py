@@ -18,6 +18,7 @@ MAKE_RUN_BY = {
     "airflow": "tests/e2e/test_documented_commands.py",
     "seed": "tests/e2e/conftest.py",
     "setup": "make test",
+    "installed": "make demo",
     "integrity": "make test: its two groups tests/dags",
     "mwaa": "tests/bundle",
     "deploy": "tests/contract/sandbox_env/test_deploy.py",

@@ -77,17 +77,20 @@ def test_the_hooks_of_a_commit_run_what_make_lint_runs():
         assert hooks[name].removeprefix("env ") in makefile
 
 
-def test_ci_runs_the_two_commands_on_the_python_and_java_of_the_readme():
+def test_ci_runs_the_two_commands_on_the_python_of_the_readme_and_every_java():
     workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "ci.yml").read_text())
     job = workflow["jobs"]["make"]
     given = {name: value for step in job["steps"] for name, value in step.get("with", {}).items()}
 
     assert [step["run"] for step in job["steps"] if "run" in step][-1] == "${{ matrix.command }}"
-    commands = {one["name"]: one["command"] for one in job["strategy"]["matrix"]["include"]}
-    assert commands.keys() == {*LANES, "demo"}
+    matrix = job["strategy"]["matrix"]
+    commands = {one["name"]: one["command"] for one in matrix["include"]}
+    assert commands.keys() == {*LANES, "demo", "demo-without-java"}
+    assert (set(matrix["name"]), matrix["java"]) == ({*LANES, "demo"}, ["17", "21"])
     assert all(commands[lane].endswith(f" && .venv/sandbox/bin/python tests/run.py --lane {lane}") for lane in LANES)
     assert all(command.startswith("make setup") for name, command in commands.items() if name in LANES)
     assert sum("lint" in command for command in commands.values()) == 1
     assert commands["demo"] == "make demo"
-    assert (given["python-version"], given["java-version"]) == ("3.12", "17")
+    assert commands["demo-without-java"].endswith(" && make demo")
+    assert (given["python-version"], given["java-version"]) == ("3.12", "${{ matrix.java }}")
     assert all(re.search(r"@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)

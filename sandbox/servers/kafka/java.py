@@ -1,9 +1,9 @@
-"""The sandbox's Java: where ``java`` and ``javac`` are, and how a small server's JVM is started."""
+"""How a small server's JVM is started, and where the jars are."""
 
 import os
-import shutil
 from pathlib import Path
 
+from sandbox.run.java import java_home
 from sandbox.run.settings import PROJECT, SandboxError
 
 JARS = PROJECT / ".jars"
@@ -19,16 +19,9 @@ SMALL_SERVER = (
 )
 
 
-def java_program(name: str) -> str:
-    """Return the path of ``java`` or ``javac``: of JAVA_HOME if that is set, else the first on the PATH."""
-    if home := os.environ.get("JAVA_HOME"):
-        program = Path(home) / "bin" / name
-        if not program.is_file():
-            raise SandboxError(f"JAVA_HOME is {home}, but there is no bin/{name}: point it to a JDK 17 or newer.")
-        return str(program)
-    if found := shutil.which(name):
-        return found
-    raise SandboxError(f"There is no {name} on the PATH: install a JDK 17 or newer, or set JAVA_HOME to one.")
+def java_program() -> str:
+    """Return the path of the ``java`` that set-up chose."""
+    return str(java_home() / "bin" / "java")
 
 
 def jars(name: str) -> Path:
@@ -43,7 +36,7 @@ def kafka_command(main_class: str, *arguments: str, heap_megabytes: int) -> tupl
     """Return the command of one of Kafka's own programs, with log4j2's configuration on the class path."""
     class_path = os.pathsep.join((str(CONFIGURATION), str(jars("kafka") / "*")))
     return (
-        java_program("java"),
+        java_program(),
         f"-Xmx{heap_megabytes}m",
         *SMALL_SERVER,
         "-cp",
