@@ -82,18 +82,3 @@ def test_a_second_data_set_replaces_the_first_and_its_answers_are_those_of_plain
         assert answers[table] == golden[table], table
     reported = {question.name: normal(rows) for question, rows in report.answers_of(pipeline.settings).items()}
     assert reported == answers
-
-
-def test_sending_again_changes_no_answer_and_counts_each_row_as_a_duplicate(pipeline: Any) -> None:
-    answers, outcomes = pipeline.answers(), pipeline.outcomes()
-
-    pipeline.run_batch()
-
-    assert pipeline.answers() == answers
-    for table, (bronze, silver, duplicates, quarantined) in pipeline.outcomes().items():
-        assert (bronze, silver, duplicates, quarantined) == (
-            outcomes[table][0] + SANE_ROWS,
-            outcomes[table][1],
-            outcomes[table][2] + SANE_ROWS,
-            outcomes[table][3],
-        )

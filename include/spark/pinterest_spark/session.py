@@ -122,6 +122,9 @@ def settings_of(size: Size, jars: str) -> dict[str, str]:
         "spark.databricks.delta.snapshotPartitions": str(size.snapshot_partitions),
         # A run generates 390 classes and the default keeps 100: a warm driver compiled all of them again, 10 s of CPU
         "spark.sql.codegen.cache.maxEntries": "4000",
+        # Else each function of a column asks the JVM five times more, to note its line of Python for an error's text:
+        # 3 of 36 s of CPU of a cold run, 1 of 16 of a warm one
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.executorEnv.PYTHONPATH": str(Path(__file__).with_name("worker_path")),  # its sitecustomize says why
         **size.settings,
     }
