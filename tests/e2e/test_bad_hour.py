@@ -1,4 +1,4 @@
-"""All posts sent again in a bad hour: broker away, connector dead, a row and an object at fault. Nothing else changes."""
+"""All posts sent again in a bad hour: broker away, connector dead, a row and an object at fault. No row is lost."""
 
 import gzip
 import time
