@@ -3,16 +3,20 @@
 **What.** `streams_exist` waits for the Kinesis streams. `launch_stream` makes the Databricks job what its file says and
 attaches to its active run, or launches one.
 `watch_stream` follows that run until it dies, commits nothing although records wait, or the watch (30 minutes) is over.
-The next run of this DAG begins at once, at most one a minute: it attaches again, or launches again. Params:
-`{"pause": true}` starts no more runs, until `{"pause": false}`; the active one continues, not monitored.
-`{"stop": true}` ends the active run between two micro-batches and pauses. `{"restart": true}` ends it so and launches,
-which also lifts a pause and brings changed settings into effect. A triggered run need not wait: the watch
-ends for it.
+The next run of this DAG begins at once, at most one a minute: it attaches again, or launches again. `check_backlog`
+measures how far each query is behind, also while the stream is paused or dead, and says how long until records expire.
+Param `action`: `watch` (default) is all that;
+`pause` starts no more runs, until `resume`; the active one continues, not monitored.
+`stop` ends the active run between two micro-batches and pauses. `restart` ends it so and launches, which also lifts a
+pause and brings changed settings into effect. A triggered run need not wait: the watch ends for it.
+Param `accept_data_loss`, like `["pin"]`: the next launch of these tables goes on without the records that Kinesis has
+dropped unread.
 
 **Reads.** `include/databricks/stream_posts_job.json`, filled from Variable `pinterest_pipeline`; Databricks; Kinesis;
-warehouse (`pinterest_warehouse`) tables `stream.progress` and `stream.control`.
+warehouse (`pinterest_warehouse`) tables `stream.progress`, `stream.position`, `stream.control`, `stream.data_loss`.
 
-**Writes.** The job in Databricks; the tables of schema `stream` (by migrations; never filled); `stream.control`.
+**Writes.** The job in Databricks; the tables of schema `stream` (by migrations; never filled); `stream.control`,
+`stream.data_loss` (what is accepted), `stream.lag`.
 
 **Schedule.** Every minute (UTC), one run at a time: the minute bounds how often a stream that dies at once is launched.
 A watch that lasted longer is followed by the next run within seconds. On top of it failed runs in a row delay a launch
@@ -26,6 +30,8 @@ lag and the run's page.
   and over: `{"pause": true}`, fix the notebook or its Variable, `{"restart": true}`.
 - `watch_stream` failed, *stale*: the run was cancelled and replaced. If that recurs, raise
   `stream.stale_after_seconds` above the time of a slow batch, or check PostgreSQL for a lock.
+- `check_backlog` raises alarms without failing. *behind*: records expire unless the query catches up. *records lost*: a
+  query waits for `{"accept_data_loss": ["pin"]}`, the others go on.
 - `streams_exist` failed: run the DAG `pinterest_kinesis_streams`.
 - `launch_stream` skipped: paused; its log says by whom and since when. Failed: its error names the setting or the jobs.
 - `stop_stream` skipped: no request. Failed: the cancelled run does not end; open its page.
@@ -40,8 +46,9 @@ from pinterest_pipeline.common.tables import TABLES, stream_prefix
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, setting
-from pinterest_pipeline.dag.stream_supervisor import PARAMS, take_request
+from pinterest_pipeline.dag.stream_supervisor import PARAMS, check_backlog, take_request
 from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
+from pinterest_pipeline.stream import policy
 from pinterest_pipeline.stream.operators import DatabricksLaunchStreamOperator, DatabricksStopStreamOperator
 from pinterest_pipeline.stream.sensors import DatabricksStreamSensor
 from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator
@@ -64,6 +71,8 @@ JOB_VALUES = """{%- set setting = pipeline_variable(var) -%}
     max_records_per_batch=setting('stream.max_records_per_batch', '10000'),
     lake_uri=setting('stream.lake_uri', ''),
 ) }}"""
+LAG_WARNING_SECONDS = setting("stream.lag_warning_seconds", policy.LAG_WARNING_SECONDS)
+LAG_ALARM_SHARE = setting("stream.lag_alarm_share", policy.LAG_ALARM_SHARE)
 WATCH = timedelta(minutes=30)
 PROMPT = {"retry_delay": timedelta(seconds=5)}  # a dead stream is to be back within a minute
 
@@ -117,6 +126,8 @@ with DAG(
         streams=STREAMS,
         stale_after_seconds=setting("stream.stale_after_seconds"),
         start_within_seconds=setting("stream.start_within_seconds"),
+        lag_warning_seconds=LAG_WARNING_SECONDS,
+        lag_alarm_share=LAG_ALARM_SHARE,
         poke_interval=5,
         timeout=WATCH,
         execution_timeout=WATCH + timedelta(minutes=10),
@@ -124,5 +135,8 @@ with DAG(
         **PROMPT,
     )
 
+    checked = check_backlog.override(**PROMPT)(STREAMS, LAG_WARNING_SECONDS, LAG_ALARM_SHARE)
+
     migrate_warehouse >> requested >> stop_stream >> launch_stream >> watch_stream
+    requested >> checked
     streams_exist >> launch_stream

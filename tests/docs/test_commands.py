@@ -24,7 +24,7 @@ BROKEN = {
     "no such option": ("dags", "trigger", "pinterest_daily_batch", "--config", "{}"),
     "no such DAG": ("dags", "trigger", "pinterest_batch"),
     "no such param": ("dags", "trigger", "pinterest_daily_batch", "--conf", '{"window_begin": "2018-01-01"}'),
-    "a param of another type": ("dags", "trigger", "pinterest_stream_supervisor", "--conf", '{"pause": "yes"}'),
+    "a param of another type": ("dags", "trigger", "pinterest_stream_supervisor", "--conf", '{"action": "end"}'),
     "no JSON": ("dags", "trigger", "pinterest_daily_batch", "--conf", "{window_start: 2018-01-01}"),
     "no date": (
         "backfill",

@@ -139,9 +139,9 @@ def stream(pipeline: Pipeline) -> Iterator[Stream]:
     pipeline.api.unpause(STREAMS_DAG)
     eventually(lambda: all(is_active(seen, table) for table in TABLES), f"{STREAMS_DAG} made the streams", seconds=240)
     pipeline.api.unpause(SUPERVISOR)
-    seen.request(pause=False)  # an earlier run of this module has left it stopped
+    seen.request(action="resume")  # an earlier run of this module has left it stopped
     yield seen
-    seen.request(stop=True)
+    seen.request(action="stop")
     pipeline.api.call("PATCH", f"dags/{SUPERVISOR}", params={"update_mask": "is_paused"}, json={"is_paused": True})
     assert seen.active_runs() == []
 
@@ -214,12 +214,12 @@ def test_each_death_raised_one_alarm_that_names_the_stream_and_its_last_good_bat
 
 
 def test_a_stopped_stream_stays_stopped_over_scheduled_runs_until_it_is_wanted_again(stream: Stream) -> None:
-    stream.request(stop=True)
+    stream.request(action="stop")
     assert stream.active_runs() == []
     count = len(stream.supervisor_runs("success"))
 
     eventually(lambda: len(stream.supervisor_runs("success")) >= count + 1, "a scheduled run has ended", seconds=150)
     assert stream.active_runs() == []
-    stream.request(pause=False)
+    stream.request(action="resume")
 
     assert len(eventually(stream.active_runs, "the stream runs again", seconds=60)) == 1

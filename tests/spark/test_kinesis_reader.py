@@ -10,7 +10,7 @@ from pinterest_spark.errors import DataLossError
 from pinterest_spark.kinesis.aggregate import MAGIC
 from pinterest_spark.kinesis.client import Fetch
 from pinterest_spark.kinesis.options import KinesisOptions
-from pinterest_spark.kinesis.reader import ShardsReader, after, move, read_range
+from pinterest_spark.kinesis.reader import ShardsReader, after, has_record_after, move, read_range
 from pinterest_spark.kinesis.shards import Position, ShardRange
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -116,8 +116,10 @@ def wanted(first: int, last: int) -> ShardRange:
         pytest.param([Fetch(records(3, 9), "i", 0)], id="more than the range at once"),
         pytest.param([Fetch(records(1, 3), "i", 9), Fetch([], "i", 9), Fetch(records(4, 9), "i", 0)], id="in pieces"),
         pytest.param([Fetch(records(1, 6), "", 0)], id="up to the end of a closed shard"),
+        pytest.param([Fetch(records(3, 4), "i", 0), Fetch([], "i", 0), Fetch([], "i", 0), Fetch(records(5, 6), "i", 0)],
+                     id="after empty answers at what looks like the tip"),
     ],
-)
+)  # fmt: skip
 def test_a_range_is_read_again_to_the_record(answers: list[Fetch]) -> None:
     assert numbers(read_range(Client(*answers), "posts", wanted(3, 6), DAY_MS)) == [3, 4, 5, 6]
 
@@ -146,3 +148,20 @@ def test_records_in_aggregates_count_against_the_bound_of_a_micro_batch() -> Non
 
     assert client.limits == [12, 2]
     assert (fetched.position.records, fetched.row_count) == (4, 12)
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_there"),
+    [
+        pytest.param([Fetch(records(1, 5), "i", 0)], True, id="one after it"),
+        pytest.param([Fetch(records(1, 4), "i", 0), Fetch([], "i", 0)], False, id="known ones only"),
+        pytest.param([Fetch([], "i", 0), Fetch([], "i", 0), Fetch(records(5, 5), "i", 0)], True, id="after empty ones"),
+        pytest.param([*[Fetch([], "i", 9)] * 5, Fetch(records(5, 5), "i", 0)], True, id="on the way to the tip"),
+        pytest.param([Fetch([], "i", 0)], False, id="nothing"),
+        pytest.param([Fetch(records(1, 4), "", 0)], False, id="up to the end of a closed shard"),
+    ],
+)  # fmt: skip
+def test_whether_a_record_came_after_a_place_is_told_by_more_than_one_empty_answer(
+    answers: list[Fetch], is_there: bool
+) -> None:
+    assert has_record_after(Client(*answers), "shard-0", "4") is is_there

@@ -172,6 +172,28 @@ def test_a_failure_is_told_by_the_line_that_says_what_went_wrong():
     assert "Python processes was killed" in stream.reason(["null", "== Query =="])
 
 
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        (
+            ["x", "pinterest_spark.errors.DataLossError: 5 are gone. Set failOnDataLoss to false to go on."],
+            "5 are gone.",
+        ),
+        (
+            ["java.lang.Exception: Shard 7 is gone. Set failOnDataLoss to false."],
+            "java.lang.Exception: Shard 7 is gone.",
+        ),
+        (
+            ["x: some data may be lost; use option FAILONDATALOSS"],
+            "x: some data may be lost; use option FAILONDATALOSS",
+        ),
+        (["pinterest_spark.errors.StageError: the tables lack a column"], ""),
+    ],
+)
+def test_lost_records_are_told_from_other_failures_by_each_source(said, what):
+    assert stream.lost_records(said) == what
+
+
 class Sink:
     """Takes batches until one that it cannot take."""
 
@@ -197,6 +219,12 @@ class Asked:
 
     def queries_to_stop(self, queries):
         return queries if self.condition() else []
+
+    def use_acceptance(self, queries):
+        return queries
+
+    def drop_acceptance(self, _query):
+        return True
 
 
 @pytest.fixture
@@ -226,7 +254,9 @@ def test_queries_run_until_asked_to_stop_and_know_their_checkpoint(writers, spar
     sinks = {"geo": Sink(), "user": Sink()}
     running = writers(**sinks)
 
-    stream.watch(running, Asked(lambda: all(sum(rows for *_, rows in sink.batches) > 5 for sink in sinks.values())))
+    stream.watch(
+        running, Asked(lambda: all(sum(rows for *_, rows in sink.batches) > 5 for sink in sinks.values())), None
+    )
 
     assert [writer.query.isActive for writer in running] == [False, False]
     for writer in running:
@@ -239,7 +269,7 @@ def test_a_query_that_fails_ends_the_others_and_is_named_with_its_reason(writers
     running = writers(geo=Sink(), user=Sink(fails_at=1))
 
     with pytest.raises(StageError, match=r"^stream_user failed, .* psycopg.errors.DiskFull: no space left$"):
-        stream.watch(running, Asked(lambda: False))
+        stream.watch(running, Asked(lambda: False), None)
     stream.stop(running)
 
     assert [writer.query.isActive for writer in running] == [False, False]

@@ -12,7 +12,7 @@ from pinterest_pipeline.common import polling
 from pinterest_pipeline.common.compat import AirflowSensorTimeout
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.kinesis import backlog as kinesis_reading
-from pinterest_pipeline.kinesis.backlog import IteratorAge, ReadUpTo, first_unread, newest_value
+from pinterest_pipeline.kinesis.backlog import IteratorAge, ReadUpTo, first_unread, incoming_records, newest_value
 from pinterest_pipeline.kinesis.model import Shard, UnreadShard, age_milliseconds
 from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
 from tests.unit.test_kinesis_operators import busy
@@ -95,6 +95,25 @@ def test_the_age_is_that_of_the_oldest_unread_record():
     assert age_milliseconds(unread, NOON) == 2000
     assert age_milliseconds((), NOON) == 0
     assert age_milliseconds(unread, NOON - timedelta(hours=1)) == 0
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("hours", "count"),
+    [
+        pytest.param({-30: 5, 0: 7, 5: 11}, 18, id="in the hours of the time"),
+        pytest.param({-30: 5, 6: 3}, 0, id="after it only"),
+        pytest.param({-30: 5}, 0, id="none since"),
+        pytest.param({1: 5}, None, id="not counted before"),
+        pytest.param({}, None, id="not counted at all"),
+    ],
+)
+def test_what_arrived_is_known_only_where_cloudwatch_counted_the_stream_before(hours, count):
+    found = {"Timestamps": [NOON + hour * HOUR for hour in hours], "Values": [float(n) for n in hours.values()]}
+
+    assert incoming_records({"MetricDataResults": [found]}, NOON, NOON + 6 * HOUR) == count
 
 
 def test_cloudwatchs_newest_value_counts_whatever_its_order():

@@ -4,14 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.databricks.runs import Run, State
 from pinterest_pipeline.stream.policy import (
     Control,
     LaunchStep,
     Limits,
     Progress,
-    Request,
     StreamState,
     assess,
     failures_in_a_row,
@@ -19,7 +17,6 @@ from pinterest_pipeline.stream.policy import (
     launch_delay,
     next_launch,
     overdue,
-    request_of,
 )
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -197,27 +194,3 @@ def test_another_job_is_started_after_the_delay_that_its_failures_earn(ended, ex
 
 def test_a_job_without_any_run_is_started_at_once():
     assert launch(continuous=False).step is LaunchStep.START
-
-
-@pytest.mark.parametrize(
-    ("params", "request_"),
-    [
-        ({}, Request.NOTHING),
-        ({"pause": None, "stop": False, "restart": False}, Request.NOTHING),
-        ({"pause": True}, Request.PAUSE),
-        ({"pause": False}, Request.RESUME),
-        ({"stop": True}, Request.STOP),
-        ({"restart": True, "pause": None}, Request.RESTART),
-    ],
-)
-def test_a_request_is_read_from_the_params(params, request_):
-    assert request_of(params) is request_
-
-
-@pytest.mark.parametrize(
-    "params",
-    [{"stop": True, "restart": True}, {"pause": False, "stop": True}, {"pause": True, "restart": True}],
-)
-def test_two_requests_at_once_are_refused(params):
-    with pytest.raises(PermanentError, match="contradict each other"):
-        request_of(params)

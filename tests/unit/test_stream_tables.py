@@ -38,4 +38,4 @@ def test_no_row_means_that_nothing_was_asked():
 
 
 def test_nothing_asked_writes_nothing():
-    stream_tables.obey(SimpleNamespace(), Request.NOTHING, by="me", reason="r")
+    stream_tables.obey(SimpleNamespace(), Request.WATCH, by="me", reason="r")

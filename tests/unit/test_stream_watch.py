@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from pinterest_pipeline.common import polling
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.dag import alerts
+from pinterest_pipeline.kinesis.backlog import IteratorAge
 from pinterest_pipeline.stream import triggers
 from pinterest_pipeline.stream.monitor import StreamMonitor, Watched
 from pinterest_pipeline.stream.policy import StreamEndedError
@@ -30,13 +31,19 @@ class Warehouse:
 
     def __init__(self):
         self.progress, self.control, self.positions, self.failure = [], [], {}, None
+        self.troubles, self.lag = [], []
 
     def get_records(self, sql, parameters):
         if self.failure:
             raise self.failure
         if "stream.position" in sql:
             return self.positions.get(parameters["stream"], [])
+        if "stream.data_loss" in sql:
+            return self.troubles
         return self.control if "control" in sql else [row for row in self.progress if row[0] in parameters["queries"]]
+
+    def run(self, _sql, parameters):
+        self.lag.append((parameters["query"], parameters["level"]))
 
     def committed(self, query, seconds_ago, batch=3):
         at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
@@ -54,6 +61,14 @@ class Kinesis:
         if self.failure:
             raise self.failure
         return self.ages.get(name, 0)
+
+    def find(self, _name):
+        if self.failure:
+            raise self.failure
+        return SimpleNamespace(retention_hours=24)
+
+    def iterator_age(self, name, read):
+        return IteratorAge(self.milliseconds_behind_latest(name, read.positions), "shards")
 
 
 @pytest.fixture
@@ -170,6 +185,49 @@ def test_where_nothing_was_ever_committed_every_record_counts(world):
         watch(timeout=60)
 
     assert ("streaming-geo", {}) in world.kinesis.asked
+
+
+def test_a_query_that_waits_for_a_user_is_not_stale_and_the_others_are_watched(world):
+    silence(world)
+    world.kinesis.ages = {"streaming-pin": 999_000}
+    world.warehouse.troubles = [("stream_pin", "records lost", False)]
+
+    report = watch()
+
+    assert (report["state"], report["troubles"]) == ("watch over", {"stream_pin": "records lost"})
+    silence(world, "stream_geo")
+    world.kinesis.ages["streaming-geo"] = 61_000
+    with pytest.raises(StreamEndedError, match="records wait: stream_geo since"):
+        watch()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "state"),
+    [(("stream_pin", "records lost", True), "records lost"), (("stream_geo", "at risk", True), "behind")],
+)
+def test_news_of_a_query_end_the_watch_so_that_the_next_run_raises_the_alarm(world, trouble, state):
+    world.warehouse.troubles = [("stream_pin", "behind", False), trouble]
+
+    report = watch(timeout=60)
+
+    assert (report["state"], report["reason"]) == (state, f"{trouble[0]}: {trouble[1]}")
+    assert not world.databricks.calls("jobs/runs/cancel")
+
+
+def test_the_lag_of_every_query_is_measured_once_a_minute_and_no_answer_does_not_blind_the_watch(world, monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("pinterest_pipeline.stream.monitor.time", SimpleNamespace(monotonic=lambda: clock.now))
+    monitor = StreamMonitor(sensor().watched, sensor().hook)
+    world.kinesis.ages = {"streaming-pin": 301_000, "streaming-geo": 13 * 3_600_000}
+    measured = []
+    for clock.now in (59, 60, 61, 119, 120):
+        monitor.check(watch_until=time.time() + 60)
+        measured.append(len(world.warehouse.lag))
+    clock.now, world.kinesis.failure = 180, TransientError("no answer")
+    assert monitor.check(watch_until=time.time() + 60).health.state == "healthy"
+
+    assert measured == [0, 2, 2, 2, 4]
+    assert world.warehouse.lag[:2] == [("stream_pin", "behind"), ("stream_geo", "at risk")]
 
 
 def test_a_run_that_stopped_as_asked_is_no_alarm(world):

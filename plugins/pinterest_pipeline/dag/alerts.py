@@ -18,20 +18,33 @@ def log_failure(context: Mapping[str, Any]) -> None:
     log.error("pipeline_task_failed %s", json.dumps(describe(context), sort_keys=True))
 
 
-def describe(context: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of the alarm; ``reason`` is the first line of the error, which by house rule names the remedy.
+def raise_alarm(ti: Any, fields: Mapping[str, Any]) -> None:
+    """Log the alarm of a task that found something wrong and has not failed.
 
-    An error with an ``alarm`` (a mapping of JSON values, as of a stream that ended) adds what only it knows.
+    :param fields: JSON values; ``reason`` is one sentence, which names the remedy.
     """
-    ti = context["ti"]
-    error = context.get("exception")
-    reason = str(error or "").strip().split("\n", 1)[0]
+    log.error("pipeline_task_failed %s", json.dumps({**fields, **place(ti)}, sort_keys=True))
+
+
+def place(ti: Any) -> dict[str, Any]:
     return {
-        **getattr(error, "alarm", {}),
         "dag_id": ti.dag_id,
         "task_id": ti.task_id,
         "run_id": ti.run_id,
         "map_index": getattr(ti, "map_index", -1),
         "try_number": ti.try_number,
+    }
+
+
+def describe(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the alarm; ``reason`` is the first line of the error, which by house rule names the remedy.
+
+    An error with an ``alarm`` (a mapping of JSON values, as of a stream that ended) adds what only it knows.
+    """
+    error = context.get("exception")
+    reason = str(error or "").strip().split("\n", 1)[0]
+    return {
+        **getattr(error, "alarm", {}),
+        **place(context["ti"]),
         "reason": reason,
     }

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pinterest_pipeline.dag.alerts import log_failure
+from pinterest_pipeline.dag.known_params import refuse_unknown_conf
 
 START = datetime(2017, 10, 18, tzinfo=UTC)  # the first day of the data
 WAREHOUSE = "pinterest_warehouse"  # connection
@@ -15,4 +16,5 @@ DEFAULT_ARGS: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=10),
     "execution_timeout": timedelta(minutes=15),
     "on_failure_callback": log_failure,
+    "pre_execute": refuse_unknown_conf,
 }

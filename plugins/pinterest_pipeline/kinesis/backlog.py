@@ -14,6 +14,7 @@ from pinterest_pipeline.kinesis.model import Shard, UnreadShard
 MOST_PAGES = 100  # GetRecords may answer with nothing several times on the way to the next record
 RECORDS_PER_PAGE = 1000
 METRIC_MAX_AGE = timedelta(minutes=5)  # older values say nothing about now
+KNOWN_SINCE = timedelta(days=14)
 METRIC_PERIOD_SECONDS = 60  # Kinesis publishes once a minute
 
 
@@ -99,6 +100,36 @@ def iterator_age_query(stream: str, now: datetime) -> dict[str, Any]:
         "EndTime": now + timedelta(seconds=METRIC_PERIOD_SECONDS),
         "MetricDataQueries": [{"Id": "age", "MetricStat": statistic}],
     }
+
+
+def incoming_query(stream: str, since: datetime, until: datetime) -> dict[str, Any]:
+    """Return the arguments of GetMetricData for the records that arrived by hours, from days before ``since`` on."""
+    metric = {
+        "Namespace": "AWS/Kinesis",
+        "MetricName": "IncomingRecords",
+        "Dimensions": [{"Name": "StreamName", "Value": stream}],
+    }
+    statistic = {"Metric": metric, "Period": 3600, "Stat": "Sum"}
+    return {
+        "StartTime": since.replace(minute=0, second=0, microsecond=0) - KNOWN_SINCE,
+        "EndTime": until + timedelta(hours=1),
+        "MetricDataQueries": [{"Id": "records", "MetricStat": statistic}],
+    }
+
+
+def incoming_records(response: Mapping[str, Any], since: datetime, until: datetime) -> int | None:
+    """Return how many records arrived in the hours of a time; None where CloudWatch did not count the stream before it.
+
+    CloudWatch has no value for an hour without records, so that only earlier values tell nothing from not counted.
+    """
+    hours = [
+        (hour, value)
+        for result in response.get("MetricDataResults", [])
+        for hour, value in zip(result["Timestamps"], result["Values"], strict=True)
+    ]
+    if not any(hour <= since for hour, _ in hours):
+        return None
+    return int(sum(value for hour, value in hours if since - timedelta(hours=1) < hour < until))
 
 
 def newest_value(response: Mapping[str, Any]) -> int | None:

@@ -21,6 +21,8 @@ from pinterest_pipeline.kinesis.backlog import (
     IteratorAge,
     ReadUpTo,
     first_unread,
+    incoming_query,
+    incoming_records,
     iterator_age_query,
     newest_value,
     utc_now,
@@ -150,6 +152,12 @@ class KinesisStreamHook(BoundedAwsHook):
             return IteratorAge(None, "nothing")
         behind = self.milliseconds_behind_latest(name, read.positions, arrived_after=read.last_arrival)
         return IteratorAge(behind, "shards")
+
+    def incoming_records(self, name: str, since: datetime, until: datetime) -> int | None:
+        """Return how many records arrived in a time, in whole hours, by CloudWatch; None where it does not know."""
+        with calling(f"asking CloudWatch for the records that arrived at stream {name}"):
+            response = self._cloudwatch.conn.get_metric_data(**incoming_query(name, since, until))
+        return incoming_records(response, since, until)
 
     def put_records(
         self,

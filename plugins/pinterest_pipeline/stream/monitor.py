@@ -1,7 +1,8 @@
 """One check of a running stream, for the sensor and for its trigger: the run, what was asked, progress, and backlog."""
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -9,22 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 from pinterest_pipeline.common.errors import PipelineError
 from pinterest_pipeline.databricks.runs import Run
+from pinterest_pipeline.stream.backlog import check_backlogs
 from pinterest_pipeline.stream.policy import (
+    LAG_ALARM_SHARE,
+    LAG_WARNING_SECONDS,
+    LagLimits,
     Limits,
     Progress,
     StreamHealth,
     StreamState,
+    Trouble,
     assess,
     is_waiting_too_long,
     overdue,
+    waiting_for_user,
 )
-from pinterest_pipeline.stream.tables import read_control, read_positions, read_progress, stamp
+from pinterest_pipeline.stream.tables import read_control, read_positions, read_progress, read_troubles, stamp
 
 if TYPE_CHECKING:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
     from pinterest_pipeline.databricks.hook import DatabricksRunHook
     from pinterest_pipeline.kinesis.hook import KinesisStreamHook
+
+LAG_EVERY_SECONDS = 60
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +56,8 @@ class Watched:
     region_name: str | None
     verify: bool | str | None = None
     botocore_config: dict[str, Any] | None = None
+    lag_warning_seconds: float = LAG_WARNING_SECONDS
+    lag_alarm_share: float = LAG_ALARM_SHARE
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -54,6 +65,10 @@ class Watched:
     @property
     def limits(self) -> Limits:
         return Limits(self.stale_after_seconds, self.start_within_seconds)
+
+    @property
+    def lag_limits(self) -> LagLimits:
+        return LagLimits(self.lag_warning_seconds, self.lag_alarm_share)
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,7 @@ class Report:
     job_name: str
     progress: Mapping[str, Progress] = field(default_factory=dict)
     lag_ms: Mapping[str, int | None] = field(default_factory=dict)
+    troubles: Sequence[Trouble] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -78,6 +94,7 @@ class Report:
                 for query, row in sorted(self.progress.items())
             },
             "lag_ms": dict(sorted(self.lag_ms.items())),
+            "troubles": {one.query: one.state for one in self.troubles},
         }
 
 
@@ -85,13 +102,15 @@ class StreamMonitor:
     """Checks one run of a stream.
 
     A check costs one request to Databricks and two short queries; Kinesis is asked only about queries that have
-    committed nothing for ``stale_after_seconds``, and once more when the watch ends. Raises :class:`TransientError`
+    committed nothing for ``stale_after_seconds``, about all of them each ``LAG_EVERY_SECONDS``, and once more when the
+    watch ends. Raises :class:`TransientError`
     where one of the three gives no answer.
     """
 
     def __init__(self, watched: Watched, databricks: "DatabricksRunHook") -> None:
         self.watched = watched
         self.databricks = databricks
+        self.lag_due_at = time.monotonic() + LAG_EVERY_SECONDS  # the DAG's run has measured it just now
 
     @cached_property
     def warehouse(self) -> "PostgresHook":
@@ -121,8 +140,11 @@ class StreamMonitor:
         run = self.databricks.run(self.watched.run_id)
         control = read_control(self.warehouse)
         progress = read_progress(self.warehouse, list(self.watched.streams))
+        self._measure_lag()
+        troubles = read_troubles(self.warehouse)
         now = datetime.now(UTC)
-        behind = {query: self._behind_ms(query) for query in self._overdue(progress, run, now)}
+        standing_still = set(self._overdue(progress, run, now)) - waiting_for_user(troubles)
+        behind = {query: self._behind_ms(query) for query in sorted(standing_still)}
         waiting = {query: now - timedelta(milliseconds=age) for query, age in behind.items()}
         health = assess(
             run,
@@ -131,9 +153,20 @@ class StreamMonitor:
             now=now,
             watch_until=datetime.fromtimestamp(watch_until, UTC),
             handover=handover,
+            troubles=troubles,
         )
         is_end = health.state is not StreamState.HEALTHY
-        return Report(health, run, self.watched.job_name, progress, self._lag() if is_end else {})
+        return Report(health, run, self.watched.job_name, progress, self._lag() if is_end else {}, troubles)
+
+    def _measure_lag(self) -> None:
+        """Record how far the queries are behind, once in a while; no answer does not blind the watch."""
+        if time.monotonic() < self.lag_due_at:
+            return
+        self.lag_due_at = time.monotonic() + LAG_EVERY_SECONDS
+        try:
+            check_backlogs(self.kinesis, self.warehouse, self.watched.streams, self.watched.lag_limits)
+        except PipelineError as error:
+            log.warning("The lag of %s was not measured: %s", self.watched.job_name, error)
 
     def _overdue(self, progress: Mapping[str, Progress], run: Run, now: datetime) -> list[str]:
         if run.state.is_over:

@@ -164,6 +164,8 @@ class DatabricksLaunchStreamOperator(DatabricksJobWait):
                     f"Job {job.name} ({job_id}) has no active run after {self.launch_within}: look at its last runs "
                     "in Databricks; the next try launches it again."
                 )
+            seconds = max(0.0, launch.not_before - time.time())
+            self.log.info("Nothing to do for up to %.0f s; a request of a user is obeyed after that", seconds)
             self.wait(job_id, unpaused_at, deadline)
 
     def _finish(self, context: Context, job: Job, run: Run, *, attached: bool) -> dict[str, Any]:

@@ -10,6 +10,10 @@ from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.databricks.runs import Run
 
 LONGEST_DELAY_SECONDS = 300
+HOUR_MS = 3_600_000
+LAG_WARNING_SECONDS = 300.0
+LAG_ALARM_SHARE = 0.5  # of the retention: half of it is left to fix the cause, and to read what has come up
+LOST = "records lost"
 HEALTHY_SECONDS = 300  # a run that lived so long had started well: its end begins a new count of failures
 
 
@@ -54,12 +58,99 @@ class Limits:
     start_within_seconds: float
 
 
+class Level(StrEnum):
+    """How urgent a backlog is."""
+
+    KEEPS_UP = "keeps up"
+    BEHIND = "behind"
+    AT_RISK = "at risk"
+
+
+@dataclass(frozen=True)
+class LagLimits:
+    """From where on a query is behind.
+
+    :param warning_seconds: Age of its oldest uncommitted record.
+    :param alarm_share: The same as a share of the stream's retention.
+    """
+
+    warning_seconds: float = LAG_WARNING_SECONDS
+    alarm_share: float = LAG_ALARM_SHARE
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What a query has not committed of its stream.
+
+    :param lag_ms: Age of the oldest record, 0 without one; None = nothing says.
+    :param source: ``cloudwatch``, ``shards`` or ``nothing``.
+    """
+
+    query: str
+    stream: str
+    lag_ms: int | None
+    retention_hours: int
+    source: str
+
+    @property
+    def hours_left(self) -> float | None:
+        """Hours until the oldest uncommitted record expires; None where there is none, or nothing says."""
+        return max(0.0, self.retention_hours - self.lag_ms / HOUR_MS) if self.lag_ms else None
+
+    def level(self, limits: LagLimits) -> Level:
+        lag_ms = self.lag_ms or 0
+        if lag_ms > limits.alarm_share * self.retention_hours * HOUR_MS:
+            return Level.AT_RISK
+        return Level.BEHIND if lag_ms > limits.warning_seconds * 1000 else Level.KEEPS_UP
+
+    def __str__(self) -> str:
+        if self.lag_ms is None:
+            return f"how far {self.query} is behind {self.stream} is not known"
+        if not self.hours_left and not self.lag_ms:
+            return f"{self.query} has committed all of {self.stream}"
+        return (
+            f"{self.query} is {self.lag_ms / HOUR_MS:.1f} h behind {self.stream}; Kinesis drops the oldest record "
+            f"that it has not committed in {self.hours_left:.1f} h (retention {self.retention_hours} h)"
+        )
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What a person must know of a query, though its run is active.
+
+    :param state: ``records lost``, or a :class:`Level`.
+    :param is_news: No alarm of it was raised.
+    """
+
+    query: str
+    state: str
+    is_news: bool
+
+
+def waiting_for_user(troubles: Sequence[Trouble]) -> set[str]:
+    """Return the queries that stand still until a loss is accepted, so that they are not stale."""
+    return {one.query for one in troubles if one.state == LOST}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Records that a query cannot read any more; the times are of their arrival, None where they are not known."""
+
+    id: int
+    query: str
+    what: str
+    lost_from: datetime | None = None
+    lost_to: datetime | None = None
+
+
 class StreamState(StrEnum):
     """What a watcher sees."""
 
     HEALTHY = "healthy"
     DEAD = "dead"
     STALE = "stale"
+    BEHIND = "behind"
+    LOST = LOST
     STOPPED = "stopped as asked"
     OVER = "watch over"
 
@@ -80,11 +171,13 @@ def assess(
     now: datetime,
     watch_until: datetime,
     handover: bool = False,
+    troubles: Sequence[Trouble] = (),
 ) -> StreamHealth:
     """Assess a stream by its run and by its queries that stand still.
 
     :param unread_since: By query that is :func:`overdue`, the arrival of the oldest record that it has not read.
     :param handover: Another run of the DAG waits to begin, with a request of a user.
+    :param troubles: What is wrong with single queries. News ends the watch: the next run of the DAG raises the alarm.
     """
     if run.state.is_over:
         if control.paused_at or (control.stop_requested_at and control.stop_requested_at.timestamp() > run.start_time):
@@ -95,11 +188,14 @@ def assess(
         return StreamHealth(
             StreamState.STALE, f"run {run.run_id} is {run.state} and commits nothing; records wait: {waits}"
         )
-    if handover:
-        return StreamHealth(StreamState.OVER, "another run of this DAG waits with a request")
-    if now >= watch_until:
-        return StreamHealth(StreamState.OVER, f"run {run.run_id} is {run.state}")
-    return StreamHealth(StreamState.HEALTHY, f"run {run.run_id} is {run.state}")
+    if news := [one for one in troubles if one.is_news]:
+        state = StreamState.LOST if any(one.state == LOST for one in news) else StreamState.BEHIND
+        return StreamHealth(state, ", ".join(f"{one.query}: {one.state}" for one in news))
+    if handover or now >= watch_until:
+        waits = "another run of this DAG waits with a request"
+        return StreamHealth(StreamState.OVER, waits if handover else f"run {run.run_id} is {run.state}")
+    known = "".join(f", {one.query}: {one.state}" for one in troubles)
+    return StreamHealth(StreamState.HEALTHY, f"run {run.run_id} is {run.state}{known}")
 
 
 def overdue(
@@ -179,23 +275,10 @@ def next_launch(
 
 
 class Request(StrEnum):
-    """What a run of the supervisor was asked to do by its params."""
+    """What a run of the supervisor was asked to do by its param ``action``."""
 
-    NOTHING = "nothing"
+    WATCH = "watch"
     PAUSE = "pause"
     RESUME = "resume"
     STOP = "stop"
     RESTART = "restart"
-
-
-def request_of(params: Mapping[str, Any]) -> Request:
-    """Read the DAG's params ``pause`` (true, false or null), ``stop`` and ``restart`` (true or false).
-
-    :raises PermanentError: more than one is given.
-    """
-    given = [name for name in ("stop", "restart") if params.get(name)]
-    if params.get("pause") is not None:
-        given.append("pause" if params["pause"] else "resume")
-    if len(given) > 1:
-        raise PermanentError(f"Params {' and '.join(given)} contradict each other: trigger the DAG with one of them.")
-    return Request(given[0]) if given else Request.NOTHING

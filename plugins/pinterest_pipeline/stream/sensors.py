@@ -13,7 +13,7 @@ from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.links import DatabricksRunLink
 from pinterest_pipeline.common.polling import PollEvent, Status, require_no_failure, wait_or_defer
 from pinterest_pipeline.stream.monitor import Watched
-from pinterest_pipeline.stream.policy import StreamEndedError, StreamState
+from pinterest_pipeline.stream.policy import LAG_ALARM_SHARE, LAG_WARNING_SECONDS, StreamEndedError, StreamState
 from pinterest_pipeline.stream.triggers import EVENT_GRACE_SECONDS, DatabricksStreamTrigger
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class DatabricksStreamSensor(BaseSensorOperator):
 
     *Dead:* the run has ended. *Stale:* a query has committed nothing for ``stale_after_seconds``, although a record has
     waited for it in Kinesis for that long; its run is cancelled, so that another can begin. A quiet stream is neither.
-    Triggering the DAG ends the watch of its running run early, so that requests need not wait for it.
+    Triggering the DAG ends the watch of its running run early, so that requests need not wait for it. So does a query
+    that is *behind*, so far that records may expire, or has *lost* some: the DAG's next run raises the alarm.
 
     The failure is not retried; the DAG's next run launches again. Its alarm names the stream, the last good batch and
     the lag of each query, and the run's page. Returns the same as JSON.
@@ -39,11 +40,14 @@ class DatabricksStreamSensor(BaseSensorOperator):
     :param streams: Kinesis stream by streaming query, as ``stream.progress`` names them. (templated)
     :param stale_after_seconds: More than a slow batch takes. (templated)
     :param start_within_seconds: Time for a cluster to start and a first batch to end. (templated)
+    :param lag_warning_seconds: Age of the oldest uncommitted record from which on a query is behind. (templated)
+    :param lag_alarm_share: The same as a share of the stream's retention, from which on there is an alarm. (templated)
     :param timeout: Length of the watch.
     """
 
     template_fields: Sequence[str] = (
-        "launched", "job_name", "streams", "stale_after_seconds", "start_within_seconds", "databricks_conn_id",
+        "launched", "job_name", "streams", "stale_after_seconds", "start_within_seconds", "lag_warning_seconds",
+        "lag_alarm_share", "databricks_conn_id",
         "postgres_conn_id", "aws_conn_id", "region_name",
     )  # fmt: skip
     operator_extra_links = (DatabricksRunLink(),)
@@ -57,6 +61,8 @@ class DatabricksStreamSensor(BaseSensorOperator):
         streams: Mapping[str, str],
         stale_after_seconds: float = 300,
         start_within_seconds: float = 900,
+        lag_warning_seconds: float = LAG_WARNING_SECONDS,
+        lag_alarm_share: float = LAG_ALARM_SHARE,
         databricks_conn_id: str = "pinterest_databricks",
         postgres_conn_id: str = "pinterest_warehouse",
         aws_conn_id: str | None = "aws_default",
@@ -74,6 +80,8 @@ class DatabricksStreamSensor(BaseSensorOperator):
         self.streams = streams
         self.stale_after_seconds = stale_after_seconds
         self.start_within_seconds = start_within_seconds
+        self.lag_warning_seconds = lag_warning_seconds
+        self.lag_alarm_share = lag_alarm_share
         self.databricks_conn_id = databricks_conn_id
         self.postgres_conn_id = postgres_conn_id
         self.aws_conn_id = aws_conn_id
@@ -106,6 +114,8 @@ class DatabricksStreamSensor(BaseSensorOperator):
             region_name=self.region_name or None,
             verify=self.verify,
             botocore_config=self.botocore_config,
+            lag_warning_seconds=float(self.lag_warning_seconds),
+            lag_alarm_share=float(self.lag_alarm_share),
         )
 
     @override

@@ -118,7 +118,7 @@ def active_run(dag: Dag, now: datetime) -> Tile | None:
     if newest is None:
         return None
     if newest.has(LAUNCH, "skipped"):
-        return Tile(Level.OFF, "Paused", "On request; trigger its DAG with pause: false to go on.", newest.began)
+        return Tile(Level.OFF, "Paused", "On request; trigger its DAG with action: resume to go on.", newest.began)
     if newest.has(WATCH, *ACTIVE) and newest.has(LAUNCH, "success"):
         if last is not None and last.state == "failed" and last.ended and now - last.ended < STREAM_CHECK_MAX_AGE:
             return Tile(Level.WARN, "Replaced", f"Running again. Before, {failure(last)}", newest.began)
@@ -135,7 +135,7 @@ def last_run(dag: Dag, now: datetime) -> Tile:
     if last.state == "failed":
         return Tile(Level.BAD, "Unhealthy", failure(last), last.ended)
     if last.has(LAUNCH, "skipped"):
-        return Tile(Level.OFF, "Paused", "On request; trigger its DAG with pause: false to go on.", last.ended)
+        return Tile(Level.OFF, "Paused", "On request; trigger its DAG with action: resume to go on.", last.ended)
     if dag.is_paused or (last.ended and now - last.ended > STREAM_CHECK_MAX_AGE):
         return Tile(Level.WARN, "Not monitored", f"Unpause {dag.dag_id}, or see Airflow's scheduler.", last.ended)
     return Tile(Level.GOOD, "Running", "The next run of the supervisor follows.", last.ended)

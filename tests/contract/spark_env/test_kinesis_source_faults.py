@@ -128,6 +128,22 @@ def test_a_checkpoint_older_than_the_retention_says_how_much_was_lost(source: So
     assert sorted(source.data, key=int) == numbers(0, 150)
 
 
+def test_a_checkpoint_older_than_the_retention_loses_nothing_where_nothing_came_since(
+    source: SourceLab, kinesis: KinesisLab
+) -> None:
+    """One of the two shards never had a record."""
+    kinesis.create(2)
+    kinesis.put(*numbers(0, 10), keys=["0"] * 10)
+    source.run()
+    source.edit_offset(older(hours=200))
+
+    source.run()
+    kinesis.put(*numbers(10, 20))
+    source.run()
+
+    assert sorted(source.data, key=int) == numbers(0, 20)
+
+
 def test_a_quiet_stream_renews_its_offset_and_is_then_no_loss(source: SourceLab, kinesis: KinesisLab) -> None:
     kinesis.create(1)
     kinesis.put(*numbers(0, 10))

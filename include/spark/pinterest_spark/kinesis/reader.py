@@ -18,6 +18,7 @@ from pinterest_spark.kinesis.shards import Position, ShardRange
 MAX_SHARDS_AT_ONCE = 8
 FAR_BEHIND_MS = 1_000  # more than this from the tip: fill the micro-batch rather than hurry
 EXPIRES_SOON_MS = 600_000
+EMPTY_ANSWERS = 3  # in a row, at the tip: the service also sends empty answers where records follow
 RANGE_SECONDS = 600.0  # a range that is not read by then is reported, not waited for
 SCHEMA = pa.schema(
     [
@@ -213,7 +214,7 @@ def read_range(client: KinesisClient, stream: str, wanted: ShardRange, retention
     """
     position, left = wanted.start, wanted.record_count
     last = int(wanted.end.after)
-    iterator, deadline = "", time.monotonic() + RANGE_SECONDS
+    iterator, deadline, empty_answers = "", time.monotonic() + RANGE_SECONDS, 0
     kept_since_ms = time.time_ns() // 1_000_000 - retention_ms
     while left > 0:
         if not iterator:
@@ -230,7 +231,8 @@ def read_range(client: KinesisClient, stream: str, wanted: ShardRange, retention
             yield to_arrow(wanted_records, stream, wanted.shard_id)
             left -= len(wanted_records)
             position = replace(position, after=wanted_records[-1]["SequenceNumber"])
-        is_over = len(wanted_records) < len(new) or not fetch.iterator or not (fetch.records or fetch.behind_ms)
+        empty_answers = 0 if fetch.records or fetch.behind_ms else empty_answers + 1
+        is_over = len(wanted_records) < len(new) or not fetch.iterator or empty_answers >= EMPTY_ANSWERS
         if left > 0 and is_over:
             check_whole(client, stream, wanted, left)
             return
@@ -241,6 +243,28 @@ def read_range(client: KinesisClient, stream: str, wanted: ShardRange, retention
         iterator = fetch.iterator
         if left > 0:
             time.sleep(client.options.min_fetch_period)
+
+
+def has_record_after(client: KinesisClient, shard_id: str, sequence_number: str) -> bool:
+    """Say whether a shard still holds a record after the number; one request, and three where it holds none."""
+    iterator, deadline, empty_answers = "", time.monotonic() + RANGE_SECONDS, 0
+    while empty_answers < EMPTY_ANSWERS:
+        iterator = iterator or client.iterator(shard_id, {"ShardIteratorType": "TRIM_HORIZON"})
+        try:
+            fetch = client.get_records(iterator, client.options.max_records_per_fetch)
+        except ExpiredIteratorError:
+            iterator = ""
+            continue
+        if after(fetch.records, sequence_number):
+            return True
+        if not fetch.iterator:
+            return False
+        if time.monotonic() > deadline:
+            raise TransientSourceError(f"The tip of {shard_id} did not come in {RANGE_SECONDS} s")
+        empty_answers = 0 if fetch.records or fetch.behind_ms else empty_answers + 1
+        iterator = fetch.iterator
+        time.sleep(client.options.min_fetch_period)
+    return False
 
 
 def check_whole(client: KinesisClient, stream: str, wanted: ShardRange, missing: int) -> None:

@@ -12,6 +12,7 @@ offset because Spark does not log where the first batch began: a replay of it mu
 many records a range has and can tell when some are gone.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -179,10 +180,10 @@ def check_stream(offset: StreamOffset, stream: str, created_ms: int) -> None:
             f"The checkpoint is of the stream {offset.stream}, not of {stream}: give each query its own checkpoint."
         )
     if offset.created_ms != created_ms:
+        read_to_ms = min((one.current_ms for one in offset.open_shards().values()), default=offset.created_ms)
         raise DataLossError(
-            f"The stream {stream} was deleted and created again: the checkpoint is of the one created at "
-            f"{utc(offset.created_ms)}, this one was created at {utc(created_ms)}. What was unread of the old one is "
-            "lost. Start with a new checkpoint, or set failOnDataLoss to false to read the new stream from its start."
+            f"The stream {stream} was deleted and created again: {lost_span(read_to_ms, created_ms)} are lost where "
+            f"they were unread. Set failOnDataLoss to false to read the new stream from its start."
         )
 
 
@@ -219,10 +220,21 @@ def say_lost(stream: str, lost: list[Loss], retention_ms: int) -> str:
     first, last = min(one.from_ms for one in lost), max(one.to_ms for one in lost)
     names = ", ".join(one.shard_id for one in lost[:5]) + (" …" if len(lost) > 5 else "")
     return (
-        f"The checkpoint is older than what {stream} keeps ({retention_ms / 3_600_000:g} hours): records that arrived "
-        f"between {utc(first)} and {utc(last)} ({(last - first) / 3_600_000:.1f} hours) on {len(lost)} shards "
+        f"The checkpoint is older than what {stream} keeps ({retention_ms / 3_600_000:g} hours): "
+        f"{lost_span(first, last)} ({(last - first) / 3_600_000:.1f} hours) on {len(lost)} shards "
         f"({names}) may be lost. Set failOnDataLoss to false to go on with what is left, and send the lost span again."
     )
+
+
+def lost_span(first_ms: int, last_ms: int) -> str:
+    """Say when lost records arrived, in the words that :func:`read_lost_span` understands."""
+    return f"records that arrived between {utc(first_ms)} and {utc(last_ms)}"
+
+
+def read_lost_span(text: str) -> tuple[str, str] | None:
+    """Return the two times (ISO 8601) of a sentence with a :func:`lost_span`, None without one."""
+    found = re.search(r"records that arrived between (\S+) and (\S+)", text)
+    return (found[1], found[2]) if found else None
 
 
 def needs_renewal(offset: StreamOffset, retention_ms: int, now_ms: int) -> bool:

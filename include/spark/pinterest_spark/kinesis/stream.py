@@ -2,6 +2,7 @@
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pyarrow as pa
@@ -9,8 +10,9 @@ import pyarrow as pa
 from pinterest_spark.errors import DataLossError
 from pinterest_spark.kinesis.client import KinesisClient, StreamDescription
 from pinterest_spark.kinesis.options import LATEST, KinesisOptions
-from pinterest_spark.kinesis.reader import Fetched, ShardsReader
+from pinterest_spark.kinesis.reader import MAX_SHARDS_AT_ONCE, Fetched, ShardsReader, has_record_after
 from pinterest_spark.kinesis.shards import (
+    Position,
     Shard,
     StreamOffset,
     awaits_children,
@@ -105,18 +107,34 @@ class KinesisStream:
         return offset
 
     def without_lost(self, offset: StreamOffset) -> StreamOffset:
-        """Return the offset to go on from; shards that are gone unread count as read, so that their children begin."""
+        """Return the offset to go on from; shards that are gone unread count as read, so that their children begin.
+
+        A stream that holds no record after the offset is quiet: nothing of it is there to be missed.
+        """
         retention_ms = self.description.retention_ms
         lost = losses(offset, self.listed, retention_ms, now_ms())
         if not lost:
             return offset
-        said = say_lost(self.description.name, lost, retention_ms)
-        if self.options.fail_on_data_loss:
-            raise DataLossError(said)
-        log.warning("%s", said)
+        if self.has_record_after(offset):
+            said = say_lost(self.description.name, lost, retention_ms)
+            if self.options.fail_on_data_loss:
+                raise DataLossError(said)
+            log.warning("%s", said)
+        else:
+            log.warning("%s is quiet: it holds no record after the checkpoint", self.description.name)
         listed = {shard.shard_id for shard in self.listed}
         gone = [one.shard_id for one in lost if one.shard_id not in listed]
         return offset.at({shard_id: replace(offset.shards[shard_id], is_closed=True) for shard_id in gone})
+
+    def has_record_after(self, offset: StreamOffset) -> bool:
+        unread = [(one.shard_id, offset.shards.get(one.shard_id, Position())) for one in self.listed]
+        with ThreadPoolExecutor(MAX_SHARDS_AT_ONCE) as threads:
+            return any(
+                threads.map(
+                    lambda shard: not shard[1].is_closed and has_record_after(self.client, shard[0], shard[1].after),
+                    unread,
+                )
+            )
 
     def forget(self, committed: StreamOffset) -> None:
         """Let go of the records of a micro-batch that is done."""

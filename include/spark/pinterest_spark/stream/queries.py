@@ -6,6 +6,7 @@ that it is analysed once and not for each micro-batch, and a micro-batch is one 
 
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -34,6 +35,7 @@ START_SECONDS = 120.0  # the id of a checkpoint is known once its query has star
 def run(spark: SparkSession, settings: StreamSettings, warehouse_url: str) -> dict[str, Any]:
     """Stream until asked to stop, and return what was committed; a failing query ends the others and is raised.
 
+    A query that would lose records stops alone, and starts again once a user has accepted that in ``stream.data_loss``.
     Result: ``{"stage", "tables": {table: {"batches", "replays", "records", "rows", "duplicates", "quarantined"}},
     "seconds"}``; ``records`` = ``rows`` (keys new to the table) + ``duplicates`` + ``quarantined``, of this run.
 
@@ -47,7 +49,11 @@ def run(spark: SparkSession, settings: StreamSettings, warehouse_url: str) -> di
     try:
         for writer in writers:
             writer.start(records(spark, settings, writer.table, is_ours=is_ours))
-        watch(writers, control)
+        watch(
+            writers,
+            control,
+            lambda writer: records(spark, settings, writer.table, is_ours=is_ours, may_lose=True),
+        )
     finally:
         stop(writers)
         control.close()
@@ -58,12 +64,18 @@ def run(spark: SparkSession, settings: StreamSettings, warehouse_url: str) -> di
     }
 
 
-def records(spark: SparkSession, settings: StreamSettings, table: str, *, is_ours: bool) -> DataFrame:
-    """Return a stream as the Kinesis source gives it; only our own knows a bound for the records of a micro-batch."""
+def records(
+    spark: SparkSession, settings: StreamSettings, table: str, *, is_ours: bool, may_lose: bool = False
+) -> DataFrame:
+    """Return a stream as the Kinesis source gives it; only our own knows a bound for the records of a micro-batch.
+
+    :param may_lose: Go on with what is left where records are lost; a user has accepted that.
+    """
     options = {
         "streamName": settings.stream(table),
         "region": settings.region,
         "initialPosition": settings.initial_position,
+        "failOnDataLoss": str(not may_lose).lower(),
     }
     if is_ours:
         options["maxRecordsPerBatch"] = str(settings.max_records_per_batch)
@@ -133,9 +145,13 @@ class Writer:
         self.checkpoint_id: Future[str] = Future()
         self.query: StreamingQuery | None = None
         self.is_stopped = False
+        self.lost = ""  # why it waits for a user, who is to accept a loss
+        self.has_begun = False
         self.counts = dict.fromkeys(("batches", "replays", "records", "rows", "duplicates", "quarantined"), 0)
 
     def start(self, kinesis: DataFrame) -> None:
+        self.checkpoint_id = Future()
+        self.lost = ""
         self.query = (
             validate(kinesis, self.table)
             .writeStream.queryName(self.name)
@@ -170,12 +186,24 @@ class Writer:
         for name in ("records", "rows", "duplicates", "quarantined"):
             self.counts[name] += getattr(committed, name)
 
-    def check(self) -> None:
-        """:raises StageError: when the query ended by itself."""
-        if self.query is None or self.is_stopped or self.query.isActive:
+    def check(self, control: Control) -> None:
+        """Take note of a loss of records.
+
+        :raises StageError: when the query ended by itself, for another reason.
+        """
+        if self.query is None or self.is_stopped or self.lost:
+            return
+        if self.query.isActive:
+            if not self.has_begun and self.query.lastProgress is not None:
+                self.has_begun = control.drop_acceptance(self.name)
             return
         error = self.query.exception()
         said = str(error).strip().splitlines() if error else ["it ended without an error"]
+        if what := lost_records(said):
+            if control.report_loss(self.name, what):
+                self.lost = what
+                log.error("%s waits until its loss is accepted: %s", self.name, self.lost)
+            return
         raise StageError(f"{self.name} failed, the other queries were stopped. {reason(said)}") from error
 
     def stop(self) -> None:
@@ -186,6 +214,16 @@ class Writer:
         self.sink.close()
 
 
+def lost_records(said: list[str]) -> str:
+    """Return what a source says of lost records, empty text where it ended for another reason.
+
+    Every source names its option for going on, which a user does not set: an acceptance does.
+    """
+    if not any("DataLossError" in line or "failondataloss" in line.lower() for line in said):
+        return ""
+    return reason(said).rpartition("DataLossError: ")[2].partition(" Set failOnDataLoss")[0]
+
+
 def reason(said: list[str]) -> str:
     """Return the line of a Python traceback that says what went wrong, the first line where there is none."""
     raised = [line.strip() for line in said if line.strip().startswith(("pinterest_spark.", "psycopg.", "botocore."))]
@@ -194,12 +232,20 @@ def reason(said: list[str]) -> str:
     return (raised or said)[-1 if raised else 0]
 
 
-def watch(writers: list[Writer], control: Control) -> None:
-    """Wait until every query was asked to stop; between the checks the queries are left alone."""
+def watch(writers: list[Writer], control: Control, lossy: Callable[[Writer], DataFrame]) -> None:
+    """Wait until every query was asked to stop; between the checks the queries are left alone.
+
+    :param lossy: Returns the stream of a query whose loss was accepted, to start it again.
+    """
     running = list(writers)
     while running:
         for writer in running:
-            writer.check()
+            writer.check(control)
+        accepted = control.use_acceptance([writer.name for writer in running if writer.lost])
+        for writer in running:
+            if writer.name in accepted:
+                log.warning("%s goes on without what is lost, which a user has accepted", writer.name)
+                writer.start(lossy(writer))
         stopping = control.queries_to_stop([writer.name for writer in running])
         leaving = [writer for writer in running if writer.name in stopping]
         if leaving:

@@ -31,6 +31,7 @@ FOLD_EVERY = 5000  # micro-batches; the progress of 7 days at two a second is 1.
 NEEDED = {
     "progress": ("checkpoint_id", "content_key", "duplicate_count"),
     "control": ("stop_requested_at",),
+    "data_loss": ("used_at",),
     "quarantine": ("sequence_number", "sub_sequence", "payload_bytes"),
     "position": ("sequence_number",),
     "post": ("ind",),
