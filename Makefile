@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` runs the whole pipeline, `make test` proves it. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup installed demo up down status env report airflow seed test integrity mutants lint format bench mwaa deploy docs
+.PHONY: help setup installed demo up down status env report airflow seed test integrity mutants lint format bench lock mwaa deploy docs
 
 SANDBOX := .venv/sandbox/bin/python -m sandbox
 # What asks or stops a sandbox installs nothing: where nothing is installed, there is none.
@@ -65,6 +65,7 @@ format: setup    ## Let ruff fix what it can
 AIRFLOW :=
 CONSTRAINTS :=
 ENVIRONMENT :=
+MWAA_IMAGES :=
 ONLY :=
 PREFIX :=
 
@@ -76,6 +77,10 @@ deploy: mwaa     ## Upload the bundle: BUCKET=… [PREFIX=…] [ENVIRONMENT=…]
 	@$(if $(BUCKET),,echo "deploy: say which bucket: make deploy BUCKET=…" >&2; exit 1;) \
 	$(DEPLOY) upload "$(BUCKET)" $(if $(PREFIX),--prefix "$(PREFIX)") $(if $(ONLY),--only "$(ONLY)") \
 	    $(if $(ENVIRONMENT),--environment "$(ENVIRONMENT)") $(if $(DRY_RUN),--dry-run)
+
+lock: setup      ## Compile every pin again: [UPGRADE=1] [MWAA_IMAGES=… to move to the newest Airflow of MWAA]
+	@.venv/tools/bin/python -m sandbox.run.setup.lock $(if $(UPGRADE),--upgrade) \
+	    $(if $(MWAA_IMAGES),--mwaa-images "$(MWAA_IMAGES)")
 
 bench: setup     ## Print the numbers of benchmarks/, each a ratio from one run
 	@.venv/sandbox/bin/python benchmarks/run.py

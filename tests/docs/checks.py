@@ -135,19 +135,6 @@ def curl(words: list[str], is_mention: bool) -> str | None:
     return rest_api.problem(method, url[url.index(rest_api.PREFIX) :], body)
 
 
-def uv(words: list[str], is_mention: bool) -> str | None:
-    """Run it on empty requirements in a folder of its own, for which uv asks no registry."""
-    program = str(PROJECT / ".venv" / "tools" / "bin" / "uv")
-    with tempfile.TemporaryDirectory() as folder:
-        for word in words:
-            if word.endswith(".in"):
-                (Path(folder) / word).parent.mkdir(exist_ok=True)
-                (Path(folder) / word).touch()
-        command = [program, *words, "--python", sys.executable]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
-    return done.stderr.strip() if done.returncode else None
-
-
 def by_hand(words: list[str], is_mention: bool) -> str | None:
     return None
 
@@ -160,7 +147,6 @@ CHECKS: dict[str, Callable[[list[str], bool], str | None]] = {
     "aws": aws,
     "databricks": databricks,
     "curl": curl,
-    "uv": uv,
     "kafka-topics.sh": kafka_topics,
     **dict.fromkeys(BY_HAND, by_hand),
 }

@@ -19,6 +19,7 @@ MAKE_RUN_BY = {
     "seed": "tests/e2e/conftest.py",
     "setup": "make test",
     "installed": "make demo",
+    "lock": "by hand, and monthly in .github/workflows/newest.yml: it asks registries",
     "integrity": "make test: its two groups tests/dags",
     "mwaa": "tests/bundle",
     "deploy": "tests/contract/sandbox_env/test_deploy.py",

