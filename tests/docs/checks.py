@@ -5,11 +5,8 @@ import ast
 import importlib
 import re
 import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from unittest import mock
 
 from tests.conftest import PROJECT
