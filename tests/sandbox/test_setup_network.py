@@ -170,6 +170,7 @@ def test_a_trust_store_has_each_certificate_once(tmp_path):
         ("ssl.SSLCertVerificationError: certificate verify failed: unable to get local issuer", "is not trusted"),
         ("npm error code SELF_SIGNED_CERT_IN_CHAIN", "is not trusted"),
         ("Server access error ... PKIX path building failed", "is not trusted"),
+        ('Server access error: Unable to tunnel through proxy. Proxy returns "HTTP/1.1 407 Proxy', "asks for a user"),
         ("HTTP status client error (401 Unauthorized) for url", "asks for a user and a password"),
         ("npm error code E403", "refuses access"),
         ("error: the package was not found in the package registry", "does not have it"),

@@ -46,7 +46,6 @@ def node_package(name: str, version: str) -> bytes:
 
 class Registry:
     """Serves what is added to it; ``statuses`` has the answer to all requests below a path.
-
     :ivar requests: What was asked for, in order.
     """
 
@@ -57,7 +56,8 @@ class Registry:
         self.requests: list[str] = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-        self.url = f"https://127.0.0.1:{self.server.server_port}"
+        self.port = self.server.server_port
+        self.url = f"https://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
@@ -79,7 +79,7 @@ class Registry:
         data = node_package(name, version)
         integrity = f"sha512-{base64.b64encode(hashlib.sha512(data).digest()).decode()}"
         self.files[f"/npm/{name}/-/{name}-{version}.tgz"] = data
-        tarball = {"tarball": f"{self.url}/npm/{name}/-/{name}-{version}.tgz", "integrity": integrity}
+        tarball = {"tarball": f"https://HOST/npm/{name}/-/{name}-{version}.tgz", "integrity": integrity}
         document = {"name": name, "versions": {version: {"name": name, "version": version, "dist": tarball}}}
         self.files[f"/npm/{name}"] = json.dumps(document).encode()
         return integrity
@@ -90,7 +90,7 @@ class Registry:
         self.files[f"/m2/{organisation.replace('.', '/')}/{name}/{version}/{name}-{version}.jar"] = data
         return f"{hashlib.sha256(data).hexdigest()}  {organisation}:{name}:{version}\n"
 
-    def answer(self, path: str, authorization: str) -> tuple[int, bytes]:
+    def answer(self, path: str, host: str, authorization: str) -> tuple[int, bytes]:
         self.requests.append(path)
         prefix = f"/{path.split('/')[1]}"
         if prefix in self.statuses:
@@ -100,7 +100,11 @@ class Registry:
             if authorization != expected:
                 return HTTPStatus.UNAUTHORIZED, b""
         data = self.files.get(path)
-        return (HTTPStatus.NOT_FOUND, b"") if data is None else (HTTPStatus.OK, data)
+        return (
+            (HTTPStatus.NOT_FOUND, b"")
+            if data is None
+            else (HTTPStatus.OK, data.replace(b"//HOST/", f"//{host}/".encode()))
+        )
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         registry = self
@@ -110,7 +114,7 @@ class Registry:
                 self.do_GET()
 
             def do_GET(self) -> None:
-                status, data = registry.answer(self.path, self.headers.get("Authorization", ""))
+                status, data = registry.answer(self.path, self.headers["Host"], self.headers.get("Authorization", ""))
                 self.send_response(status)
                 if status == HTTPStatus.UNAUTHORIZED:
                     self.send_header("WWW-Authenticate", 'Basic realm="Company Realm"')

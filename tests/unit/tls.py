@@ -25,16 +25,13 @@ class Authority:
         self.file = folder / "authority.pem"
         self.file.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str = "127.0.0.1", *, expires: timedelta = timedelta(days=1)) -> tuple[Path, Path]:
-        """Return certificate and key for an IP address or a host name."""
+    def issue(self, *names: str, expires: timedelta = timedelta(days=1)) -> tuple[Path, Path]:
+        """Return certificate and key for IP addresses or host names, by default for 127.0.0.1."""
+        name, *_ = names = names or ("127.0.0.1",)
         key = ec.generate_private_key(ec.SECP256R1())
         builder = valid(named(name), self._name, key, expires)
-        alternative: x509.GeneralName
-        try:
-            alternative = x509.IPAddress(ipaddress.ip_address(name))
-        except ValueError:
-            alternative = x509.DNSName(name)
-        builder = builder.add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
+        alternatives = x509.SubjectAlternativeName([alternative(name) for name in names])
+        builder = builder.add_extension(alternatives, critical=False)
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
         )
@@ -57,6 +54,13 @@ class Authority:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(self.file)
         return context
+
+
+def alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def named(name: str) -> x509.Name:

@@ -124,7 +124,7 @@ class Runner:
 def final_advice(said: str) -> str:
     """Return what to do about a failure that a further attempt would only repeat, empty where it may pass."""
     may_pass = any(sign in said for sign in PASSING)
-    entries = FINAL[:1] if may_pass else FINAL
+    entries = FINAL[:2] if may_pass else FINAL
     return next((advice for signs, advice in entries if any(sign in said for sign in signs)), "")
 
 

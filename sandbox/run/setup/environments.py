@@ -54,9 +54,10 @@ def stamped(stamp: Path) -> str:
 
 
 def make_tools_folder() -> None:
-    """Make the environment of the installer itself, which has pip."""
-    if python_of("tools").exists():
+    """Make the environment of the installer itself, which has pip; one that was left half done is made again."""
+    if tools_are_installed():
         return
+    (ENVIRONMENTS / "tools.done").unlink(missing_ok=True)
     try:
         venv.EnvBuilder(clear=True, with_pip=True, symlinks=True).create(ENVIRONMENTS / "tools")
     except subprocess.CalledProcessError as error:
@@ -64,7 +65,9 @@ def make_tools_folder() -> None:
 
 
 def tools_are_installed() -> bool:
-    return stamped(ENVIRONMENTS / "tools.done") == fingerprint_of(REQUIREMENTS / "tools.txt")
+    return python_of("tools").exists() and stamped(ENVIRONMENTS / "tools.done") == fingerprint_of(
+        REQUIREMENTS / "tools.txt"
+    )
 
 
 def install_tools(runner: Runner) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import quote, unquote, urlsplit
@@ -166,25 +167,24 @@ def realm_of(repository: Repository, first: str, proxy: Proxy | None, certificat
     handlers: list[BaseHandler] = [HTTPSHandler(context=context)]
     if proxy is not None and not is_excluded(urlsplit(repository.url).hostname or "", proxy.not_for):
         handlers.append(ProxyHandler(dict.fromkeys(("http", "https"), proxy.url)))
-    request = Request(f"{repository.url.rstrip('/')}/{first}", method="HEAD")  # noqa: S310 - the user's own mirror
-    realm = ""
+    url, headers, realm = f"{repository.url.rstrip('/')}/{first}", {}, ""
     for _ in range(2):
         try:
+            request = Request(url, method="HEAD", headers=headers)  # noqa: S310 - the user's own mirror
             build_opener(*handlers).open(request, timeout=PROBE_SECONDS).close()
         except HTTPError as error:
             asked = re.search(r'Basic .*?realm="([^"]*)"', error.headers.get("WWW-Authenticate", ""), re.IGNORECASE)
             if error.code == HTTPStatus.UNAUTHORIZED and asked and repository.username and not realm:
                 realm = asked[1]
                 login = b64encode(f"{repository.username}:{repository.password}".encode()).decode()
-                request.add_header("Authorization", f"Basic {login}")
+                headers["Authorization"] = f"Basic {login}"
                 continue
             if error.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
                 hint = "" if repository.username else ", and Maven's settings.xml has no server of the mirror's id"
                 raise ValueError(
-                    f"the mirror of Maven's settings.xml answered {error.code} {error.reason} to "
-                    f"{request.full_url}{hint}"
+                    f"the mirror of Maven's settings.xml answered {error.code} {error.reason} to {url}{hint}"
                 ) from error
-        except OSError:
+        except (OSError, HTTPException):
             return realm  # Ivy will say so, and is tried again
         break
     return realm
