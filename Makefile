@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` runs the whole pipeline, `make test` proves it. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup installed demo up down status env report airflow seed test integrity mutants lint format bench lock mwaa deploy docs
+.PHONY: help setup installed demo up down status env report airflow seed test integrity mutants lint format bench lock mwaa deploy docs \
+    infra infra-check
 
 SANDBOX := .venv/sandbox/bin/python -m sandbox
 # What asks or stops a sandbox installs nothing: where nothing is installed, there is none.
@@ -11,7 +12,7 @@ DEPLOY := .venv/sandbox/bin/python -m deploy
 RUFF := .venv/airflow/bin/ruff
 
 help:            ## Say what can be made
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 setup:           ## Install all that demo and test need (resumable; they do it by themselves)
 	@PYTHON="$(PYTHON)" sh sandbox/run/setup.sh test
@@ -89,3 +90,11 @@ docs:            ## Build the site of docs/ into dist/docs; any warning or broke
 	@PYTHON="$(PYTHON)" sh sandbox/run/setup.sh docs
 	@rm -rf dist/docs && .venv/docs/bin/python -m sphinx -W --keep-going -q -b html -d dist/.doctrees -E docs dist/docs
 	@echo "docs: open dist/docs/index.html"
+
+infra:           ## Write the CloudFormation templates of infra/aws again
+	@PYTHON="$(PYTHON)" sh sandbox/run/setup.sh infra
+	@.venv/infra/bin/python -m infra.aws
+
+infra-check:     ## Check templates, policies and what they have in common with the rest; part of make test
+	@PYTHON="$(PYTHON)" sh sandbox/run/setup.sh infra
+	@./.venv/infra/bin/python tests/run.py tests/infra

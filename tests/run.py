@@ -133,7 +133,11 @@ def variables(home: str, **added: str) -> dict[str, str]:
 
 
 def python_of(environment: str) -> Path | None:
-    """Return the interpreter; the one of an older MWAA is created here, since nothing but its tests needs it."""
+    """Return the interpreter; what nothing but its tests needs is created here: an older MWAA's, and that of infra/."""
+    if environment == "infra":
+        command = [sys.executable, "-m", "sandbox.run.setup", environment]
+        if subprocess.run(command, cwd=PROJECT, check=False, timeout=1800).returncode:
+            return None
     if environment.startswith("mwaa-"):
         version = environment.removeprefix("mwaa-")
         command = [SANDBOX[0], "-m", "deploy", "environment", "--airflow", version]

@@ -10,6 +10,8 @@ from botocore import xform_name
 from botocore.model import OperationModel, Shape
 from botocore.validate import ParamValidator
 
+from tests.conftest import PROJECT
+
 SESSION = botocore.session.Session()
 GLOBAL = {"--region": 1, "--profile": 1, "--endpoint-url": 1, "--output": 1, "--query": 1, "--no-cli-pager": 0}
 # `aws s3` is the CLI's own, with no model: what documents may use of it.
@@ -21,6 +23,14 @@ S3 = {
     "mb": {},
     "rb": {"--force": 0},
 }
+# Commands of the CLI's own beside those of the service, with no model either.
+CUSTOM = {
+    ("cloudformation", "deploy"): {
+        "--stack-name": 1, "--template-file": 1, "--capabilities": 1, "--no-fail-on-empty-changeset": 0,
+    },
+    ("ecr", "get-login-password"): {},
+}  # fmt: skip
+OVERRIDES = "--parameter-overrides"  # of `cloudformation deploy`: Name=value, as many as there are
 WAITERS = "wait"
 JSON_START = ("{", "[")
 
@@ -33,6 +43,8 @@ def problem(arguments: list[str]) -> str | None:
     try:
         if service == "s3":
             return high_level_problem(operation, rest)
+        if (service, operation) in CUSTOM:
+            return custom_problem(service, operation, rest)
         return api_problem(service, operation, rest)
     except ValueError as error:
         return str(error)
@@ -41,11 +53,39 @@ def problem(arguments: list[str]) -> str | None:
 def high_level_problem(command: str, rest: list[str]) -> str | None:
     if command not in S3:
         return f"`aws s3` has no command {command}"
-    known = {**S3[command], **GLOBAL}
+    return unknown_option(f"aws s3 {command}", S3[command], rest)
+
+
+def custom_problem(service: str, operation: str, rest: list[str]) -> str | None:
+    """Check a command of the CLI's own, and that a template gets each parameter without a default, and no other."""
+    options, _, overrides = (rest, "", []) if OVERRIDES not in rest else split_at(rest, OVERRIDES)
+    problem = unknown_option(f"aws {service} {operation}", CUSTOM[service, operation], options)
+    if problem or "--template-file" not in options:
+        return problem
+    template = PROJECT / options[options.index("--template-file") + 1]
+    if not template.is_file():
+        return f"there is no template {template.name}"
+    declared = json.loads(template.read_text())["Parameters"]
+    given = {word.partition("=")[0] for word in overrides}
+    needed = {name for name, parameter in declared.items() if "Default" not in parameter}
+    wrong = sorted((given - declared.keys()) | (needed - given))
+    return (
+        f"{template.name}: parameters that it does not have, or that are not given: {', '.join(wrong)}"
+        if wrong
+        else None
+    )
+
+
+def split_at(words: list[str], word: str) -> tuple[list[str], str, list[str]]:
+    return words[: words.index(word)], word, words[words.index(word) + 1 :]
+
+
+def unknown_option(command: str, options: dict[str, int], rest: list[str]) -> str | None:
+    known = {**options, **GLOBAL}
     words = iter(rest)
     for word in words:
         if word.startswith("--") and word not in known:
-            return f"`aws s3 {command}` has no option {word}"
+            return f"`{command}` has no option {word}"
         for _ in range(known.get(word, 0)):
             next(words, None)
     return None

@@ -20,6 +20,8 @@ MAKE_RUN_BY = {
     "setup": "make test",
     "installed": "make demo",
     "lock": "by hand, and monthly in .github/workflows/newest.yml: it asks registries",
+    "infra": "tests/infra/test_templates.py",
+    "infra-check": "make test: its group tests/infra",
     "integrity": "make test: its two groups tests/dags",
     "mwaa": "tests/bundle",
     "deploy": "tests/contract/sandbox_env/test_deploy.py",

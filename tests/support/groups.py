@@ -19,6 +19,7 @@ SERVER_ENVIRONMENT = {
 SERVERS = ("kinesis", "kafka_rest", "msk_connect", "databricks")  # what these need comes along
 PATHS = {
     "airflow": ("plugins", "."),
+    "infra": (".",),
     "mwaa-3.0.6": ("plugins", ".", ".venv/mwaa-pytest"),
     "spark": ("include/spark", "."),
     "sandbox": (".",),
@@ -56,6 +57,7 @@ LANES: dict[str, tuple[Group, ...]] = {
     "isolated": (
         Group("airflow", "tests/unit"),
         Group("sandbox", "tests/docs"),
+        Group("infra", "tests/infra"),
         Group("airflow", "tests/dags"),
         Group("mwaa-3.0.6", "tests/dags"),
         Group("sandbox", "tests/bundle"),

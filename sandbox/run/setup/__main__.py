@@ -1,8 +1,9 @@
 """Set up everything that the two commands need, with Python's standard library only; a finished step is not repeated.
 
-``python -m sandbox.run.setup [run|test|docs]``: what the pipeline needs, that and what its tests need (the default), or
-the documentation's environment alone. Steps run beside each other, each after those it needs: most of the time goes
-into waiting for a registry. Whatever is half done when a run is killed is done again by the next.
+``python -m sandbox.run.setup [run|test|docs|infra]``: what the pipeline needs, that and what its tests need (the
+default), or the environment of the documentation or of the cloud's templates alone. Steps run beside each other, each
+after those it needs: most of the time goes into waiting for a registry. Whatever is half done when a run is killed is
+done again by the next.
 """
 
 import fcntl
@@ -18,8 +19,8 @@ from sandbox.run import java
 from sandbox.run.setup import environments, jars, network
 from sandbox.run.setup.commands import Runner, SetupError, say
 
-DOCS = "docs"
-LEVELS = (environments.RUN, environments.TEST, DOCS)
+ALONE = ("docs", "infra")
+LEVELS = (environments.RUN, environments.TEST, *ALONE)
 LAUNCHER = """#!/bin/sh
 # Spark asks for a module that this runtime lacks, and does without it.
 for argument; do shift; [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"; done
@@ -54,7 +55,7 @@ def set_up(level: str) -> None:
         name: (lambda name=name: environments.install(name, level, runner), ())
         for name in names(level)  # type: ignore[misc]
     }
-    if level != DOCS:
+    if level not in ALONE:
         steps["java"] = (lambda: choose_java(runner), ())
         steps["node"] = (lambda: environments.install_node_packages(level, runner), ("sandbox",))
         for group in jars.GROUPS:
@@ -64,7 +65,7 @@ def set_up(level: str) -> None:
 
 
 def names(level: str) -> tuple[str, ...]:
-    return (DOCS,) if level == DOCS else environments.NAMES
+    return (level,) if level in ALONE else environments.NAMES
 
 
 def network_environment() -> dict[str, str]:

