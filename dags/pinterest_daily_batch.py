@@ -47,6 +47,7 @@ from pinterest_pipeline.dag.daily_batch import (
     choose_window,
     reconcile_rows,
 )
+from pinterest_pipeline.dag.deadlines import ends_within
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.quality import check_quality
@@ -69,7 +70,7 @@ with DAG(
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=6),
+    **ends_within(timedelta(hours=6)),
     default_args=DEFAULT_ARGS,
     template_searchpath=str(SQL),
     render_template_as_native_obj=True,

@@ -36,6 +36,7 @@ from airflow.timetables.trigger import CronTriggerTimetable
 
 from pinterest_pipeline.dag import assets
 from pinterest_pipeline.dag.approval import ApproveOperator
+from pinterest_pipeline.dag.deadlines import ends_within
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.kinesis_streams import PARAMS, streams_to_delete, streams_to_ensure, streams_to_scale
 from pinterest_pipeline.dag.paths import include_folder
@@ -63,7 +64,7 @@ with DAG(
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=6),
+    **ends_within(timedelta(hours=6)),
     default_args=DEFAULT_ARGS,
     template_searchpath=str(INCLUDE / "sql"),
     render_template_as_native_obj=True,

@@ -26,6 +26,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from pinterest_pipeline.common.tables import stream_prefix
+from pinterest_pipeline.dag.deadlines import ends_within
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.post_emulator import PARAMS, PLAN_PARAMS
@@ -40,7 +41,7 @@ with DAG(
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=7),
+    **ends_within(timedelta(hours=7)),
     default_args=DEFAULT_ARGS,
     render_template_as_native_obj=True,
     user_defined_macros=MACROS,

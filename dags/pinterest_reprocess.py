@@ -32,6 +32,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from pinterest_pipeline.dag import assets, lakehouse
+from pinterest_pipeline.dag.deadlines import ends_within
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.reprocess import PARAMS, choose_records, record_lake
@@ -47,7 +48,7 @@ with DAG(
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=12),
+    **ends_within(timedelta(hours=12)),
     default_args=DEFAULT_ARGS,
     template_searchpath=str(SQL),
     render_template_as_native_obj=True,

@@ -3,8 +3,8 @@
 **What.** `ensure_topics` creates the declared Kafka topics that are missing, and names what differs in the others;
 `ensure_connector` creates or updates the connector and does nothing where it is right; `connector_is_healthy` checks
 its state, its workers, its tasks and its lag. Where it is not healthy, `restart_connector` restarts the failed tasks,
-at most three times an hour over all runs, and `healthy_after_restart` tells whether that helped. `alert` fails the run
-when anything before it failed: one clear line for the person on call.
+at most three times an hour over all runs, and `healthy_after_restart` tells whether that helped. `alert` makes the
+run red when anything before it failed, whose own alarm is the only one.
 
 Param `pause`: `true` pauses the connector and ends the run; while it is paused, the other runs fail, which is the
 reminder. `false` resumes it. Param `recreate` deletes and creates a connector that is FAILED, or differs from its file
@@ -27,7 +27,7 @@ nothing when it is found within 10 minutes. A run checks the present, so missed 
 - `ensure_connector` failed: its error names the setting that is wrong or that MSK Connect cannot change.
 - `restart_connector` failed: the tasks failed again after three restarts: read the worker log, correct the cause.
 - `healthy_after_restart` failed: its last log line says which of state, workers, tasks and lag is wrong and why.
-- `alert`: pages through the log line `pipeline_task_failed`; see `plugins/pinterest_pipeline/dag/alerts.py`.
+- `alert`: the failed task before it has raised the alarm, a log line `pipeline_task_failed`.
 """
 
 from datetime import timedelta
@@ -36,6 +36,7 @@ from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from pinterest_pipeline.dag import assets
+from pinterest_pipeline.dag.deadlines import ends_within
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, setting
@@ -68,7 +69,7 @@ with DAG(
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=1),
+    **ends_within(timedelta(hours=1)),
     default_args=DEFAULT_ARGS,
     render_template_as_native_obj=True,
     user_defined_macros=MACROS,

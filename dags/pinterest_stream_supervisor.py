@@ -43,6 +43,7 @@ from airflow.sdk import DAG
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from pinterest_pipeline.common.tables import TABLES, stream_prefix
+from pinterest_pipeline.dag.deadlines import ends_within
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, setting
@@ -82,7 +83,7 @@ with DAG(
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=2),
+    **ends_within(timedelta(hours=2)),
     default_args=DEFAULT_ARGS,
     render_template_as_native_obj=True,
     user_defined_macros=MACROS,

@@ -11,6 +11,8 @@ from airflow.sdk.exceptions import TaskDeferred
 from pinterest_pipeline.common.compat import AirflowSkipException
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.stream.operators import DatabricksLaunchStreamOperator, DatabricksStopStreamOperator
+from pinterest_pipeline.stream.policy import StreamEndedError
+from tests.unit.scripted_databricks import task
 
 TASKS = [{"task_key": "a", "notebook_task": {"notebook_path": "/n", "base_parameters": {"x": "1"}}}]
 
@@ -28,6 +30,26 @@ def launch(databricks, tmp_path):
         return DatabricksLaunchStreamOperator(**{**defaults, **arguments}).execute({"ti": TaskInstance()})
 
     return run
+
+
+@pytest.mark.parametrize(("count", "is_loop"), [(2, False), (3, True), (11, True)])
+def test_runs_that_die_before_they_are_watched_are_a_crash_loop(databricks, launch, count, is_loop):
+    databricks.add_job("stream", max_concurrent_runs=1, tasks=TASKS)
+    now = time.time()
+    for n in range(count):
+        run_id = databricks.add_job_run(500, "TERMINATED", "FAILED", start=now - 20 + n, end=now + 1 + n / 100)
+        databricks.runs[run_id]["tasks"] = [task("stream_posts", "TERMINATED", "FAILED", run_id=1000 + run_id)]
+    databricks.outputs[1000 + count] = {"error": "StageError: the warehouse lacks stream.lag"}
+
+    if not is_loop:
+        assert launch(launch_within=timedelta(seconds=10))["run_id"] == count + 1
+        return
+    with pytest.raises(StreamEndedError, match=f"crash loop: run {count} ended: .*StageError: the warehouse") as caught:
+        launch()
+    alarm = caught.value.alarm
+    assert (alarm["stream"], alarm["state"], alarm["failed_runs"]) == ("stream", "crash loop", count)
+    assert (alarm["error"], alarm["databricks_run_id"]) == ("StageError: the warehouse lacks stream.lag", count)
+    assert not databricks.calls("jobs/run-now")
 
 
 def stop(request, **arguments):

@@ -21,7 +21,7 @@ from pinterest_pipeline.stream.monitor import StreamMonitor, Watched
 from pinterest_pipeline.stream.policy import StreamEndedError
 from pinterest_pipeline.stream.sensors import DatabricksStreamSensor
 from pinterest_pipeline.stream.triggers import DatabricksJobTrigger, DatabricksStreamTrigger
-from tests.unit.scripted_databricks import ScriptedDatabricks
+from tests.unit.scripted_databricks import ScriptedDatabricks, task
 
 STREAMS = {"stream_pin": "streaming-pin", "stream_geo": "streaming-geo"}
 
@@ -141,6 +141,61 @@ def test_a_dead_run_ends_the_watch_with_the_alarm(world, caplog):
     assert alarm["last_good_batch"]["stream_geo"]["batch_id"] == 3
     assert alarm["lag_ms"] == {"stream_geo": 0, "stream_pin": 4200}
     assert "http://page/1" in alarm["reason"]
+
+
+TRACE = "Traceback …\n  File x\n\x1b[0;31mStageError\x1b[0m: stream_pin failed: no space left\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "error"),
+    [
+        ({"error": "\x1b[31mStageError: stream_pin failed: no space left\x1b[0m\nmore"}, "no space left"),
+        ({"error": "Workload failed, see run output for details", "error_trace": TRACE}, "no space left"),
+        ({"error": "StageError: " + "x" * 600}, "x" * 488),
+        ({}, ""),
+    ],
+    ids=["its error", "its trace", "a long one", "none"],
+)
+def test_the_alarm_of_a_dead_run_has_the_notebooks_own_error(world, output, error):
+    failed = task("stream_posts", "TERMINATED", "FAILED")
+    world.databricks.runs[1]["tasks"] = [task("other", "TERMINATED", "SUCCESS", run_id=99), failed]
+    world.databricks.outputs[100] = output
+    world.databricks.end(1, "FAILED", "INTERNAL_ERROR")
+
+    with pytest.raises(StreamEndedError, match="its notebook said: ") as caught:
+        watch(timeout=60)
+
+    said = caught.value.alarm["error"]
+    assert said.endswith(error)
+    assert said.startswith("StageError: ") is bool(error)
+    assert (said or "nothing, see its page") in str(caught.value)
+    assert caught.value.alarm["failed_runs"] == 1
+
+
+def test_runs_that_failed_between_two_polls_are_a_crash_loop_with_their_number(world):
+    now = time.time()
+    for n in range(2, 12):
+        world.databricks.add_job_run(500, "TERMINATED", "FAILED", start=now - 200 + n, end=now - 199 + n)
+    world.databricks.runs[1] |= {"start_time": int((now - 210) * 1000), "end_time": int((now - 205) * 1000)}
+    world.databricks.end(1, "FAILED")
+
+    with pytest.raises(StreamEndedError, match=r"is crash loop: run 1 ended: .*; 11 runs failed in a row; ") as caught:
+        watch(timeout=60)
+
+    assert (caught.value.alarm["state"], caught.value.alarm["failed_runs"]) == ("crash loop", 11)
+
+
+def test_the_alarm_goes_out_though_databricks_does_not_say_why(world, monkeypatch):
+    def refuse(*_):
+        raise TransientError("no answer")
+
+    monkeypatch.setattr("pinterest_pipeline.databricks.hook.DatabricksRunHook.error_of", refuse)
+    world.databricks.end(1, "FAILED")
+
+    with pytest.raises(StreamEndedError, match="is dead") as caught:
+        watch(timeout=60)
+
+    assert (caught.value.alarm["error"], caught.value.alarm["failed_runs"]) == ("", 1)
 
 
 def test_the_alarm_goes_out_though_kinesis_does_not_answer(world):

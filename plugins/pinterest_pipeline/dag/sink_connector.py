@@ -2,7 +2,7 @@
 
 from airflow.sdk import Param, task
 
-from pinterest_pipeline.common.errors import PermanentError
+from pinterest_pipeline.dag.alerts import ReportedError
 
 PARAMS = {
     "pause": Param(
@@ -20,7 +20,7 @@ PARAMS = {
 
 @task(trigger_rule="one_failed", retries=0)
 def alert(connector_name: str) -> None:
-    """Fail; the callback of the default arguments raises the alarm."""
-    raise PermanentError(
+    """Fail, so that the run does; what failed before has raised the alarm."""
+    raise ReportedError(
         f"Connector {connector_name} does not deliver, posts wait in Kafka: read the log of the failed task before."
     )

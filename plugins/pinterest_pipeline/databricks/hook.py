@@ -5,6 +5,7 @@ its tasks and repairs, repairing from one task, one task's output, whether a not
 returns 100 tasks a page, ``runs/list`` 25 runs a page and runs of the last 60 days, ``get-output`` 5 MB a notebook.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ CANCEL = ("POST", "2.2/jobs/runs/cancel")
 REPAIR = ("POST", "2.2/jobs/runs/repair")
 WORKSPACE_STATUS = ("GET", "2.0/workspace/get-status")
 RUNS_PER_PAGE = 25
+TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
+MAX_ERROR_CHARACTERS = 500
 OTHER_CREDENTIALS = frozenset(  # keys of the extra with which the provider signs in without a password
     {
         "token",
@@ -130,6 +133,17 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
             error=answer.get("error") or "",
             trace=answer.get("error_trace") or "",
         )
+
+    def error_of(self, run: Run) -> str:
+        """Return what the first failed task of a run said, in one line; empty text where it said nothing."""
+        failed = next((task for task in run.tasks.values() if task.state.is_over and not task.state.is_success), None)
+        if failed is None:
+            return ""
+        output = self.output(failed.run_id)
+        lines = [line.strip() for line in TERMINAL_CODES.sub("", output.error).splitlines() if line.strip()]
+        if not lines or lines[0].startswith("Workload failed"):  # and the cause is in the trace
+            lines = [line.strip() for line in TERMINAL_CODES.sub("", output.trace).splitlines() if line.strip()][-1:]
+        return lines[0][:MAX_ERROR_CHARACTERS] if lines else ""
 
     def check_notebook(self, path: str) -> None:
         """Raise :class:`PermanentError` when the workspace has no notebook of that path.

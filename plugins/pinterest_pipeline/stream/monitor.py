@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pinterest_pipeline.common.errors import PipelineError
 from pinterest_pipeline.databricks.runs import Run
 from pinterest_pipeline.stream.backlog import check_backlogs
 from pinterest_pipeline.stream.policy import (
+    CRASH_LOOP_RUNS,
     LAG_ALARM_SHARE,
     LAG_WARNING_SECONDS,
     LagLimits,
@@ -21,6 +23,7 @@ from pinterest_pipeline.stream.policy import (
     StreamState,
     Trouble,
     assess,
+    failures_in_a_row,
     is_waiting_too_long,
     overdue,
     waiting_for_user,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from pinterest_pipeline.kinesis.hook import KinesisStreamHook
 
 LAG_EVERY_SECONDS = 60
+NEWEST_RUNS = 50  # two pages
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +76,29 @@ class Watched:
 
 
 @dataclass(frozen=True)
+class RunEnd:
+    """Why a run failed.
+
+    :param error: What its notebook said; empty where nothing is known.
+    :param failed_runs: Runs of the job that failed in a row, this one included.
+    """
+
+    error: str
+    failed_runs: int
+
+    @property
+    def is_crash_loop(self) -> bool:
+        return self.failed_runs >= CRASH_LOOP_RUNS
+
+    def as_json(self) -> dict[str, Any]:
+        return {"error": self.error, "failed_runs": self.failed_runs}
+
+    def __str__(self) -> str:
+        crashes = f"{self.failed_runs} runs failed in a row; " if self.is_crash_loop else ""
+        return f"{crashes}its notebook said: {self.error or 'nothing, see its page'}"
+
+
+@dataclass(frozen=True)
 class Report:
     """What one check saw; ``as_json`` is the sensor's result, and what the alarm tells."""
 
@@ -81,6 +108,7 @@ class Report:
     progress: Mapping[str, Progress] = field(default_factory=dict)
     lag_ms: Mapping[str, int | None] = field(default_factory=dict)
     troubles: Sequence[Trouble] = ()
+    end: RunEnd | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -95,7 +123,19 @@ class Report:
             },
             "lag_ms": dict(sorted(self.lag_ms.items())),
             "troubles": {one.query: one.state for one in self.troubles},
+            **(self.end.as_json() if self.end else {}),
         }
+
+
+def why_it_ended(databricks: "DatabricksRunHook", run: Run) -> RunEnd:
+    """Ask for the error and for the runs before; no answer is no reason to keep an alarm back."""
+    error, failed_runs = "", 1
+    try:
+        error = databricks.error_of(run)
+        failed_runs = failures_in_a_row(list(islice(databricks.list_runs(job_id=run.job_id), NEWEST_RUNS)))
+    except PipelineError as unknown:
+        log.warning("Why run %s failed is not known: %s", run.run_id, unknown)
+    return RunEnd(error, failed_runs)
 
 
 class StreamMonitor:
@@ -155,8 +195,12 @@ class StreamMonitor:
             handover=handover,
             troubles=troubles,
         )
+        end = why_it_ended(self.databricks, run) if health.state is StreamState.DEAD else None
+        if end is not None:
+            state = StreamState.CRASH_LOOP if end.is_crash_loop else StreamState.DEAD
+            health = StreamHealth(state, f"{health.reason}; {end}")
         is_end = health.state is not StreamState.HEALTHY
-        return Report(health, run, self.watched.job_name, progress, self._lag() if is_end else {}, troubles)
+        return Report(health, run, self.watched.job_name, progress, self._lag() if is_end else {}, troubles, end)
 
     def _measure_lag(self) -> None:
         """Record how far the queries are behind, once in a while; no answer does not blind the watch."""

@@ -16,7 +16,16 @@ from pinterest_pipeline.common.links import PAGE_URL_KEY, DatabricksRunLink
 from pinterest_pipeline.common.polling import PollEvent, require_no_failure, wait_or_defer
 from pinterest_pipeline.databricks.jobs import Job, read_job_file
 from pinterest_pipeline.databricks.runs import Run
-from pinterest_pipeline.stream.policy import LaunchStep, Request, next_launch
+from pinterest_pipeline.stream.monitor import why_it_ended
+from pinterest_pipeline.stream.policy import (
+    CRASH_LOOP_RUNS,
+    LaunchStep,
+    Request,
+    StreamEndedError,
+    StreamState,
+    failures_in_a_row,
+    next_launch,
+)
 from pinterest_pipeline.stream.triggers import DatabricksJobTrigger
 
 if TYPE_CHECKING:
@@ -159,6 +168,7 @@ class DatabricksLaunchStreamOperator(DatabricksJobWait):
                 run = self.hook.run(self.hook.start_run(job_id, start_token(job_id, runs)))
                 if not run.state.is_over:  # else another run was active already, or it is over as soon as begun
                     return self._finish(context, job, run, attached=False)
+            self.require_no_crash_loop(job, runs, since=deadline - self.launch_within.total_seconds())
             if time.time() > deadline:
                 raise TransientError(
                     f"Job {job.name} ({job_id}) has no active run after {self.launch_within}: look at its last runs "
@@ -167,6 +177,27 @@ class DatabricksLaunchStreamOperator(DatabricksJobWait):
             seconds = max(0.0, launch.not_before - time.time())
             self.log.info("Nothing to do for up to %.0f s; a request of a user is obeyed after that", seconds)
             self.wait(job_id, unpaused_at, deadline)
+
+    def require_no_crash_loop(self, job: Job, runs: Sequence[Run], *, since: float) -> None:
+        """Raise where runs die before they can be watched; the next run of the DAG launches again, after the delay.
+
+        :param since: Only runs that failed then or later count as seen by this launch, epoch seconds.
+        """
+        failed = next((run for run in runs if run.state.is_over and failures_in_a_row([run])), None)
+        if failed is None or failed.end_time < since or failures_in_a_row(runs) < CRASH_LOOP_RUNS:
+            return
+        end = why_it_ended(self.hook, self.hook.run(failed.run_id))
+        raise StreamEndedError(
+            f"Stream {job.name} is in a crash loop: run {failed.run_id} ended: {failed.state}; {end}. See "
+            f"{failed.page_url}; the next run of this DAG launches it again.",
+            alarm={
+                "stream": job.name,
+                "state": StreamState.CRASH_LOOP.value,
+                "databricks_run_id": failed.run_id,
+                "run_page_url": failed.page_url,
+                **end.as_json(),
+            },
+        )
 
     def _finish(self, context: Context, job: Job, run: Run, *, attached: bool) -> dict[str, Any]:
         context["ti"].xcom_push(key=PAGE_URL_KEY, value=run.page_url)

@@ -14,6 +14,7 @@ HOUR_MS = 3_600_000
 LAG_WARNING_SECONDS = 300.0
 LAG_ALARM_SHARE = 0.5  # of the retention: half of it is left to fix the cause, and to read what has come up
 LOST = "records lost"
+CRASH_LOOP_RUNS = 3  # failed in a row: what Databricks or the supervisor replaced does not heal by itself
 HEALTHY_SECONDS = 300  # a run that lived so long had started well: its end begins a new count of failures
 
 
@@ -148,6 +149,7 @@ class StreamState(StrEnum):
 
     HEALTHY = "healthy"
     DEAD = "dead"
+    CRASH_LOOP = "crash loop"
     STALE = "stale"
     BEHIND = "behind"
     LOST = LOST

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 class DatabricksStreamSensor(BaseSensorOperator):
     """Succeed when the watch is over, or the run ended on request; fail at once when the stream is unhealthy.
 
-    *Dead:* the run has ended. *Stale:* a query has committed nothing for ``stale_after_seconds``, although a record has
-    waited for it in Kinesis for that long; its run is cancelled, so that another can begin. A quiet stream is neither.
+    *Dead:* the run has ended; *crash loop:* and two or more before it failed. *Stale:* a query has committed nothing
+    for ``stale_after_seconds``, although a record has waited for it in Kinesis for that long; its run is cancelled, so
+    that another can begin. A quiet stream is neither.
     Triggering the DAG ends the watch of its running run early, so that requests need not wait for it. So does a query
     that is *behind*, so far that records may expire, or has *lost* some: the DAG's next run raises the alarm.
 
-    The failure is not retried; the DAG's next run launches again. Its alarm names the stream, the last good batch and
-    the lag of each query, and the run's page. Returns the same as JSON.
+    The failure is not retried; the DAG's next run launches again. Its alarm names the stream, the notebook's own error,
+    the last good batch and the lag of each query, and the run's page. Returns the same as JSON.
 
     What is unread, the sink says shard by shard (``stream.position``); of a shard that nothing was ever committed of,
     all is. A poll costs one request to Databricks and two short queries; to Kinesis, about two a shard, and only for a
@@ -143,7 +144,7 @@ class DatabricksStreamSensor(BaseSensorOperator):
         state = report["state"]
         if state == StreamState.STALE:
             self.hook.cancel(report["databricks_run_id"])
-        if state in {StreamState.DEAD, StreamState.STALE}:
+        if state in {StreamState.DEAD, StreamState.CRASH_LOOP, StreamState.STALE}:
             raise StreamEndedError(
                 f"Stream {self.job_name} is {state}: {report['reason']}. Last good batch: "
                 f"{report['last_good_batch'] or 'none'}; lag in ms: {report['lag_ms']}. See {report['run_page_url']}; "

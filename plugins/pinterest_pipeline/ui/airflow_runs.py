@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 RUNS = 10
-ALERT = "alert"  # fails because something before it has, and only to raise the alarm
+ALERT = "alert"  # fails because something before it has
 
 log = logging.getLogger(__name__)
 
