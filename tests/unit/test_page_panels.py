@@ -72,6 +72,31 @@ def test_a_row_of_a_minute_that_has_just_gone_by_is_passed_over():
     assert stream.every_minute([committed("stream_pin", NOW - timedelta(hours=2), 5, 1)], NOW)
 
 
+LATE = {"query": "stream_pin", "level": "behind", "hours_left": 70.4, "checked_at": NOW}
+LOSS = {"query": "stream_geo", "found_at": NOW, "lost_records": None, "accepted_at": None}
+
+
+@pytest.mark.parametrize(
+    ("losses", "lag", "word", "level", "said"),
+    [
+        pytest.param([], [{**LATE, "level": "keeps up", "hours_left": None}], None, None, "", id="keeps up"),
+        pytest.param([], [LATE], "Behind", "warn", "stream_pin: records expire in 70 h.", id="behind"),
+        pytest.param([], [LATE, {**LATE, "level": "at risk", "hours_left": 20}], "Behind", "bad",
+                     "stream_pin, stream_pin: records expire in 20 h.", id="at risk"),
+        pytest.param([], [{**LATE, "checked_at": NOW - stream.LAG_MAX_AGE}], None, None, "", id="measured long ago"),
+        pytest.param([LOSS], [LATE], "Records lost", "bad", "stream_geo waits for accept_data_loss", id="a loss"),
+        pytest.param([{**LOSS, "accepted_at": NOW}], [], "Records lost", "bad", "geo starts again", id="accepted"),
+    ],
+)  # fmt: skip
+def test_a_stream_that_runs_and_is_behind_or_has_lost_records_says_so(losses, lag, word, level, said):
+    found = {"minutes": [], "newest": [], "control": [], "lag": lag, "losses": losses}
+
+    shown = stream.shape(found, NOW)["trouble"]
+
+    assert (shown and (shown["word"], shown["level"])) == (word and (word, level))
+    assert said in (shown["detail"] if shown else "")
+
+
 def test_samples_stand_with_their_reason():
     reasons = [{"stream": "s", "reject_reason": "a", "rows": 2}, {"stream": "s", "reject_reason": "b", "rows": 1}]
     samples = [{"stream": "s", "reject_reason": "b", "payload": "x"}]

@@ -106,7 +106,7 @@ class Stream:
 
     def __init__(self, **hours):
         self.hours = hours
-        self.lag, self.losses, self.alarmed, self.count = {}, [], [], None
+        self.lag, self.losses, self.alarmed, self.accepted, self.count = {}, [], [], [], None
 
     def find(self, stream):
         return SimpleNamespace(retention_hours=72) if stream in self.hours else None
@@ -134,6 +134,8 @@ class Stream:
             self.lag[parameters["query"]] = parameters
             if parameters["level"] != "at risk" and parameters["query"] in self.alarmed:
                 self.alarmed.remove(parameters["query"])
+        elif "INSERT INTO stream.data_loss" in sql[0]:
+            self.accepted.append(parameters)
         else:
             self.alarmed.append(parameters.get("id", parameters.get("query")))
 
@@ -197,9 +199,18 @@ def test_a_stream_that_does_not_exist_has_no_backlog(check):
     assert check(Stream(geo=0)) == []
 
 
-@pytest.mark.parametrize(
-    ("count", "said"), [(1234, "at most 1,234 records"), (0, "at most 0 records"), (None, "their number is not known")]
-)
+def test_a_loss_of_no_record_by_cloudwatch_is_accepted_without_a_user(check):
+    stream = Stream(pin=0, geo=0)
+    stream.losses, stream.count = [(7, "stream_pin", "The checkpoint is older", PAUSED, PAUSED)], 0
+
+    assert check(stream) == []
+    assert stream.accepted == [
+        {"queries": ["stream_pin"], "by": "CloudWatch", "reason": "no record arrived in that time"}
+    ]
+    assert stream.alarmed == [7]
+
+
+@pytest.mark.parametrize(("count", "said"), [(1234, "at most 1,234 records"), (None, "their number is not known")])
 def test_a_loss_raises_one_alarm_with_its_number_and_the_request_that_accepts_it(check, count, said):
     stream = Stream(pin=0, geo=0)
     stream.losses, stream.count = (

@@ -133,8 +133,8 @@ def why_it_ended(databricks: "DatabricksRunHook", run: Run) -> RunEnd:
     try:
         error = databricks.error_of(run)
         failed_runs = failures_in_a_row(list(islice(databricks.list_runs(job_id=run.job_id), NEWEST_RUNS)))
-    except PipelineError as unknown:
-        log.warning("Why run %s failed is not known: %s", run.run_id, unknown)
+    except Exception as unknown:  # noqa: BLE001 - whatever goes wrong with these, the alarm must go out
+        log.warning("Why run %s failed is not known: %r", run.run_id, unknown)
     return RunEnd(error, failed_runs)
 
 

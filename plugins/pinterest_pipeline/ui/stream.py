@@ -1,9 +1,10 @@
-"""What the stream committed in the last hour, minute by minute, and how far behind it was."""
+"""What the stream committed in the last hour, minute by minute, how far behind it was, and what it has lost."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from pinterest_pipeline.ui.tiles import Level, Tile
 from pinterest_pipeline.ui.warehouse import Query, Rows, answer, total
 
 NAMES = ("stream_pin", "stream_geo", "stream_user")
@@ -41,7 +42,20 @@ QUERIES = {
         "stream.control",
         "SELECT paused_at, paused_by, reason FROM stream.control WHERE query = 'all' AND paused_at IS NOT NULL",
     ),
+    "lag": Query(
+        "stream.lag",
+        "SELECT query, level, lag_ms, hours_left, checked_at FROM stream.lag WHERE query = ANY(%(queries)s) "
+        "ORDER BY hours_left, query",
+        PARAMETERS,
+    ),
+    "losses": Query(
+        "stream.data_loss",
+        "SELECT query, found_at, lost_records, accepted_at FROM stream.data_loss "
+        "WHERE query = ANY(%(queries)s) AND found_at IS NOT NULL AND used_at IS NULL ORDER BY query",
+        PARAMETERS,
+    ),
 }
+LAG_MAX_AGE = timedelta(minutes=45)  # a run of the supervisor measures it, which takes up to 40
 
 
 def panel() -> dict[str, Any]:
@@ -56,9 +70,36 @@ def shape(found: Mapping[str, Rows | None], now: datetime) -> dict[str, Any]:
         "queries": [{"query": name, **newest.get(name, {})} for name in NAMES],
         "newest_commit": max((row["committed_at"] for row in newest.values()), default=None),
         "paused": next(iter(found["control"] or []), None),
+        "lag": found["lag"] or [],
+        "losses": found["losses"] or [],
+        "trouble": trouble_as_json(found["losses"] or [], found["lag"] or [], now),
         "minutes": every_minute(minutes, now),
         "last_hour": {column: total(minutes, column) for column in COUNTED},
     }
+
+
+def trouble_as_json(losses: Rows, lag: Rows, now: datetime) -> dict[str, Any] | None:
+    tile = trouble(losses, lag, now)
+    return tile.as_json() if tile else None
+
+
+def trouble(losses: Rows, lag: Rows, now: datetime) -> Tile | None:
+    """Return the tile of a stream that runs and has lost records, or is behind; None for one that keeps up.
+
+    :param losses: Those that are not accepted and used.
+    :param lag: By query; the one with the least time left first. What was measured long ago says nothing.
+    """
+    if losses:
+        names = ", ".join(row["query"] for row in losses)
+        waits = "starts again" if all(row["accepted_at"] for row in losses) else "waits for accept_data_loss"
+        return Tile(Level.BAD, "Records lost", f"{names} {waits}: see the runbook.", losses[0]["found_at"])
+    behind = [row for row in lag if row["level"] != "keeps up" and now - row["checked_at"] < LAG_MAX_AGE]
+    if not behind:
+        return None
+    names = ", ".join(row["query"] for row in behind)
+    level = Level.BAD if any(row["level"] == "at risk" for row in behind) else Level.WARN
+    hours_left = min(row["hours_left"] for row in behind)
+    return Tile(level, "Behind", f"{names}: records expire in {hours_left:.0f} h.", behind[0]["checked_at"])
 
 
 def every_minute(rows: Rows, now: datetime) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from pinterest_pipeline.common.errors import TransientError
 from pinterest_pipeline.databricks.runs import Run, State
 from pinterest_pipeline.stream import tables as stream_tables
 from pinterest_pipeline.stream.monitor import StreamMonitor, Watched
-from pinterest_pipeline.stream.policy import Request, StreamState
+from pinterest_pipeline.stream.policy import Backlog, LagLimits, Request, StreamState
 from tests.support.postgres import create_tables
 
 BATCH = """INSERT INTO stream.progress
@@ -79,6 +79,8 @@ def world(stand_ins, use_aws, monkeypatch):
     found.sql("DELETE FROM stream.progress WHERE query = %s", found.name)
     found.sql("DELETE FROM stream.position WHERE stream = %s", found.name)
     found.sql("DELETE FROM stream.control WHERE query = 'all'")
+    for table in ("data_loss", "lag"):
+        found.sql(f"DELETE FROM stream.{table}")
 
 
 def test_a_record_that_waits_before_a_silent_query_is_stale_and_its_age_the_lag(world):
@@ -154,3 +156,46 @@ def test_a_warehouse_that_is_away_is_a_passing_trouble(world, monkeypatch):
 
     with pytest.raises(TransientError, match=r"reading stream\.control"):
         world.check()
+
+
+FOUND = (
+    "INSERT INTO stream.data_loss (query, found_at, what, lost_from, lost_to) VALUES (%s, now(), 'gone', now(), now())"
+)
+ROWS = "SELECT query, accepted_by, lost_records, used_at IS NULL FROM stream.data_loss ORDER BY id"
+
+
+def test_a_loss_is_reported_once_and_accepted_by_table_for_one_launch(world):
+    database = PostgresHook("pinterest_warehouse")
+    database.run(FOUND, parameters=["stream_pin"])
+    [loss] = stream_tables.read_losses(database)
+    before = stream_tables.read_troubles(database)
+    stream_tables.loss_alarmed(database, loss, 12)
+    alarmed = stream_tables.read_troubles(database)
+
+    for user in ("ann", "bob"):
+        stream_tables.accept_losses(database, ["stream_pin", "stream_geo"], by=user, reason="r")
+    database.run("UPDATE stream.data_loss SET used_at = now() WHERE query = 'stream_pin'")
+    database.run(FOUND, parameters=["stream_pin"])
+
+    assert [(one.query, one.state, one.is_news) for one in before] == [("stream_pin", "records lost", True)]
+    assert [one.is_news for one in alarmed] == [False]
+    assert database.get_records(ROWS) == [
+        ("stream_pin", "bob", 12, False), ("stream_geo", "bob", None, True), ("stream_pin", None, None, True),
+    ]  # fmt: skip
+    assert [one.is_news for one in stream_tables.read_troubles(database)] == [True]
+
+
+def test_the_lag_of_a_query_is_one_row_and_its_alarm_comes_again_once_it_has_caught_up(world):
+    database = PostgresHook("pinterest_warehouse")
+
+    def write(hours):
+        backlog = Backlog("stream_pin", "s", hours * 3_600_000, 72, "shards")
+        stream_tables.write_lag(database, [backlog], LagLimits(300, 0.5))
+        news = stream_tables.lags_to_alarm(database)
+        for query in news:
+            stream_tables.lag_alarmed(database, query)
+        return news
+
+    assert [write(hours) for hours in (1, 40, 41, 2, 50)] == [[], ["stream_pin"], [], [], ["stream_pin"]]
+    assert database.get_records("SELECT level, lag_ms, hours_left FROM stream.lag") == [("at risk", 180_000_000, 22)]
+    assert [one.state for one in stream_tables.read_troubles(database)] == ["at risk"]

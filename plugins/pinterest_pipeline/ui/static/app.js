@@ -36,12 +36,17 @@ function tiles() {
   const unknown = (panel) => ({ level: "bad", word: "Not known", detail: `${panel.why.split(":")[0].replace(/\.$/, "")}. ${panel.remedy}` });
   const of = (name) => (health.state === "ok" ? health.tiles[name] : unknown(health));
   const commit = stream.state === "ok" ? `Last commit ${ago(stream.newest_commit, stream.now)}.` : "Last commit not known.";
+  const trouble = stream.state === "ok" ? stream.trouble : null; // of single queries, while the run is well, or paused
+  const monitored = of("stream");
+  const isPaused = monitored.level === "off";
+  const streamTile = trouble && !isPaused && monitored.level !== "bad" ? trouble : monitored;
+  const more = trouble && isPaused ? `${commit} ${trouble.detail}` : commit;
   const now = health.now ?? new Date().toISOString();
   return [
     panels.tile("Answers", flow.state === "ok" ? flow.tile : unknown(flow), flow.now ?? now),
     panels.tile("Batch", of("batch"), now),
     panels.tile("Connector", of("connector"), now),
-    panels.tile("Stream", of("stream"), now, commit),
+    panels.tile("Stream", streamTile, now, more),
   ];
 }
 
