@@ -1,6 +1,7 @@
 """The page as a person on call meets it: signed in to the real Airflow, over what the pipeline did, in Chromium."""
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -28,7 +29,7 @@ def visits(pipeline: Any, token: str) -> list[dict[str, Any]]:
         pipeline.run_batch()
     return visit(
         {"url": f"{pipeline.api.url}/{PATH}", "cookie": token, "open": True},
-        {"url": f"{pipeline.api.url}/plugin/pinterest", "cookie": token, "frame": "Pinterest pipeline"},
+        {"url": f"{pipeline.api.url}/plugin/pinterest", "cookie": token, "frame": "Pinterest", "follow": "#health a"},
     )
 
 
@@ -99,11 +100,29 @@ def test_the_state_of_batch_and_connector_is_seen_first(visits: list[dict[str, A
     assert not visits[0]["notices"]
 
 
-def test_it_opens_from_airflows_navigation(pipeline: Any, visits: list[dict[str, Any]]) -> None:
+def test_it_opens_from_airflows_navigation(pipeline: Any, token: str, visits: list[dict[str, Any]]) -> None:
     views = [view for plugin in pipeline.api.pages("plugins", "plugins") for view in plugin["external_views"]]
 
-    assert {"Pinterest pipeline"} <= {view["name"] for view in views if view["nav_top_level"]}
+    (view,) = [view for view in views if view["nav_top_level"]]
+    assert view["name"] == "Pinterest"
+    icon = httpx.get(f"{pipeline.api.url}/{view['icon']}", cookies={"_token": token}, timeout=30)
+    assert icon.headers["content-type"].startswith("image/svg")
     assert set(visits[1]["tiles"]) == set(visits[0]["tiles"])
+
+
+def test_a_link_inside_airflows_frame_opens_airflows_own_page(pipeline: Any, visits: list[dict[str, Any]]) -> None:
+    assert visits[1]["reached"] == f"{pipeline.api.url}/dags/pinterest_daily_batch"
+
+
+def test_a_browser_that_is_not_signed_in_is_sent_to_the_login_and_back(pipeline: Any) -> None:
+    page = f"{pipeline.api.url}/{PATH}"
+
+    sent = httpx.get(page, headers={"Accept": "text/html"}, timeout=30)
+
+    assert sent.status_code == 307
+    login = urlsplit(sent.headers["location"])
+    assert login.path.startswith("/auth/")
+    assert parse_qs(login.query)["next"] == [page]
 
 
 def test_nothing_fails_on_the_way_and_no_other_host_is_requested(pipeline: Any, visits: list[dict[str, Any]]) -> None:

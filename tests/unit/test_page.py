@@ -58,6 +58,20 @@ def test_without_a_session_nothing_is_served(client, route):
     assert client.get(route).status_code == 401
 
 
+def test_a_browser_without_a_session_is_sent_to_the_login_and_back(client, monkeypatch):
+    class Manager:
+        def get_url_login(self, *, next_url):
+            return f"/auth/login?next={next_url}"
+
+    monkeypatch.setattr(routes, "get_auth_manager", Manager)
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+    sent = client.get("/", headers=browser, follow_redirects=False)
+
+    assert (sent.status_code, sent.headers["location"]) == (307, "/auth/login?next=http://testserver/")
+    assert client.get("/api/flow", headers=browser, follow_redirects=False).status_code == 401
+
+
 @pytest.mark.parametrize("route", ROUTES)
 def test_who_may_not_see_the_batch_sees_nothing(signed_in, route):
     answered = signed_in(allowed=False).get(route)

@@ -1,5 +1,6 @@
 """What the page makes of the last runs of the three DAGs that do or watch the work."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -78,31 +79,85 @@ def test_the_stream_is_as_its_supervisor_sees_it(found, level, word):
     assert (tile.level, tile.word) == (level, word)
 
 
+def day(state, days_ago=1, minutes_ago=1, run_type="scheduled", **tasks):
+    """The run of the interval that ended ``days_ago`` days before the newest; it may have been run at any time."""
+    begun = run(state, minutes_ago, **tasks)
+    return replace(begun, interval_end=NOW.replace(hour=2) - timedelta(days=days_ago - 1), run_type=run_type)
+
+
+def by_hand(state, minutes_ago=1, **tasks):
+    return replace(run(state, minutes_ago, **tasks), run_type="manual")
+
+
+def batches(*days, runs=None, is_paused=False, next_run_after=None):
+    return Dag("the_dag", is_paused, runs or days, days, next_run_after)
+
+
+DONE = (day("success", 1), day("success", 2))
+
+
 @pytest.mark.parametrize(
     ("found", "level", "word"),
     [
-        pytest.param(dag(run("running", posts_landed="deferred")), "good", "Running", id="at work"),
-        pytest.param(dag(run("success")), "good", "Succeeded", id="done"),
-        pytest.param(dag(run("success"), is_paused=True), "warn", "Succeeded", id="done, and paused"),
-        pytest.param(dag(run("failed", silver="failed")), "bad", "Failed", id="failed"),
+        pytest.param(batches(is_paused=True), "unknown", "Not run", id="never ran"),
+        pytest.param(batches(*DONE), "good", "Succeeded", id="done"),
+        pytest.param(batches(DONE[0]), "good", "Succeeded", id="the first day"),
+        pytest.param(batches(*DONE, is_paused=True), "warn", "Succeeded", id="done, and paused"),
+        pytest.param(batches(day("running", 1, posts_landed="deferred"), DONE[1]), "good", "Running", id="at work"),
+        pytest.param(batches(day("failed", 1, silver="failed"), DONE[1]), "bad", "Failed", id="failed"),
+        pytest.param(batches(day("running", 1), day("failed", 2, silver="failed")), "bad", "Failed",
+                     id="the day before failed, the newest is at work"),
+        pytest.param(batches(DONE[0], day("failed", 2, silver="failed")), "bad", "Failed", id="the day before failed"),
         pytest.param(
-            dag(run("running"), run("failed", 5, silver="failed")), "bad", "Failed", id="failed, next at work"
-        ),
-        pytest.param(
-            dag(run("success", 9), run("failed", 2, silver="failed")), "bad", "Failed", id="last to end failed"
-        ),
+            batches(
+                day("failed", 1, 300, silver="failed"), DONE[1],
+                runs=(day("success", 3000, 5, "backfill"), day("failed", 1, 300, silver="failed")),
+            ), "bad", "Failed", id="failed, then a backfill of another day succeeded"),
+        pytest.param(batches(day("success", 1, 5, "backfill"), DONE[1]), "good", "Succeeded",
+                     id="failed, then its own day was run again by a backfill"),
+        pytest.param(batches(day("failed", 1, 30), DONE[1], runs=(by_hand("success"),)), "bad", "Failed",
+                     id="failed, then a run by hand succeeded"),
+        pytest.param(batches(*DONE, runs=(by_hand("failed", 0, silver="failed"),)), "warn", "Failed by hand",
+                     id="only a run by hand failed"),
+        pytest.param(batches(*DONE, runs=(by_hand("running"), *DONE)), "good", "Succeeded", id="one by hand at work"),
+        pytest.param(batches(runs=(by_hand("success"),)), "warn", "By hand only", id="no day yet"),
+        pytest.param(batches(*DONE, next_run_after=NOW - timedelta(minutes=30)), "good", "Succeeded", id="due"),
+        pytest.param(batches(*DONE, next_run_after=NOW - timedelta(minutes=31)), "bad", "Late", id="overdue"),
+        pytest.param(batches(*DONE, next_run_after=NOW - timedelta(days=9), is_paused=True), "warn", "Succeeded",
+                     id="paused is not late"),
     ],
-)
-def test_the_batch_is_as_the_run_that_ended_last(found, level, word):
-    tile = batch(found)
+)  # fmt: skip
+def test_the_batch_is_as_its_newest_days_are(found, level, word):
+    tile = batch(found, NOW)
 
     assert (tile.level, tile.word) == (level, word)
 
 
-def test_mapped_tasks_count_each():
-    sending = Run("r", "failed", NOW, NOW, None, {"ingest.send_posts": ("success", "failed", "success")})
+def test_a_failed_day_is_named_and_linked_to_the_log_of_what_failed():
+    sending = replace(
+        day("failed"), dag_id="the_dag", run_id="scheduled__2026-11-25T02:00:00+00:00",
+        tasks={"ingest.send_posts": ("success", "failed", "success"), "alert": ("failed",)},
+        mapped=frozenset({"ingest.send_posts"}),
+    )  # fmt: skip
 
-    assert batch(dag(sending)).detail == "ingest.send_posts failed: read its log."
+    tile = batch(batches(sending), NOW)
+
+    assert tile.detail == "The interval to 2026-11-25 02:00: ingest.send_posts failed: read its log."
+    assert tile.path == (
+        "dags/the_dag/runs/scheduled__2026-11-25T02%3A00%3A00%2B00%3A00/tasks/ingest.send_posts/mapped/1"
+    )
+
+
+def test_done_days_are_named():
+    assert batch(batches(*DONE), NOW).detail == "Done: the intervals to 2026-11-24 02:00 and 2026-11-25 02:00."
+
+
+@pytest.mark.parametrize("run_id", ["../../../security", "manual__<b>", "a/b?c#d"])
+def test_a_run_id_cannot_leave_its_path(run_id):
+    path = Run(run_id, "failed", dag_id="the_dag").path
+
+    assert path.startswith("dags/the_dag/runs/")
+    assert not set(path.removeprefix("dags/the_dag/runs/")) & set("/?#<")
 
 
 def test_freshness_is_from_the_end_of_the_interval_to_the_end_of_the_run():

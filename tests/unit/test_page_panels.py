@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pinterest_pipeline.ui import answers, flow, quarantine, stream
+from pinterest_pipeline.ui import answers, flow, history, quarantine, stream
+from pinterest_pipeline.ui.airflow_runs import Run
 from pinterest_pipeline.ui.warehouse import explain
 
 NOW = datetime(2026, 11, 25, 12, 0, 30, tzinfo=UTC)
@@ -14,8 +15,15 @@ RECONCILED = {
 }  # fmt: skip
 
 
-def audited(table="pin", reconciled_at=NOW, **changes):
-    return {"dag_id": "d", "run_id": "r", "table_name": table, "reconciled_at": reconciled_at, **RECONCILED, **changes}
+def audited(table="pin", reconciled_at=NOW, run_id="r", **changes):
+    return {
+        "dag_id": "d",
+        "run_id": run_id,
+        "table_name": table,
+        "reconciled_at": reconciled_at,
+        **RECONCILED,
+        **changes,
+    }
 
 
 def flow_of(*rows):
@@ -29,18 +37,62 @@ def test_a_runs_tables_are_added_up():
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "stage", "cause"),
     [
-        pytest.param({"lost_rows": 1}, id="lost"),
-        pytest.param({"landed_rows": 10}, id="landed and not counted"),
-        pytest.param({"source_rows": 11}, id="read and not sent"),
+        pytest.param({"lost_rows": 1}, "Lake", "1 acknowledged rows did not land", id="lost"),
+        pytest.param({"landed_rows": 10}, "Silver", "1 landed rows are not counted once", id="landed and not counted"),
+        pytest.param({"source_rows": 12}, "Kafka", "2 rows read were neither", id="read and not sent"),
     ],
 )
-def test_counts_that_do_not_match_are_shown_as_an_error(change):
+def test_counts_that_do_not_match_are_shown_where_they_do_not(change, stage, cause):
     shown = flow_of(audited("geo"), audited("pin", **change))
 
     assert not shown["runs"][0]["is_reconciled"]
+    assert [name for name, count in shown["runs"][0]["missing"].items() if count] == [stage]
     assert (shown["tile"]["level"], shown["tile"]["word"]) == ("bad", "Rows missing")
+    assert cause in shown["tile"]["detail"]
+
+
+def test_a_later_run_hides_no_run_with_missing_rows():
+    later = audited(run_id="later")
+    shown = flow_of(later, audited(run_id="earlier", lost_rows=3, reconciled_at=NOW - timedelta(hours=9)))
+
+    assert shown["tile"]["word"] == "Rows missing"
+    assert shown["tile"]["detail"].startswith("earlier: 3 acknowledged rows did not land")
+    assert shown["tile"]["path"] == "dags/d/runs/earlier"
+
+
+def day(number, run_id=None, state="success"):
+    at = datetime(2026, 11, number, 2, tzinfo=UTC)
+    return Run(run_id or f"run-{number}", state, dag_id="b", interval_start=at)
+
+
+def counted(run_id, source, quarantined=0):
+    return {"run_id": run_id, "source_rows": source, "landed_rows": source, "quarantined_rows": quarantined,
+            "lost_rows": 0}  # fmt: skip
+
+
+def test_a_day_without_a_run_and_one_without_counts_are_gaps():
+    runs = [day(20), day(22, state="failed"), day(23)]
+
+    shown = history.shape(runs, {"rows": [counted("run-20", 100, 5), counted("run-23", 0)]}, NOW)["days"]
+
+    assert [one["day"][-2:] for one in shown] == ["20", "21", "22", "23", "24"]
+    assert [one["source_rows"] for one in shown] == [100, None, None, 0, None]
+    assert [one["state"] for one in shown] == ["success", "no run", "failed", "success", "no run"]
+    assert [one["quarantined_share"] for one in shown] == [0.05, None, None, None, None]
+
+
+def test_thirty_days_are_shown_at_most_and_none_where_none_was_run():
+    assert (
+        len(
+            history.shape(
+                [day(1), Run("old", "success", interval_start=NOW - timedelta(days=90))], {"rows": None}, NOW
+            )["days"]
+        )
+        == 30
+    )
+    assert history.shape([], {"rows": None}, NOW) == {"days": []}
 
 
 @pytest.mark.parametrize(("hours", "level"), [(26, "good"), (26.1, "warn")])

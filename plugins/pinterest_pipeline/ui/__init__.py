@@ -9,7 +9,8 @@ from typing import Any
 NAME = "Pinterest pipeline"
 URL_PREFIX = "/pinterest"
 EXTERNAL_VIEW = {
-    "name": NAME,
+    "name": "Pinterest",  # the navigation has room for one word
+    "icon": f"{URL_PREFIX.lstrip('/')}/static/icon.svg",
     "href": f"{URL_PREFIX.lstrip('/')}/",  # relative: Airflow may itself be served below a path
     "url_route": "pinterest",
     "destination": "nav",

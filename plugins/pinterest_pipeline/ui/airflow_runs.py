@@ -4,8 +4,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
 
 RUNS = 10
+DAYS = 2  # of which somebody wants to know whether they are done
+OF_A_DAY = ("scheduled", "backfill")  # types of runs that do the work of their interval; one by hand does any work
 ALERT = "alert"  # fails because something before it has
 
 log = logging.getLogger(__name__)
@@ -13,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Run:
-    """``tasks``: the states of each task's instances, mapped ones together."""
+    """``tasks``: the states of each task's instances, mapped ones together, by their map index."""
 
     run_id: str
     state: str
@@ -21,6 +25,10 @@ class Run:
     ended: datetime | None = None
     interval_end: datetime | None = None
     tasks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    run_type: str = "scheduled"
+    dag_id: str = ""
+    mapped: frozenset[str] = frozenset()
+    interval_start: datetime | None = None
 
     @property
     def is_over(self) -> bool:
@@ -32,6 +40,22 @@ class Run:
     def failed_tasks(self) -> list[str]:
         return sorted(task_id for task_id in self.tasks if self.has(task_id, "failed") and task_id != ALERT)
 
+    @property
+    def path(self) -> str:
+        """Where Airflow's UI has the run, below its address; an id may hold anything."""
+        return f"dags/{quote(self.dag_id, safe='')}/runs/{quote(self.run_id, safe='')}"
+
+    def task_path(self, task_id: str) -> str:
+        """Where Airflow's UI has the log of a task: of the first failed instance of a mapped one."""
+        states = self.tasks.get(task_id, ())
+        instance = f"/mapped/{states.index('failed') if 'failed' in states else 0}" if task_id in self.mapped else ""
+        return f"{self.path}/tasks/{quote(task_id, safe='')}{instance}"
+
+    def failure_path(self) -> str:
+        """Where to look first: at the log of what failed, or at the run where no task did."""
+        failed = self.failed_tasks()
+        return self.task_path(failed[0]) if failed else self.path
+
 
 def ended(run: Run) -> datetime:
     return run.ended or datetime.min.replace(tzinfo=UTC)
@@ -39,11 +63,18 @@ def ended(run: Run) -> datetime:
 
 @dataclass(frozen=True)
 class Dag:
-    """``is_paused`` is None where Airflow knows no such DAG; runs are newest first."""
+    """``is_paused`` is None where Airflow knows no such DAG; runs are newest first.
+
+    :param days: The runs of the newest data intervals, newest first, whatever was run in between. A backfill that
+        repeats a day takes over its run.
+    :param next_run_after: When the scheduler was to begin the next day's run; None where it plans none.
+    """
 
     dag_id: str
     is_paused: bool | None
     runs: tuple[Run, ...] = ()
+    days: tuple[Run, ...] = ()
+    next_run_after: datetime | None = None
 
     @property
     def newest(self) -> Run | None:
@@ -64,25 +95,61 @@ def read_dags(dag_ids: Sequence[str]) -> dict[str, Dag]:
     found = {}
     with create_session(scoped=False) as session:
         for dag_id in dag_ids:
-            is_paused = session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_id))
-            newest = select(DagRun).where(DagRun.dag_id == dag_id).order_by(DagRun.id.desc()).limit(RUNS)
-            runs = list(session.scalars(newest))
-            tasks: dict[str, dict[str, tuple[str, ...]]] = {run.run_id: {} for run in runs}
-            instances = select(TaskInstance.run_id, TaskInstance.task_id, TaskInstance.state).where(
-                TaskInstance.dag_id == dag_id, TaskInstance.run_id.in_([run.run_id for run in runs])
+            model = session.scalar(select(DagModel).where(DagModel.dag_id == dag_id))
+            runs = select(DagRun).where(DagRun.dag_id == dag_id)
+            of_days = runs.where(DagRun.run_type.in_(OF_A_DAY), DagRun.data_interval_end.is_not(None))
+            newest = list(session.scalars(runs.order_by(DagRun.id.desc()).limit(RUNS)))
+            days = list(session.scalars(of_days.order_by(DagRun.data_interval_end.desc()).limit(DAYS)))
+            instances = (
+                select(TaskInstance.run_id, TaskInstance.task_id, TaskInstance.state, TaskInstance.map_index)
+                .where(TaskInstance.dag_id == dag_id, TaskInstance.run_id.in_({run.run_id for run in newest + days}))
+                .order_by(TaskInstance.map_index)
             )
-            for run_id, task_id, state in session.execute(instances):
-                of_run = tasks[run_id]
+            tasks: dict[str, dict[str, tuple[str, ...]]] = {}
+            mapped: dict[str, set[str]] = {}
+            for run_id, task_id, state, map_index in session.execute(instances):
+                of_run = tasks.setdefault(run_id, {})
                 of_run[task_id] = (*of_run.get(task_id, ()), str(state or "none"))
+                if map_index >= 0:
+                    mapped.setdefault(run_id, set()).add(task_id)
+
+            def as_run(run: Any, tasks: Any = tasks, mapped: Any = mapped) -> Run:
+                return Run(
+                    run.run_id, str(run.state), run.start_date, run.end_date, run.data_interval_end,
+                    tasks.get(run.run_id, {}), str(run.run_type), run.dag_id, frozenset(mapped.get(run.run_id, ())),
+                    run.data_interval_start,
+                )  # fmt: skip
+
             found[dag_id] = Dag(
                 dag_id,
-                is_paused,
-                tuple(
-                    Run(
-                        run.run_id, str(run.state), run.start_date, run.end_date, run.data_interval_end,
-                        tasks[run.run_id],
-                    )
-                    for run in runs
-                ),
-            )  # fmt: skip
+                model.is_paused if model else None,
+                tuple(map(as_run, newest)),
+                tuple(map(as_run, days)),
+                model.next_dagrun_create_after if model else None,
+            )
     return found
+
+
+def read_days(dag_id: str, since: datetime) -> list[Run]:
+    """Return the runs of the data intervals that begin from ``since`` on, oldest first, without their tasks."""
+    from airflow.models import DagRun  # noqa: PLC0415, TID251 - as above
+    from airflow.utils.session import create_session  # noqa: PLC0415
+    from sqlalchemy import select  # noqa: PLC0415
+
+    of_days = (
+        select(DagRun)
+        .where(DagRun.dag_id == dag_id, DagRun.run_type.in_(OF_A_DAY), DagRun.data_interval_start >= since)
+        .order_by(DagRun.data_interval_start, DagRun.id)
+    )
+    with create_session(scoped=False) as session:
+        return [
+            Run(run.run_id, str(run.state), dag_id=dag_id, interval_start=run.data_interval_start)
+            for run in session.scalars(of_days)
+        ]
+
+
+def unavailable(error: Exception, now: datetime) -> dict[str, Any]:
+    """Return a panel that says why Airflow's own database could not be read."""
+    log.error("The page could not read Airflow's database", exc_info=error)
+    why = f"Airflow's own database does not answer ({type(error).__name__})."
+    return {"state": "unavailable", "now": now, "why": why, "remedy": "Read the log of the api-server."}

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
+from pinterest_pipeline.ui.airflow_runs import Run
 from pinterest_pipeline.ui.tiles import Level, Tile
 from pinterest_pipeline.ui.warehouse import Query, Rows, answer, total
 
@@ -13,6 +14,11 @@ COUNTED = (
     "source_rows", "acknowledged_rows", "dead_letter_rows", "landed_rows", "silver_rows", "duplicate_rows",
     "quarantined_rows", "lost_rows", "redriven_rows",
 )  # fmt: skip
+MISSING = {
+    "Kafka": "rows read were neither acknowledged nor made dead letters",
+    "Lake": "acknowledged rows did not land",
+    "Silver": "landed rows are not counted once in silver, duplicates or quarantine",
+}
 OLD_AFTER = timedelta(hours=26)  # a daily run, and two hours for it
 QUERIES = {
     "runs": Query(
@@ -71,25 +77,36 @@ def run(rows: Rows) -> dict[str, Any]:
         "reconciled_at": rows[0]["reconciled_at"],
         "tables": [{"table_name": row["table_name"], **{column: row[column] for column in COUNTED}} for row in rows],
         **{column: total(rows, column) for column in COUNTED},
-        "is_reconciled": all(is_reconciled(row) for row in rows),
+        "missing": {stage: sum(missing(row)[stage] for row in rows) for stage in MISSING},
+        "path": Run(rows[0]["run_id"], "", dag_id=rows[0]["dag_id"]).path,
+        "is_reconciled": all(not any(missing(row).values()) for row in rows),
     }
 
 
-def is_reconciled(row: Mapping[str, Any]) -> bool:
+def missing(row: Mapping[str, Any]) -> dict[str, int]:
+    """Return by stage how many rows went in and have no outcome there, or have one too many."""
     processed = row["silver_rows"] + row["duplicate_rows"] + row["quarantined_rows"]
     sent = row["acknowledged_rows"] + row["dead_letter_rows"]
-    return bool(row["lost_rows"] == 0 and row["landed_rows"] == processed and row["source_rows"] == sent)
+    return {
+        "Kafka": abs(row["source_rows"] - sent),
+        "Lake": abs(row["lost_rows"]),
+        "Silver": abs(row["landed_rows"] - processed),
+    }
 
 
 def tile(runs: list[dict[str, Any]], now: datetime) -> Tile:
-    """Return the tile of the newest run: do its counts match, and how old are its answers?"""
+    """Return the tile of the newest runs: do the counts of each match, and how old are the answers?"""
     if not runs:
         return Tile(Level.UNKNOWN, "None yet", "No batch run has reconciled its rows: trigger pinterest_daily_batch.")
     newest = runs[0]
-    if not newest["is_reconciled"]:
-        detail = f"{newest['lost_rows']} rows lost, see task reconcile_rows."
-        return Tile(Level.BAD, "Rows missing", detail, newest["reconciled_at"])
+    # A run that is reconciled later puts its own counts right; that of another day does not
+    wrong = next((run for run in runs if not run["is_reconciled"]), None)
+    if wrong:
+        causes = "; ".join(f"{count:,} {MISSING[stage]}" for stage, count in wrong["missing"].items() if count)
+        detail = f"{wrong['run_id']}: {causes}. Read the log of task reconcile_rows."
+        return Tile(Level.BAD, "Rows missing", detail, wrong["reconciled_at"], wrong["path"])
     detail = f"{newest['source_rows']:,} rows read, all counts match."
     if now - newest["reconciled_at"] > OLD_AFTER:
-        return Tile(Level.WARN, "Old", f"No run was reconciled for a day. Last: {detail}", newest["reconciled_at"])
-    return Tile(Level.GOOD, "Complete", detail, newest["reconciled_at"])
+        detail = f"No run was reconciled for a day. Last: {detail}"
+        return Tile(Level.WARN, "Old", detail, newest["reconciled_at"], newest["path"])
+    return Tile(Level.GOOD, "Complete", detail, newest["reconciled_at"], newest["path"])

@@ -1,13 +1,12 @@
 """The health of batch, connector and stream, as the last runs of their DAGs found it."""
 
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from pinterest_pipeline.ui.airflow_runs import Dag, Run, read_dags
+from pinterest_pipeline.ui.airflow_runs import Dag, Run, read_dags, unavailable
 from pinterest_pipeline.ui.tiles import Level, Tile
 
 BATCH = "pinterest_daily_batch"
@@ -16,9 +15,8 @@ STREAM = "pinterest_stream_supervisor"
 RESTART, LAUNCH, WATCH = "restart_connector", "launch_stream", "watch_stream"
 CONNECTOR_CHECK_MAX_AGE = timedelta(minutes=30)  # three of its runs
 STREAM_CHECK_MAX_AGE = timedelta(minutes=10)
+LATE_AFTER = timedelta(minutes=30)  # the scheduler begins a run within seconds of the end of its interval
 ACTIVE = ("running", "deferred", "queued", "scheduled", "restarting", "up_for_reschedule", "up_for_retry")
-
-log = logging.getLogger(__name__)
 
 
 def panel() -> dict[str, Any]:
@@ -26,15 +24,13 @@ def panel() -> dict[str, Any]:
     try:
         dags = read_dags((BATCH, CONNECTOR, STREAM))
     except SQLAlchemyError as error:
-        log.exception("The page could not read Airflow's database")
-        why = f"Airflow's own database does not answer ({type(error).__name__})."
-        return {"state": "unavailable", "now": now, "why": why, "remedy": "Read the log of the api-server."}
+        return unavailable(error, now)
     return {"state": "ok", "now": now, **shape(dags, now)}
 
 
 def shape(dags: Mapping[str, Dag], now: datetime) -> dict[str, Any]:
     tiles = {
-        "batch": batch(dags[BATCH]),
+        "batch": batch(dags[BATCH], now),
         "connector": connector(dags[CONNECTOR], now),
         "stream": stream(dags[STREAM], now),
     }
@@ -52,12 +48,14 @@ def run_as_json(run: Run) -> dict[str, Any]:
     late = (run.ended - run.interval_end).total_seconds() if run.ended and run.interval_end else None
     return {
         "run_id": run.run_id,
+        "run_type": run.run_type,
+        "path": run.path,
         "state": run.state,
         "began": run.began,
         "ended": run.ended,
         "seconds": seconds,
         "seconds_after_interval": late,
-        "failed_tasks": run.failed_tasks(),
+        "failed_tasks": [{"task_id": task_id, "path": run.task_path(task_id)} for task_id in run.failed_tasks()],
     }
 
 
@@ -75,19 +73,46 @@ def failure(run: Run) -> str:
     return f"{', '.join(run.failed_tasks()) or 'The run'} failed: read its log."
 
 
-def batch(dag: Dag) -> Tile:
-    if tile := not_run(dag, "so no posts were sent"):
-        return tile
-    newest, last = dag.newest, dag.last_over
-    running = newest is not None and not newest.is_over
-    if last is not None and last.state == "failed":
-        return Tile(Level.BAD, "Failed", failure(last) + (" Another run is active." if running else ""), last.ended)
-    if running and newest is not None:
-        active = sorted(task_id for task_id in newest.tasks if newest.has(task_id, "running", "deferred"))
-        return Tile(Level.GOOD, "Running", f"Active: {', '.join(active) or 'waiting to start'}.", newest.began)
+def batch(dag: Dag, now: datetime) -> Tile:
+    """Return whether the newest days are done, each by the run of its interval; a run by hand makes no day good."""
+    return not_run(dag, "so no posts were sent") or trouble(dag, now) or days(dag)
+
+
+def trouble(dag: Dag, now: datetime) -> Tile | None:
+    failed = [run for run in dag.days if run.state == "failed"]
+    by_hand = dag.last_over if dag.last_over and dag.last_over.run_type == "manual" else None
+    if failed:
+        also = " Another run is active." if dag.newest and not dag.newest.is_over else ""
+        return Tile(
+            Level.BAD, "Failed", f"The {day_of(failed[0])}: {failure(failed[0])}{also}", failed[0].ended,
+            failed[0].failure_path(),
+        )  # fmt: skip
+    if not dag.is_paused and dag.next_run_after and now - dag.next_run_after > LATE_AFTER:
+        detail = "The next day's run was to begin and has not: see Airflow's scheduler, and how many runs are active."
+        return Tile(Level.BAD, "Late", detail, dag.next_run_after)
+    if by_hand and by_hand.state == "failed":
+        detail = f"A run by hand: {failure(by_hand)}"
+        return Tile(Level.WARN, "Failed by hand", detail, by_hand.ended, by_hand.failure_path())
+    return None
+
+
+def days(dag: Dag) -> Tile:
+    active = [run for run in dag.days if not run.is_over]
+    if active:
+        at = sorted(task_id for task_id in active[0].tasks if active[0].has(task_id, "running", "deferred"))
+        detail = f"The {day_of(active[0])}, at: {', '.join(at) or 'waiting to start'}."
+        return Tile(Level.GOOD, "Running", detail, active[0].began, active[0].path)
+    if not dag.days:
+        return Tile(Level.WARN, "By hand only", f"No day of {dag.dag_id} has been run: unpause it, or run a backfill.")
+    done = " and ".join(f"{run.interval_end:%Y-%m-%d %H:%M}" for run in reversed(dag.days))
     paused = " The DAG is paused: no run follows." if dag.is_paused else ""
     level = Level.WARN if dag.is_paused else Level.GOOD
-    return Tile(level, "Succeeded", f"The last run succeeded.{paused}", last.ended if last else None)
+    return Tile(level, "Succeeded", f"Done: the intervals to {done}.{paused}", dag.days[0].ended, dag.days[0].path)
+
+
+def day_of(run: Run) -> str:
+    """Return which interval a run handles, by its end: the run is named after it, the posts are of the day before."""
+    return f"interval to {run.interval_end:%Y-%m-%d %H:%M}" if run.interval_end else run.run_id
 
 
 def connector(dag: Dag, now: datetime) -> Tile:
@@ -98,7 +123,8 @@ def connector(dag: Dag, now: datetime) -> Tile:
     if last is None:
         return Tile(Level.UNKNOWN, "Checking", "The first check is running.", dag.newest.began if dag.newest else None)
     if last.state == "failed":
-        return Tile(Level.BAD, "Unhealthy", failure(last) + " Posts wait in Kafka, none is lost.", last.ended)
+        detail = failure(last) + " Posts wait in Kafka, none is lost."
+        return Tile(Level.BAD, "Unhealthy", detail, last.ended, last.failure_path())
     if last.ended and now - last.ended > CONNECTOR_CHECK_MAX_AGE:
         why = "its DAG is paused" if dag.is_paused else "its DAG does not run, see Airflow's scheduler"
         return Tile(Level.WARN, "No recent check", f"It was healthy then; {why}.", last.ended)
@@ -121,7 +147,8 @@ def active_run(dag: Dag, now: datetime) -> Tile | None:
         return Tile(Level.OFF, "Paused", "On request; trigger its DAG with action: resume to go on.", newest.began)
     if newest.has(WATCH, *ACTIVE) and newest.has(LAUNCH, "success"):
         if last is not None and last.state == "failed" and last.ended and now - last.ended < STREAM_CHECK_MAX_AGE:
-            return Tile(Level.WARN, "Replaced", f"Running again. Before, {failure(last)}", newest.began)
+            detail = f"Running again. Before, {failure(last)}"
+            return Tile(Level.WARN, "Replaced", detail, newest.began, last.failure_path())
         return Tile(Level.GOOD, "Running", "Its run is monitored.", newest.began)
     if newest.has(LAUNCH, *ACTIVE):
         return Tile(Level.WARN, "Launching", "A run is being started, or waited for.", newest.began)
@@ -133,7 +160,7 @@ def last_run(dag: Dag, now: datetime) -> Tile:
     if last is None:
         return Tile(Level.UNKNOWN, "Starting", "The first launch is running.", began(dag))
     if last.state == "failed":
-        return Tile(Level.BAD, "Unhealthy", failure(last), last.ended)
+        return Tile(Level.BAD, "Unhealthy", failure(last), last.ended, last.failure_path())
     if last.has(LAUNCH, "skipped"):
         return Tile(Level.OFF, "Paused", "On request; trigger its DAG with action: resume to go on.", last.ended)
     if dag.is_paused or (last.ended and now - last.ended > STREAM_CHECK_MAX_AGE):

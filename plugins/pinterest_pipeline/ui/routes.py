@@ -10,19 +10,21 @@ from typing import Any
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import Depends, FastAPI, HTTPException, Response
-from fastapi.responses import FileResponse
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import FileResponse, RedirectResponse
 
-from pinterest_pipeline.ui import NAME, answers, flow, health, quarantine, stream
+from pinterest_pipeline.ui import NAME, answers, flow, health, history, quarantine, stream
 from pinterest_pipeline.ui.cache import Cached
 
 STATIC = Path(__file__).with_name("static")
-FILES = {file.name: file for file in STATIC.iterdir() if file.suffix in {".js", ".css"}}
+FILES = {file.name: file for file in STATIC.iterdir() if file.suffix in {".js", ".css", ".svg"}}
 CACHE_SECONDS = 3.0
 PANELS = {
     "answers": Cached(answers.panel, CACHE_SECONDS),
     "flow": Cached(flow.panel, CACHE_SECONDS),
     "health": Cached(health.panel, CACHE_SECONDS),
+    "history": Cached(history.panel, CACHE_SECONDS),
     "quarantine": Cached(quarantine.panel, CACHE_SECONDS),
     "stream": Cached(stream.panel, CACHE_SECONDS),
 }
@@ -44,6 +46,14 @@ def reader(user: GetUserDep, response: Response) -> None:
 
 
 page = FastAPI(title=NAME, dependencies=[Depends(reader)], docs_url=None, redoc_url=None, openapi_url=None)
+
+
+@page.exception_handler(401)
+async def sign_in(request: Request, refused: HTTPException) -> Response:
+    """Send a browser that asked for the page to Airflow's login, which sends it back; refuse everybody else."""
+    if request.url.path.endswith("/") and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(get_auth_manager().get_url_login(next_url=str(request.url)))
+    return await http_exception_handler(request, refused)
 
 
 @page.get("/")

@@ -18,12 +18,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Tile:
-    """``since`` is when the state was seen."""
+    """``since`` is when the state was seen, ``path`` where in Airflow's UI to look further, below its address."""
 
     level: Level
     word: str
     detail: str
     since: datetime | None = None
+    path: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -7,6 +7,7 @@ import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -47,6 +48,29 @@ ROWS = f"""
 """
 
 
+def run_of(days_ago: int, state: str, run_type: str = "scheduled", minutes: int = 4, **tasks: str) -> dict[str, Any]:
+    """Return a run of the batch, of the interval that ended so many days ago; a backfill runs today."""
+    end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days_ago)
+    began = datetime.now(UTC) - timedelta(hours=3) if run_type != "scheduled" else end
+    return {
+        "dag_id": "pinterest_daily_batch", "run_id": f"{run_type}__{days_ago}", "run_type": run_type, "state": state,
+        "interval_start": str(end - timedelta(days=1)), "interval_end": str(end), "start_date": str(began),
+        "end_date": str(began + timedelta(minutes=minutes)),
+        "tasks": {name.replace("__", "."): reached for name, reached in tasks.items()},
+    }  # fmt: skip
+
+
+# A day fails, the one after it is fine, and then: a backfill of an old month, a run by hand with a year mistyped, and
+# one of `airflow dags test` that began, says its date, in 2018.
+RUNS = [
+    *(run_of(n, "success") for n in (6, 5, 4, 2)),
+    run_of(1, "failed", lakehouse__silver="failed", alert="failed"),
+    run_of(0, "success"),
+    run_of(3000, "success", "backfill"),
+    {**run_of(1, "success", "manual", minutes=4_582_770), "run_id": "manual__2062"},
+]
+
+
 class Page:
     """The application by itself, on a warehouse of its own."""
 
@@ -69,7 +93,6 @@ class Page:
         return {
             **os.environ,
             "PYTHONPATH": f"{PROJECT / 'plugins'}{os.pathsep}{PROJECT}",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite:////nowhere/airflow.db",
             "AIRFLOW_CONN_PINTEREST_WAREHOUSE": json.dumps(warehouse),
         }
 
@@ -96,8 +119,10 @@ def page(stand_ins: Callable[..., dict[str, str]], tmp_path_factory: pytest.Temp
     with fresh_database(server_url) as database_url:
         alone = Page(server_url, database_url)
         command = [str(PROJECT / ".venv/airflow/bin/python"), str(Path(__file__).with_name("page_alone.py"))]
-        environment = {**alone.environment(), "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow"))}
-        process = subprocess.Popen([*command, str(urlsplit(alone.url).port)], env=environment)
+        home = tmp_path_factory.mktemp("airflow")
+        database = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db", "AIRFLOW_HOME": str(home)}
+        arguments = [str(urlsplit(alone.url).port), json.dumps(RUNS)]
+        process = subprocess.Popen([*command, *arguments], env={**alone.environment(), **database})
         try:
             alone.wait(process)
             yield alone
@@ -125,10 +150,10 @@ def visits(page: Page, empty: dict[str, Any], picture: Path) -> list[dict[str, A
         create_answers(connection)
         connection.execute(ROWS)
     return visit(
-        {"url": page.url, "open": True, "tabs": 14, "screenshot": str(picture)},
+        {"url": page.url, "open": True, "tabs": 24, "screenshot": str(picture)},
         {"url": page.url, "open": True, "scheme": "dark"},
         {"url": page.url, "open": True, "width": 360},
-        {"url": page.url, "choose": "first"},
+        {"url": page.url, "choose": "first", "slow": "answers"},
     )
 
 
@@ -180,11 +205,49 @@ def test_no_other_host_is_requested_and_nothing_fails(page: Page, visits: list[d
     assert [found["console"] for found in visits] == [[], [], [], []]
 
 
+def test_a_failed_day_stays_red_whatever_was_run_since_and_leads_to_its_log(visits: list[dict[str, Any]]) -> None:
+    tile = visits[0]["tiles"]["Batch"]
+
+    assert "Failed" in tile
+    assert "lakehouse.silver failed" in tile
+    assert (
+        visits[0]["links"]["lakehouse.silver"]
+        == "../dags/pinterest_daily_batch/runs/scheduled__1/tasks/lakehouse.silver"
+    )
+    assert visits[0]["links"]["manual__2062"].endswith("/runs/manual__2062")
+
+
+def test_one_odd_run_does_not_flatten_the_others(visits: list[dict[str, Any]]) -> None:
+    said = next(said for title, said in visits[0]["figures"].items() if "last batch runs took" in title)
+
+    assert said.startswith("Greatest 4.0 min")
+    assert "1 far greater, cut" in said
+
+
+def test_a_day_without_a_run_is_a_gap(visits: list[dict[str, Any]]) -> None:
+    days = body(visits[0], "Days and their runs")
+
+    assert [row[2] for row in days] == ["success", "failed", "success", "no run", "success", "success", "success"]
+
+
+def test_a_slow_panel_holds_no_other_back(visits: list[dict[str, Any]]) -> None:
+    early = visits[3]["early"]
+
+    assert not [caption for caption in early["tables"] if "(gold." in caption]
+    assert [caption for caption in early["tables"] if "Rows of run" in caption]
+    assert [caption for caption in visits[3]["tables"] if "(gold." in caption]
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["light", "dark"])
+def test_every_text_can_be_read_against_what_is_behind_it(visits: list[dict[str, Any]], which: int) -> None:
+    assert visits[which]["faint"] == []
+
+
 def test_the_keyboard_reaches_every_control_and_shows_where_it_is(visits: list[dict[str, Any]]) -> None:
     stops = visits[0]["focus"]
 
-    assert [stop["name"] for stop in stops[:4]] == ["skip", "live", "refresh", "run"]
-    assert {"scroll", "summary"} <= {stop["name"] for stop in stops}
+    assert [stop["name"] for stop in stops[:3]] == ["skip", "live", "refresh"]
+    assert {"a", "run", "scroll", "summary"} <= {stop["name"] for stop in stops}
     assert {stop["ring"] for stop in stops} <= {"solid", "auto"}
 
 
@@ -207,7 +270,7 @@ def test_a_picture_of_it_can_be_taken_and_one_is_in_the_documents(visits: list[d
 
 @pytest.mark.parametrize("which", [0, 2], ids=["desk", "phone"])
 def test_it_never_scrolls_sideways(visits: list[dict[str, Any]], which: int) -> None:
-    assert visits[which]["scrollWidth"] <= visits[which]["innerWidth"]
+    assert visits[which]["scrollWidth"] <= visits[which]["innerWidth"], visits[which]["wide"]
 
 
 def test_it_renders_and_says_why_when_the_warehouse_is_gone(page: Page, visits: list[dict[str, Any]]) -> None:
@@ -219,7 +282,7 @@ def test_it_renders_and_says_why_when_the_warehouse_is_gone(page: Page, visits: 
 
     assert found["status"] == 200
     refused = [notice for notice in found["notices"] if "not currently accepting connections" in notice]
-    assert len(refused) == 4, found["notices"]
+    assert len(refused) == 5, found["notices"]
     assert all("connection pinterest_warehouse" in notice for notice in refused)
     assert "Not known" in found["tiles"]["Answers"]
     assert "Check that PostgreSQL runs" in found["tiles"]["Answers"]

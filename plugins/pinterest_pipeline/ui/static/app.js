@@ -6,7 +6,7 @@ import * as panels from "./panels.js";
 
 const EVERY_MS = 15_000;
 const GIVE_UP_MS = 25_000;
-const NAMES = ["health", "flow", "stream", "quarantine", "answers"];
+const NAMES = ["health", "flow", "stream", "history", "quarantine", "answers"];
 const latest = {};
 let drawn = {};
 
@@ -14,7 +14,8 @@ async function ask(name) {
   try {
     const response = await fetch(`api/${name}`, { signal: AbortSignal.timeout(GIVE_UP_MS), credentials: "same-origin" });
     if (response.ok) return await response.json();
-    const remedy = { 401: "Sign in to Airflow, then load this page again.", 403: "Ask for the right to read the DAG pinterest_daily_batch." };
+    if (response.status === 401) return { state: "unavailable", why: "You are not signed in to Airflow any more.", remedy: "Then you see this again.", path: "pinterest/" };
+    const remedy = { 403: "Ask for the right to read the DAG pinterest_daily_batch." };
     return { state: "unavailable", why: `Airflow answered ${response.status}.`, remedy: remedy[response.status] ?? "Read the log of the api-server." };
   } catch (error) {
     return { state: "unavailable", why: `Airflow does not answer (${error.name}).`, remedy: "Check that its api-server runs, and that you are connected." };
@@ -31,19 +32,23 @@ function show(id, panel, draw) {
   box.replaceChildren(...(panel.state === "ok" ? draw(panel) : [notice(panel)]));
 }
 
+const WAITING = { state: "waiting" };
+
 function tiles() {
-  const { health, flow, stream } = latest;
-  const unknown = (panel) => ({ level: "bad", word: "Not known", detail: `${panel.why.split(":")[0].replace(/\.$/, "")}. ${panel.remedy}` });
-  const of = (name) => (health.state === "ok" ? health.tiles[name] : unknown(health));
-  const commit = stream.state === "ok" ? `Last commit ${ago(stream.newest_commit, stream.now)}.` : "Last commit not known.";
+  const { health = WAITING, flow = WAITING, stream = WAITING } = latest;
+  const loading = { level: "unknown", word: "Loading", detail: "Airflow has not answered yet." };
+  const unknown = (panel) => ({ level: "bad", word: "Not known", detail: `${panel.why.split(":")[0].replace(/\.$/, "")}. ${panel.remedy}`, path: panel.path });
+  const state = (panel, known) => ({ ok: known, waiting: () => loading }[panel.state] ?? (() => unknown(panel)))();
+  const of = (name) => state(health, () => health.tiles[name]);
+  const commit = { ok: () => `Last commit ${ago(stream.newest_commit, stream.now)}.`, waiting: () => null }[stream.state] ?? (() => "Last commit not known.");
   const trouble = stream.state === "ok" ? stream.trouble : null; // of single queries, while the run is well, or paused
   const monitored = of("stream");
   const isPaused = monitored.level === "off";
   const streamTile = trouble && !isPaused && monitored.level !== "bad" ? trouble : monitored;
-  const more = trouble && isPaused ? `${commit} ${trouble.detail}` : commit;
+  const more = trouble && isPaused ? `${commit()} ${trouble.detail}` : commit();
   const now = health.now ?? new Date().toISOString();
   return [
-    panels.tile("Answers", flow.state === "ok" ? flow.tile : unknown(flow), flow.now ?? now),
+    panels.tile("Answers", state(flow, () => flow.tile), flow.now ?? now),
     panels.tile("Batch", of("batch"), now),
     panels.tile("Connector", of("connector"), now),
     panels.tile("Stream", streamTile, now, more),
@@ -52,7 +57,7 @@ function tiles() {
 
 function chooseRuns() {
   const select = byId("run");
-  const runs = latest.flow.runs ?? [];
+  const runs = latest.flow?.runs ?? [];
   byId("run-choice").hidden = runs.length === 0;
   const ids = runs.map((run) => run.run_id);
   if (document.activeElement === select || ids.join() === [...select.options].map((option) => option.value).join()) return;
@@ -61,25 +66,28 @@ function chooseRuns() {
   if (ids.includes(chosen)) select.value = chosen;
 }
 
+// Draws what has arrived: a panel that takes long holds no other back.
 function drawAll() {
-  const { health, flow, stream, quarantine, answers } = latest;
+  const { health, flow, stream, history, quarantine, answers } = latest;
   chooseRuns();
   byId("tiles").replaceChildren(...tiles());
   const width = byId("flow").clientWidth;
-  show("flow", flow, (panel) => batchFlow(panel, byId("run").value, width));
-  const isShown = flow.state !== "ok" && flow.why === stream.why; // the panel shows a reason once
-  show("flow-stream", isShown ? { state: "ok", exists: false } : stream, (panel) => (panel.exists ? streamFlow(panel, width) : []));
-  show("lag", stream, panels.lag);
-  show("fresh", health, panels.freshness);
-  show("health", health, panels.health);
-  show("quarantine", quarantine, panels.quarantine);
-  show("answers", answers, panels.answers);
+  const isShown = flow && flow.state !== "ok" && flow.why === stream?.why; // the panel shows a reason once
+  for (const [id, panel, draw] of [
+    ["flow", flow, (panel) => batchFlow(panel, byId("run").value, width)],
+    ["flow-stream", isShown ? { state: "ok", exists: false } : stream, (panel) => (panel.exists ? streamFlow(panel, width) : [])],
+    ["lag", stream, panels.lag],
+    ["fresh", health, panels.freshness],
+    ["history", history, panels.history],
+    ["health", health, panels.health],
+    ["quarantine", quarantine, panels.quarantine],
+    ["answers", answers, panels.answers],
+  ]) if (panel) show(id, panel, draw);
 }
 
 async function refresh() {
   byId("main").setAttribute("aria-busy", "true");
-  await Promise.all(NAMES.map(async (name) => { latest[name] = await ask(name); }));
-  drawAll();
+  await Promise.all(NAMES.map(async (name) => { latest[name] = await ask(name); drawAll(); }));
   byId("main").setAttribute("aria-busy", "false");
   byId("seen").textContent = `As of ${new Date().toISOString().slice(11, 19)} UTC`;
 }
@@ -100,7 +108,26 @@ function followTheme() {
   }
 }
 
+// Airflow's frame lets a link open neither the whole window nor a new one, but the document around it may.
+function openAround(event) {
+  const chosen = event.target.closest("a[href]");
+  if (!chosen || chosen.getAttribute("href").startsWith("#") || window.parent === window) return;
+  try {
+    const host = window.parent.document;
+    const around = host.createElement("a");
+    around.href = chosen.href;
+    if (event.ctrlKey || event.metaKey || event.shiftKey) around.target = "_blank";
+    host.body.append(around);
+    around.click();
+    around.remove();
+    event.preventDefault();
+  } catch {
+    // framed by a page of another origin: the link opens in the frame
+  }
+}
+
 followTheme();
+document.addEventListener("click", openAround);
 byId("refresh").addEventListener("click", refresh);
 byId("run").addEventListener("change", drawAll);
 let narrow = window.innerWidth;

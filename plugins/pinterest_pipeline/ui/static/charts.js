@@ -5,23 +5,23 @@ import { figure, number, short, svg, words } from "./dom.js";
 const MOST_BARS = 12;
 const NARROW = 560;
 const WIDEST = 34; // of a column over time
+const ODD = 5; // times the middle value
 const cut = (label, length) => (label.length > length ? `${label.slice(0, length - 1)}…` : label);
 
 export function bars(title, labels, values, unit) {
   const all = labels.map((label, at) => ({ label, value: values[at] }));
   const shown = all.length > MOST_BARS ? [...all].sort((a, b) => b.value - a.value).slice(0, MOST_BARS) : all;
   const greatest = Math.max(...shown.map((bar) => bar.value), 1);
-  const rowHeight = 24;
-  const left = 168;
-  const room = 132;
+  const rowHeight = 37; // a line for the label: beside the bar there is no room for an answer of two names
+  const room = 270;
   const said = shown.slice(0, 5).map((bar) => `${bar.label}: ${number(bar.value)}`).join("; ");
   const drawn = shown.map((bar, at) => {
     const y = at * rowHeight;
     const width = Math.max((bar.value / greatest) * room, bar.value > 0 ? 2 : 0);
     return svg("g", {},
-      svg("text", { x: left - 8, y: y + 16, "text-anchor": "end", class: "label", "font-size": 12 }, cut(bar.label, 23)),
-      svg("rect", { x: left, y: y + 4, width, height: rowHeight - 8, rx: 3, class: "bar" }),
-      svg("text", { x: left + width + 6, y: y + 16, class: "value", "font-size": 12 }, short(bar.value)),
+      svg("text", { x: 0, y: y + 12, class: "label", "font-size": 12 }, cut(bar.label, 54)),
+      svg("rect", { x: 0, y: y + 17, width, height: 14, rx: 3, class: "bar" }),
+      svg("text", { x: width + 6, y: y + 28, class: "value", "font-size": 12 }, short(bar.value)),
       svg("title", {}, `${bar.label}: ${number(bar.value)} ${unit}`));
   });
   const rest = all.length - shown.length;
@@ -53,25 +53,33 @@ export function grid(title, rows) {
 }
 
 // Columns over time. A value of null leaves a gap: not known is not zero.
-export function columns(title, points, { unit, format = short, level = "" }) {
+// With `gaps` each is marked; with `cutOdd` a value far above the others is cut, and marked, so that they can be read.
+export function columns(title, points, { unit, format = short, level = "", gaps = false, cutOdd = false }) {
   const narrow = window.innerWidth < NARROW; // else its text would be too small to read there
   const [width, height, left, bottom] = [narrow ? 330 : 520, 150, 62, 20];
   const known = points.map((point) => point.value).filter((value) => value !== null);
-  const greatest = Math.max(...known, 0);
+  const middle = [...known].sort((a, b) => a - b)[Math.floor((known.length - 1) / 2)] ?? 0;
+  const isOdd = (value) => cutOdd && known.length > 2 && value > ODD * middle;
+  const greatest = Math.max(...known.filter((value) => !isOdd(value)), 0);
   const scale = greatest || 1;
   const step = (width - left) / Math.max(points.length, 1);
   const top = height - bottom - 12;
   const every = Math.ceil(points.length / (narrow ? 3 : 6));
   const drawn = points.map((point, at) => {
-    const tall = point.value === null ? 0 : Math.max((point.value / scale) * top, point.value > 0 ? 2 : 0);
+    const tall = point.value === null ? 0 : Math.max(Math.min(point.value / scale, 1) * top, point.value > 0 ? 2 : 0);
+    const mark = point.value === null ? (gaps ? "✕" : null) : isOdd(point.value) ? "▲" : null;
     const wide = Math.min(step * 0.76, WIDEST);
     return svg("g", {},
       svg("rect", { x: left + (at + 0.5) * step - wide / 2, y: height - bottom - tall, width: wide, height: tall, rx: Math.min(2, step / 4), class: `bar ${point.level ?? level}` }),
+      mark ? svg("text", { x: left + (at + 0.5) * step, y: height - bottom - tall - 3, "text-anchor": "middle", class: point.value === null ? "loud" : "label", "font-size": 10 }, mark) : null,
       at % every === 0 ? svg("text", { x: left + (at + 0.5) * step, y: height - 5, "text-anchor": "middle", class: "label", "font-size": 11 }, point.label) : null,
       svg("title", {}, `${point.label}: ${point.value === null ? "not known" : `${format(point.value)} ${unit}`}`));
   });
+  const cutCount = known.filter(isOdd).length;
+  const gapCount = points.length - known.length;
+  const notes = [cutCount ? ` ${cutCount} far greater, cut.` : "", gaps && gapCount ? ` ${gapCount} gaps.` : ""].join("");
   const last = known.length ? `${format(known.at(-1))} ${unit}` : "nothing";
-  return figure(width, height, title, `Greatest ${format(greatest)} ${unit}; last known ${last}.`,
+  return figure(width, height, title, `Greatest ${format(greatest)} ${unit}; last known ${last}.${notes}`,
     svg("line", { x1: left, x2: width, y1: height - bottom, y2: height - bottom, class: "axis" }),
     svg("line", { x1: left, x2: width, y1: height - bottom - top, y2: height - bottom - top, class: "axis faint" }),
     svg("text", { x: left - 6, y: height - bottom - top + 4, "text-anchor": "end", class: "label", "font-size": 11 }, known.length ? `${format(greatest)} ${unit.length < 4 ? unit : ""}` : ""),

@@ -13,9 +13,14 @@ function make(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
+
+// A path of Airflow's UI, below its address, which may itself be below a path.
+export const link = (path, ...text) => (path ? el("a", { href: `../${path}` }, ...text) : el("span", {}, ...text));
+
+export const further = (path) => link(path, path.includes("/tasks/") ? "Read the log" : path.startsWith("dags/") ? "See the run" : "Sign in");
 
 export const el = (tag, attributes, ...children) => make(document.createElement(tag), attributes, children);
 export const svg = (tag, attributes, ...children) => make(document.createElementNS(SVG, tag), attributes, children);
@@ -79,6 +84,6 @@ export const clock = (time) => (time ? `${new Date(time).toISOString().slice(0, 
 export const minuteOf = (time) => new Date(time).toISOString().slice(11, 16);
 
 export function notice(panel) {
-  return el("div", { class: "notice", role: "note" }, el("strong", {}, panel.why), " ", panel.remedy);
+  return el("div", { class: "notice", role: "note" }, el("strong", {}, panel.why), " ", panel.remedy, panel.path ? [" ", further(panel.path)] : null);
 }
 export const hint = (text) => el("p", { class: "hint" }, text);

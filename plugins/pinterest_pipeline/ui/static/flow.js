@@ -20,11 +20,12 @@ export function batchFlow(data, chosen, width) {
     { name: "Gold", count: data.published?.answers, note: "answers" },
     { name: "PostgreSQL", count: data.published?.rows, note: "rows published" },
   ];
+  for (const stage of stages) stage.missing = run.missing[stage.name] > 0; // only where rows went missing it is red
   const result = run.is_reconciled ? "all counts match" : "the counts do not match";
   const description = `${describe(stages)}; ${result}.`;
   return [
     el("h3", {}, "Batch"),
-    draw("Rows of the batch run by stage", description, stages, width, run.is_reconciled ? "good" : "bad"),
+    draw("Rows of the batch run by stage", description, stages, width),
     table(
       `Rows of run ${run.run_id}; of bronze and silver the picture also says how many the lake holds of all runs`,
       ["table", ...COUNTED.map((name) => name.replace("_rows", ""))],
@@ -41,12 +42,12 @@ export function streamFlow(data, width) {
       away: away([hour.quarantined_count, "quarantined"]) },
     { name: "PostgreSQL", count: hour.row_count, note: "new posts' rows", away: away([hour.duplicate_count, "duplicates"]) },
   ];
-  return [el("h3", {}, "Stream, last hour"), draw("Records of the stream in the last hour by stage", `${describe(stages)}.`, stages, width, "good")];
+  return [el("h3", {}, "Stream, last hour"), draw("Records of the stream in the last hour by stage", `${describe(stages)}.`, stages, width)];
 }
 
 const describe = (stages) => stages.map((stage) => [`${stage.name} ${number(stage.count)} ${stage.note}`, ...(stage.away ?? [])].join(", ")).join("; ");
 
-function draw(title, description, stages, width, level) {
+function draw(title, description, stages, width) {
   const vertical = width < NARROW;
   const { box, gap, height, size } = WIDE;
   const across = vertical ? 1 : 7; // the stream's boxes are as wide as the batch's
@@ -59,7 +60,7 @@ function draw(title, description, stages, width, level) {
     const end = vertical ? [viewWidth / 2, (at + 1) * step] : [(at + 1) * step, height / 2];
     return arrow(start, end, vertical);
   });
-  const drawn = figure(viewWidth, viewHeight, title, description, svg("g", { class: `flow ${level}` }, arrows, marks));
+  const drawn = figure(viewWidth, viewHeight, title, description, svg("g", {}, arrows, marks));
   if (vertical) drawn.classList.add("narrow");
   return drawn;
 }
@@ -69,7 +70,7 @@ const text = (x, y, content, attributes) => svg("text", { x, y, "text-anchor": "
 function column(stage, x, box, height, size) {
   const middle = x + box / 2;
   return svg("g", {},
-    svg("rect", { x, y: 0, width: box, height, rx: 10, class: "box" }),
+    svg("rect", { x, y: 0, width: box, height, rx: 10, class: boxOf(stage) }),
     text(middle, 22, stage.name, { class: "name", "font-size": 13 }),
     text(middle, 52, short(stage.count), { class: "count", "font-size": size + 7 }),
     text(middle, 76, stage.note, { class: "note", "font-size": 12 }),
@@ -78,11 +79,13 @@ function column(stage, x, box, height, size) {
 
 function row(stage, y, width) {
   return svg("g", {},
-    svg("rect", { x: 0, y, width, height: 50, rx: 10, class: "box" }),
+    svg("rect", { x: 0, y, width, height: 50, rx: 10, class: boxOf(stage) }),
     text(14, y + 23, stage.name, { class: "name", "font-size": 15, "text-anchor": "start" }),
     text(width - 14, y + 23, short(stage.count), { class: "count", "font-size": 18, "text-anchor": "end" }),
     text(width - 14, y + 41, [stage.note, ...(stage.away ?? [])].join(" · "), { class: stage.loud ? "loud" : "note", "font-size": 12, "text-anchor": "end" }));
 }
+
+const boxOf = (stage) => (stage.missing ? "box bad" : "box");
 
 function arrow([x1, y1], [x2, y2], vertical) {
   const head = vertical ? `${x2 - 5},${y2 - 7} ${x2 + 5},${y2 - 7} ${x2},${y2 - 1}` : `${x2 - 7},${y2 - 5} ${x2 - 7},${y2 + 5} ${x2 - 1},${y2}`;

@@ -1,7 +1,7 @@
 // What each panel shows of its answer.
 
 import { bars, columns, grid } from "./charts.js";
-import { ago, clock, details, duration, el, hint, minuteOf, number, table, words } from "./dom.js";
+import { ago, clock, details, duration, el, further, hint, link, minuteOf, number, table, words } from "./dom.js";
 
 const SIGNS = { good: "✓", warn: "!", bad: "✕", off: "‖", unknown: "?" };
 
@@ -12,6 +12,7 @@ export function tile(name, state, now, extra) {
       el("h3", {}, name),
       el("p", { class: "word" }, state.word),
       el("p", {}, state.detail),
+      state.path ? el("p", {}, further(state.path)) : null,
       extra ? el("p", {}, extra) : null,
       state.since ? el("p", { class: "since", title: clock(state.since) }, ago(state.since, now)) : null));
 }
@@ -37,9 +38,23 @@ export function freshness(health) {
   const points = [...runs].sort((a, b) => (a.began < b.began ? -1 : 1)).map((run) => ({ label: clock(run.began).slice(5, 16), value: run.seconds / 60, level: run.state === "failed" ? "bad" : "" }));
   return [
     el("h3", {}, "Batch: time from start to answers"),
-    columns("Minutes that each of the last batch runs took", points, { unit: "min", format: (v) => v.toFixed(1) }),
-    table("Last batch runs; freshness is from the end of the run's data interval to its answers", ["run", "state", "began", "took", "freshness"],
-      runs.map((run) => [run.run_id, run.state, clock(run.began), duration(run.seconds), run.run_id.startsWith("manual") ? "manual" : duration(run.seconds_after_interval)])),
+    columns("Minutes that each of the last batch runs took", points, { unit: "min", format: (v) => v.toFixed(1), cutOdd: true }),
+    table("Last batch runs; freshness is from the end of the run's data interval to its answers", ["run", "type", "state", "began", "took", "freshness"],
+      runs.map((run) => [link(run.path, run.run_id), run.run_type, run.state, clock(run.began), duration(run.seconds), run.run_type === "scheduled" ? duration(run.seconds_after_interval) : "–"])),
+  ];
+}
+
+// Days from left to right; one without a run, or without counts, is a gap and is marked.
+export function history(data) {
+  if (!data.days.length) return [hint("No day has been run yet: unpause the DAG pinterest_daily_batch, or run a backfill.")];
+  const points = (name, scale = 1) => data.days.map((day) => ({ label: day.day.slice(5), value: day[name] === null ? null : day[name] * scale, level: day.state === "failed" ? "bad" : "" }));
+  return [
+    el("div", {}, el("h3", {}, "Rows of each day"),
+      columns("Rows read from the source, by day of the data interval", points("source_rows"), { unit: "rows", gaps: true })),
+    el("div", {}, el("h3", {}, "Share quarantined"),
+      columns("Share of the landed rows that were quarantined, by day of the data interval", points("quarantined_share", 100), { unit: "%", format: (v) => v.toFixed(2), level: "second", gaps: true })),
+    details("days", `The last ${data.days.length} days as a table`, table("Days and their runs", ["day", "run", "state", "rows", "landed", "quarantined", "lost"],
+      [...data.days].reverse().map((day) => [day.day, day.run_id ? link(day.path, day.run_id) : "no run", day.state, day.source_rows, day.landed_rows, day.quarantined_rows, day.lost_rows]))),
   ];
 }
 
@@ -47,10 +62,10 @@ export function health(data) {
   return [
     hint("What Airflow knows: the connector and the stream are as these DAGs' runs found them, at the time of the run."),
     el("ul", { class: "runs" }, data.dags.map((dag) => el("li", {},
-      el("span", { class: "dag" }, el("strong", {}, dag.dag_id), dag.is_paused ? el("em", {}, " paused") : null, dag.is_paused === null ? el("em", {}, " not deployed") : null),
+      el("span", { class: "dag" }, el("strong", {}, dag.is_paused === null ? dag.dag_id : link(`dags/${dag.dag_id}`, dag.dag_id)), dag.is_paused ? el("em", {}, " paused") : null, dag.is_paused === null ? el("em", {}, " not deployed") : null),
       el("ol", { "aria-label": `Last runs of ${dag.dag_id}, newest first` }, dag.runs.map((run) => el("li", { class: `run ${run.state}`, title: `${run.run_id}: ${run.state}, began ${clock(run.began)}` },
-        el("span", { class: "mark", "aria-hidden": "true" }), el("span", {}, run.state), " ", el("span", { class: "since" }, run.began ? ago(run.began, data.now) : "waiting"),
-        run.failed_tasks.length ? el("span", { class: "since" }, `: ${run.failed_tasks.join(", ")}`) : null))),
+        el("span", { class: "mark", "aria-hidden": "true" }), link(run.path, run.state), run.run_type === "scheduled" ? null : ` ${run.run_type}`, " ", el("span", { class: "since" }, run.began ? ago(run.began, data.now) : "waiting"),
+        run.failed_tasks.length ? el("span", {}, ": ", run.failed_tasks.map((task, at) => [at ? ", " : null, link(task.path, task.task_id)])) : null))),
       dag.runs.length ? null : hint("No run yet.")))),
   ];
 }
