@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 RUNS = 10
-DAYS = 2  # of which somebody wants to know whether they are done
+DAYS = 2  # whose runs decide what the tile says
 OF_A_DAY = ("scheduled", "backfill")  # types of runs that do the work of their interval; one by hand does any work
 ALERT = "alert"  # fails because something before it has
 
