@@ -189,11 +189,18 @@ def test_a_run_that_misses_its_time_raises_an_alarm(dag_run, said):
 
 
 def test_a_deadline_calls_what_logs_the_alarm(caplog):
+    """By Airflow's own trigger, as the triggerer does."""
+    from airflow.triggers.callback import CallbackTrigger
+
     arguments = ends_within(timedelta(hours=2))
     deadline = arguments["deadline"]
+    trigger = CallbackTrigger(deadline.callback.path, {**deadline.callback.kwargs, "context": {"dag_run": LATE}})
+
+    async def states():
+        return [event.payload["state"] async for event in trigger.run()]
 
     with caplog.at_level(logging.ERROR):
-        asyncio.run(alerts.log_late_run({"dag_run": LATE}, **deadline.callback.kwargs))
+        assert asyncio.run(states()) == ["running", "success"]
 
     assert (arguments["dagrun_timeout"], deadline.interval) == (timedelta(hours=2), timedelta(hours=2))
     assert deadline.callback.path == "pinterest_pipeline.dag.alerts.log_late_run"

@@ -106,14 +106,20 @@ class Stream:
 
     def __init__(self, **hours):
         self.hours = hours
+        self.is_throttled, self.cloudwatch_ms = False, None
         self.lag, self.losses, self.alarmed, self.accepted, self.count = {}, [], [], [], None
 
     def find(self, stream):
         return SimpleNamespace(retention_hours=72) if stream in self.hours else None
 
-    def iterator_age(self, stream, read):
-        assert read.positions == {"shard-0": "7"}
-        return IteratorAge(round(self.hours[stream] * 3_600_000), "shards")
+    def milliseconds_behind_latest(self, stream, positions):
+        assert positions == {"shard-0": "7"}
+        if self.is_throttled:
+            raise TransientError("ProvisionedThroughputExceededException")
+        return round(self.hours[stream] * 3_600_000)
+
+    def iterator_age(self, _stream):
+        return IteratorAge(self.cloudwatch_ms, "cloudwatch" if self.cloudwatch_ms is not None else "nothing")
 
     def incoming_records(self, _stream, _since, _until):
         if self.count is None:
@@ -193,6 +199,18 @@ def test_a_query_at_risk_raises_one_alarm_until_it_has_caught_up(check):
     assert "drops the oldest record that it has not committed in 32.0 h" in alarm["reason"]
     assert (again, better) == ([], [])
     assert [one["hours_left"] for one in check(stream)] == [22]
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "level", "source"), [(400_000, "behind", "cloudwatch"), (None, "keeps up", "nothing")]
+)
+def test_where_the_shards_are_read_at_their_limit_cloudwatch_tells_the_age(check, milliseconds, level, source):
+    stream = Stream(pin=50, geo=50)
+    stream.is_throttled, stream.cloudwatch_ms = True, milliseconds
+
+    assert check(stream) == []
+    row = stream.lag["stream_pin"]
+    assert (row["lag_ms"], row["level"], row["source"]) == (milliseconds, level, source)
 
 
 def test_a_stream_that_does_not_exist_has_no_backlog(check):

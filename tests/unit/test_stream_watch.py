@@ -15,7 +15,6 @@ from airflow.sdk.exceptions import TaskDeferred
 from pinterest_pipeline.common import polling
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.dag import alerts
-from pinterest_pipeline.kinesis.backlog import IteratorAge
 from pinterest_pipeline.stream import triggers
 from pinterest_pipeline.stream.monitor import StreamMonitor, Watched
 from pinterest_pipeline.stream.policy import StreamEndedError
@@ -66,9 +65,6 @@ class Kinesis:
         if self.failure:
             raise self.failure
         return SimpleNamespace(retention_hours=24)
-
-    def iterator_age(self, name, read):
-        return IteratorAge(self.milliseconds_behind_latest(name, read.positions), "shards")
 
 
 @pytest.fixture
