@@ -32,6 +32,19 @@ def launch(databricks, tmp_path):
     return run
 
 
+def test_a_launch_that_waits_hands_over_to_a_run_with_a_request(databricks, launch, monkeypatch):
+    databricks.add_job("stream", max_concurrent_runs=1, tasks=TASKS)
+    now = time.time()
+    for n in range(2):
+        databricks.add_job_run(500, "TERMINATED", "FAILED", start=now - 20 + n, end=now + 300)
+    monkeypatch.setattr("pinterest_pipeline.stream.triggers.count_dag_runs", lambda dag_id, state: 1)
+
+    with pytest.raises(AirflowSkipException, match="hand over to the run of this DAG that waits with a request"):
+        launch(launch_within=timedelta(minutes=10))
+
+    assert not databricks.calls("jobs/run-now")
+
+
 @pytest.mark.parametrize(("count", "is_loop"), [(2, False), (3, True), (11, True)])
 def test_runs_that_die_before_they_are_watched_are_a_crash_loop(databricks, launch, count, is_loop):
     databricks.add_job("stream", max_concurrent_runs=1, tasks=TASKS)

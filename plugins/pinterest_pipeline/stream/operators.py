@@ -26,7 +26,7 @@ from pinterest_pipeline.stream.policy import (
     failures_in_a_row,
     next_launch,
 )
-from pinterest_pipeline.stream.triggers import DatabricksJobTrigger
+from pinterest_pipeline.stream.triggers import HANDOVER, DatabricksJobTrigger
 
 if TYPE_CHECKING:
     from pinterest_pipeline.databricks.jobs_hook import DatabricksJobHook
@@ -71,6 +71,7 @@ class DatabricksJobWait(BaseOperator):
     ) -> dict[str, Any]:
         """Go on after a deferral."""
         require_no_failure(event)
+        require_no_handover(event)
         result: dict[str, Any] = self.proceed(context, job_id, unpaused_at, deadline)
         return result
 
@@ -84,8 +85,9 @@ class DatabricksJobWait(BaseOperator):
             until_idle=self.until_idle,
             deadline=deadline,
             poll_seconds=self.poll_seconds,
+            dag_id="" if self.until_idle else self.dag_id,
         )
-        wait_or_defer(self, trigger, job_id=job_id, unpaused_at=unpaused_at, deadline=deadline)
+        require_no_handover(wait_or_defer(self, trigger, job_id=job_id, unpaused_at=unpaused_at, deadline=deadline))
 
 
 class DatabricksLaunchStreamOperator(DatabricksJobWait):
@@ -175,7 +177,7 @@ class DatabricksLaunchStreamOperator(DatabricksJobWait):
                     "in Databricks; the next try launches it again."
                 )
             seconds = max(0.0, launch.not_before - time.time())
-            self.log.info("Nothing to do for up to %.0f s; a request of a user is obeyed after that", seconds)
+            self.log.info("Nothing to do for up to %.0f s, unless a user triggers this DAG with a request", seconds)
             self.wait(job_id, unpaused_at, deadline)
 
     def require_no_crash_loop(self, job: Job, runs: Sequence[Run], *, since: float) -> None:
@@ -260,6 +262,12 @@ class DatabricksStopStreamOperator(DatabricksJobWait):
                 self.wait(job_id, unpaused_at, deadline)
         self.log.info("Job %s has no active run; cancelled: %s", self.job_name, cancelled or "none")
         return {"job_id": job_id, "cancelled": cancelled}
+
+
+def require_no_handover(event: PollEvent) -> None:
+    """Skip the launch where another run of the DAG waits with a request, which is obeyed first."""
+    if (event.get("result") or {}).get("step") == HANDOVER:
+        raise AirflowSkipException(f"The stream is not launched by this run: {HANDOVER}.")
 
 
 def start_token(job_id: int, runs: Sequence[Run]) -> str:

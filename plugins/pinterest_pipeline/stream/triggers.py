@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pinterest_pipeline.databricks.jobs_hook import DatabricksJobHook
 
 log = logging.getLogger(__name__)
+HANDOVER = "hand over to the run of this DAG that waits with a request"
 EVENT_GRACE_SECONDS = 120  # the watch itself ends at `watch_until`; the deadline is for polls that get no answer
 
 
@@ -58,6 +59,7 @@ class DatabricksJobTrigger(PollingTrigger):
 
     :param unpaused_at: When the continuous job was let go, or was first seen unpaused, epoch seconds.
     :param until_idle: Wait for the end of every active run instead.
+    :param dag_id: The launching DAG: where another of its runs is queued, with a request, the wait is over; empty = no.
     """
 
     def __init__(
@@ -70,8 +72,10 @@ class DatabricksJobTrigger(PollingTrigger):
         until_idle: bool,
         deadline: float,
         poll_seconds: float,
+        dag_id: str = "",
     ) -> None:
         super().__init__(deadline=deadline, poll_seconds=poll_seconds)
+        self.dag_id = dag_id
         self.databricks_conn_id = databricks_conn_id
         self.job_id = job_id
         self.unpaused_at = unpaused_at
@@ -89,6 +93,8 @@ class DatabricksJobTrigger(PollingTrigger):
         if self.until_idle:
             active = [run for run in self.hook.newest_runs(self.job_id) if not run.state.is_over]
             return PollResult(waiting_for=f"the end of run {active[0].run_id}") if active else PollResult({"active": 0})
+        if self.dag_id and a_run_is_queued(self.dag_id):
+            return PollResult({"step": HANDOVER})
         job = self.hook.read_job(self.job_id)
         launch = next_launch(
             self.hook.newest_runs(self.job_id),
