@@ -1,17 +1,14 @@
-"""Run the installers of ``.venv/tools``: bounded in time, and again after a pause: most failures are the network's."""
+"""Run the installers of ``.venv/tools`` as set-up does: through this machine's network, again where that helps."""
 
-import os
-import subprocess
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.versions import PROJECT
+from sandbox.run.setup.commands import Runner, SetupError
+from sandbox.run.setup.environments import network_environment
 
 TOOLS = PROJECT / ".venv" / "tools" / "bin"
-ATTEMPTS = 3
-PAUSE_SECONDS = 5
 TIMEOUT_SECONDS = 600
 
 
@@ -23,20 +20,9 @@ def run_tool(what: str, tool: str, *arguments: str | Path, environment: Mapping[
     """
     if not (TOOLS / tool).exists():
         raise DeployError(f"{what} needs {tool} in .venv/tools: run `make setup`.")
-    command: Sequence[str] = [str(TOOLS / tool), *map(str, arguments)]
-    variables = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", **(environment or {})}
-    said = ""
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            time.sleep(PAUSE_SECONDS * attempt)
-        try:
-            done = subprocess.run(
-                command, env=variables, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
-            )
-        except subprocess.TimeoutExpired:
-            said = f"no answer within {TIMEOUT_SECONDS} s"
-            continue
-        if done.returncode == 0:
-            return
-        said = (done.stdout + done.stderr).strip()[-1500:]
-    raise DeployError(f"{what} failed {ATTEMPTS} times: {said}")
+    try:
+        Runner(network_environment).run(
+            [TOOLS / tool, *arguments], what, timeout=TIMEOUT_SECONDS, variables=environment
+        )
+    except SetupError as error:
+        raise DeployError(str(error)) from error

@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from sandbox.run import java
-from sandbox.run.setup import environments, jars, network
+from sandbox.run.setup import environments, jars
 from sandbox.run.setup.commands import Runner, SetupError, say
 
 ALONE = ("docs", "infra")
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 
 def set_up(level: str) -> None:
     environments.make_tools_folder()
-    runner = Runner(network_environment)
+    runner = Runner(environments.network_environment)
     environments.install_tools(runner)
     steps: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
         name: (lambda name=name: environments.install(name, level, runner), ())
@@ -66,14 +66,6 @@ def set_up(level: str) -> None:
 
 def names(level: str) -> tuple[str, ...]:
     return (level,) if level in ALONE else environments.NAMES
-
-
-def network_environment() -> dict[str, str]:
-    """Return the environment of every program that fetches: this one's, and what pip knows of the network."""
-    environment = network.with_pip_of_this_python()
-    environment |= network.caches(environment, environments.ENVIRONMENTS / "cache")
-    environment["UV_PYTHON_DOWNLOADS"] = "never"  # Python is a prerequisite, not ours to fetch
-    return environment | network.for_every_client(environments.pip_settings(), environment)
 
 
 def run_steps(steps: dict[str, tuple[Callable[[], None], tuple[str, ...]]], runner: Runner) -> None:

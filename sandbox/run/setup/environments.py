@@ -88,6 +88,14 @@ def pip_settings() -> dict[str, str]:
     return network.pip_settings(done.stdout) if done.returncode == 0 else {}
 
 
+def network_environment() -> dict[str, str]:
+    """Return the environment of every program that fetches: this one's, and what pip knows of the network."""
+    environment = network.with_pip_of_this_python()
+    environment |= network.caches(environment, ENVIRONMENTS / "cache")
+    environment["UV_PYTHON_DOWNLOADS"] = "never"  # Python is a prerequisite, not ours to fetch
+    return environment | network.for_every_client(pip_settings(), environment)
+
+
 def requirements_of(name: str, level: str) -> list[Path]:
     tests = REQUIREMENTS / f"{name}-test.txt"
     return [REQUIREMENTS / f"{name}.txt", *([tests] if level == TEST and tests.exists() else [])]

@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 
 from sandbox.run.setup import environments, network
-from sandbox.run.setup.__main__ import network_environment
 from sandbox.run.setup.commands import PROJECT, Runner, SetupError, say
 from sandbox.run.setup.jars import DECLARED, GROUPS, ivy
 
@@ -36,7 +35,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--upgrade", action="store_true", help="take the newest version that each declaration allows")
     parser.add_argument("--mwaa-images", type=Path, help="a copy of images/airflow of AWS's images: move to its newest")
     options = parser.parse_args(arguments)
-    runner = Runner(network_environment)
+    runner = Runner(environments.network_environment)
     try:
         if options.mwaa_images:
             move_airflow(options.mwaa_images)
