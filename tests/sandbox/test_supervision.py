@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from sandbox import __main__ as command
+from sandbox.run.java import java_home
 from sandbox.run.server import Server
 from sandbox.run.settings import SandboxError, Settings, free_port
 from sandbox.run.supervision import MARK, Supervision, members
@@ -83,6 +84,23 @@ def test_a_running_supervisor_learns_of_a_new_server(settings):
     assert supervision.start(sleeper("new"))
     assert supervision.is_running("new")
     assert (supervision.pids / "old.pid").read_text() == old
+
+
+def test_every_server_gets_the_java_that_set_up_chose(settings, tmp_path, monkeypatch):
+    chosen = tmp_path / "java"
+    (chosen / "bin").mkdir(parents=True)
+    (chosen / "bin" / "java").touch()
+    monkeypatch.setattr("sandbox.run.java.LINK", chosen)
+    monkeypatch.setattr("sandbox.run.supervision.java_home", java_home.__wrapped__)
+    monkeypatch.setenv("JAVA_HOME", "/usr/lib/jvm/another")
+    supervision = Supervision(settings)
+    server = sleeper("one")
+    supervision.ensure_alive([server])
+
+    supervision.start(server)
+
+    process = psutil.Process(int((supervision.pids / "one.pid").read_text()))
+    assert process.environ()["JAVA_HOME"] == str(chosen)
 
 
 def test_a_process_that_ended_and_was_not_fetched_is_no_member(settings):

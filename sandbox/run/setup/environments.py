@@ -75,7 +75,15 @@ def install_tools(runner: Runner) -> None:
         return
     say("installing uv")
     requirements = REQUIREMENTS / "tools.txt"
-    options = ["--quiet", "--disable-pip-version-check", "--retries=1", "--require-hashes", "-r", requirements]
+    options = [
+        "--quiet",
+        "--disable-pip-version-check",
+        "--retries=1",
+        "--no-user",
+        "--require-hashes",
+        "-r",
+        requirements,
+    ]
     runner.run([python_of("tools"), "-m", "pip", "install", *options], "uv")
     (ENVIRONMENTS / "tools.done").write_text(fingerprint_of(requirements))
 
