@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sys
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.dag import alarm_memory, alerts, sink_connector
-from pinterest_pipeline.dag.deadlines import ends_within
+from pinterest_pipeline.dag.deadlines import PARSED_BY_SERVER, ends_within
 from pinterest_pipeline.stream.policy import StreamEndedError
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -188,10 +189,11 @@ def test_a_run_that_misses_its_time_raises_an_alarm(dag_run, said):
         assert said in alarm["reason"]
 
 
-def test_a_deadline_calls_what_logs_the_alarm(caplog):
+def test_a_deadline_calls_what_logs_the_alarm(caplog, monkeypatch):
     """By Airflow's own trigger, as the triggerer does."""
     from airflow.triggers.callback import CallbackTrigger
 
+    monkeypatch.setenv(PARSED_BY_SERVER, "client")
     arguments = ends_within(timedelta(hours=2))
     deadline = arguments["deadline"]
     trigger = CallbackTrigger(deadline.callback.path, {**deadline.callback.kwargs, "context": {"dag_run": LATE}})
@@ -207,7 +209,14 @@ def test_a_deadline_calls_what_logs_the_alarm(caplog):
     assert json.loads(caplog.messages[-1].removeprefix("pipeline_task_failed "))["state"] == "late"
 
 
+def test_a_dag_that_is_run_by_dag_test_has_no_deadline(monkeypatch):
+    monkeypatch.delenv(PARSED_BY_SERVER, raising=False)
+
+    assert ends_within(timedelta(hours=2)) == {"dagrun_timeout": timedelta(hours=2)}
+
+
 def test_airflow_3_0_has_no_deadlines_and_reads_the_dags_all_the_same(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "airflow.sdk.definitions.deadline", None)
+    monkeypatch.setenv(PARSED_BY_SERVER, "client")
+    monkeypatch.setitem(sys.modules, "airflow.sdk.definitions.deadline", None)
 
     assert ends_within(timedelta(hours=2)) == {"dagrun_timeout": timedelta(hours=2)}

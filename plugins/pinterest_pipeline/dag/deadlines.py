@@ -1,25 +1,31 @@
 """When a run of a DAG must be over: Airflow ends it then, and from 3.1 on raises an alarm, as no task would."""
 
+import os
 from datetime import timedelta
 from typing import Any
 
 from pinterest_pipeline.dag.alerts import log_late_run
 
+PARSED_BY_SERVER = "_AIRFLOW_PROCESS_CONTEXT"  # set in the dag-processor, from 3.2 on
+
 
 def ends_within(limit: timedelta) -> dict[str, Any]:
     """Return the arguments of ``DAG`` for runs that may take so long, and be queued and take so long together.
 
-    Airflow before 3.1 has no deadline: it ends the run at its limit, without an alarm.
+    Airflow before 3.1 has no deadline: it ends the run at its limit, without an alarm. Nor has a DAG that no server has
+    parsed, since ``dag.test()`` of Airflow 3.3 cannot end a run that has one ('dict' object has no attribute 'hex').
     """
     arguments: dict[str, Any] = {"dagrun_timeout": limit}
     try:
         from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference  # noqa: PLC0415 - not in 3.0
-
-        try:
-            from airflow.sdk.definitions.callback import AsyncCallback  # noqa: PLC0415
-        except ImportError:  # Airflow 3.1
-            from airflow.sdk.definitions.deadline import AsyncCallback  # type: ignore[attr-defined]  # noqa: PLC0415
     except ImportError:
         return arguments
+    try:
+        from airflow.sdk.definitions.callback import AsyncCallback  # noqa: PLC0415 - elsewhere in 3.1
+    except ImportError:
+        from airflow.sdk.definitions.deadline import AsyncCallback  # type: ignore[attr-defined]  # noqa: PLC0415
+    else:
+        if PARSED_BY_SERVER not in os.environ:
+            return arguments
     callback = AsyncCallback(log_late_run, kwargs={"limit_seconds": limit.total_seconds()})
     return {**arguments, "deadline": DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, limit, callback)}

@@ -42,11 +42,11 @@ class Running:
             assert self.thread.is_alive(), self.result
             return self.warehouse.rows(statement) == expected
 
-        wait_until(is_so, 60, lambda: f"{expected}, not {self.warehouse.rows(statement)}")
+        wait_until(is_so, 240, lambda: f"{expected}, not {self.warehouse.rows(statement)}")
 
     def stop(self):
         self.warehouse.connection.execute(ASK)
-        self.thread.join(60)
+        self.thread.join(240)
         assert not self.thread.is_alive()
         assert self.result.error is None
         return self.result.value
