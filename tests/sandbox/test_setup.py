@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.run.java import java_home
 from sandbox.run.setup import __main__ as setup
-from sandbox.run.setup import commands, environments
+from sandbox.run.setup import commands, environments, maven
 from tests.conftest import PROJECT
 from tests.support.connect_proxy import ConnectProxy
 from tests.support.registry import Registry
@@ -140,7 +140,11 @@ def installed(project):
     ) + sorted(path.name for path in project.glob(".node/node_modules/tiny-*"))
 
 
-def test_set_up_behind_a_mirror_with_a_private_certificate_and_then_without_a_network(project, home, registry):
+def test_set_up_behind_a_companys_mirror_and_proxy_and_then_without_a_network(
+    project, tmp_path, registry, proxy, authority
+):
+    settings = f"proxy = http://me:p%25w@127.0.0.1:{proxy.port}\n"
+    home = home_for(tmp_path, f"https://{COMPANY_NAME}", authority, settings)
     registry.passwords["/m2"] = "me:p w"
 
     code, said = run(project, home)
@@ -170,18 +174,6 @@ def test_set_up_behind_a_mirror_with_a_private_certificate_and_then_without_a_ne
     assert installed(project) == with_tests  # what is there beside what is asked for stays
 
 
-def test_set_up_through_a_proxy_that_asks_for_a_password(project, tmp_path, registry, proxy, authority):
-    settings = f"proxy = http://me:p%25w@127.0.0.1:{proxy.port}\n"
-    home = home_for(tmp_path, f"https://{COMPANY_NAME}", authority, settings)
-    registry.passwords["/m2"] = "me:p w"
-
-    code, said = run(project, home)
-
-    assert code == 0, said
-    assert all(any(path.startswith(step) for path in registry.requests) for step in STEPS)
-    assert len(installed(project)) == 4
-
-
 def test_set_up_with_a_home_that_cannot_be_written_to(project, tmp_path, registry, authority):
     no_folder = tmp_path / "no-folder"
     no_folder.touch()
@@ -202,22 +194,33 @@ def test_set_up_with_a_home_that_cannot_be_written_to(project, tmp_path, registr
     assert {path.name for path in (project / ".venv" / "cache").iterdir()} >= {"uv_cache_dir", "npm_config_cache"}
 
 
-@pytest.mark.parametrize(
-    ("part", "status", "said"),
-    [
-        ("/simple", 401, "environment cannot be set up. The registry or the proxy asks for a user and a password"),
-        ("/npm", 403, "the Node packages cannot be set up. The registry refuses access"),
-        ("/m2", 404, "mirror of Maven's settings.xml answered 404"),
-    ],
-)
-def test_what_can_never_pass_is_named_and_not_tried_again(project, home, registry, part, status, said):
-    registry.statuses[part] = status
+def test_what_can_never_pass_is_named_and_not_tried_again(project, home, registry):
+    registry.statuses["/simple"] = 401
 
     code, output = run(project, home)
 
     assert code == 1
-    assert said in output
+    assert "environment cannot be set up. The registry or the proxy asks for a user and a password" in output
     assert "attempt" not in output
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_mirror_that_refuses_is_named_before_ivy_calls_it_a_missing_jar(registry, authority, status):
+    registry.statuses["/m2"] = status
+
+    with pytest.raises(
+        ValueError, match=rf"mirror of Maven's settings\.xml answered {status} .* no server of the mirror"
+    ):
+        maven.realm_of(maven.Repository(f"{registry.url}/m2"), "a/b.jar", None, str(authority.file))
+
+
+def test_ivy_learns_the_realm_of_a_mirrors_password(registry, authority):
+    registry.passwords["/m2"], registry.files["/m2/a/b.jar"] = "me:p w", b"jar"
+    right, wrong = (maven.Repository(f"{registry.url}/m2", "me", password) for password in ("p w", "other"))
+
+    assert maven.realm_of(right, "a/b.jar", None, str(authority.file)) == "Company Realm"
+    with pytest.raises(ValueError, match="answered 401"):
+        maven.realm_of(wrong, "a/b.jar", None, str(authority.file))
 
 
 def test_a_certificate_that_is_not_trusted_is_named_and_not_tried_again(project, home, registry):
