@@ -43,6 +43,9 @@ def main(arguments: list[str]) -> int:
         except SetupError as error:
             say(str(error))
             return 1
+        except KeyboardInterrupt:
+            say("interrupted; the next run goes on where this one stopped")
+            return 130
     say(f"ready ({time.monotonic() - began:.0f} s)")
     return 0
 
