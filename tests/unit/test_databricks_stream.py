@@ -48,9 +48,9 @@ def test_a_launch_that_waits_hands_over_to_a_run_with_a_request(databricks, laun
 @pytest.mark.parametrize(("count", "is_loop"), [(2, False), (3, True), (11, True)])
 def test_runs_that_die_before_they_are_watched_are_a_crash_loop(databricks, launch, count, is_loop):
     databricks.add_job("stream", max_concurrent_runs=1, tasks=TASKS)
-    now = time.time()
+    ended = time.time() + (60 if is_loop else 0)  # after the launch has begun, however slow the machine
     for n in range(count):
-        run_id = databricks.add_job_run(500, "TERMINATED", "FAILED", start=now - 20 + n, end=now + 1 + n / 100)
+        run_id = databricks.add_job_run(500, "TERMINATED", "FAILED", start=ended - 20 + n, end=ended + n / 100)
         databricks.runs[run_id]["tasks"] = [task("stream_posts", "TERMINATED", "FAILED", run_id=1000 + run_id)]
     databricks.outputs[1000 + count] = {"error": "StageError: the warehouse lacks stream.lag"}
 
