@@ -234,7 +234,7 @@ def test_a_load_that_fails_half_way_leaves_the_one_before(warehouse_url, staged)
 
 def test_a_reader_that_holds_the_load_row_makes_the_next_load_wait(warehouse_url, staged, monkeypatch):
     staging.stage(warehouse_url, answers(top_country=[("Korea", 5)]))
-    monkeypatch.setattr(postgres, "TIMEOUTS", "-c lock_timeout=200ms")
+    monkeypatch.setitem(postgres.SETTINGS, "lock_timeout", "200ms")
     monkeypatch.setattr(postgres, "FIRST_PAUSE_SECONDS", 0.01)
 
     with psycopg.connect(warehouse_url) as reader:
@@ -316,6 +316,32 @@ def test_a_server_that_stays_away_is_given_up():
         postgres.retry(work, lambda _: None)
 
     assert work.calls == postgres.ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(psycopg.OperationalError("away"), id="away"),
+        pytest.param(psycopg.errors.ReadOnlySqlTransaction("cannot execute INSERT"), id="demoted"),
+        pytest.param(psycopg.errors.IdleInTransactionSessionTimeout("terminating"), id="idle in transaction"),
+    ],
+)
+def test_a_promotion_of_two_minutes_is_waited_for_by_a_writer_with_patience(error):
+    now = [0.0]
+
+    def work():
+        if now[0] < 120:
+            raise error
+        return "done"
+
+    def pause(seconds):
+        now[0] += seconds
+
+    assert postgres.retry(work, pause, patience_seconds=300, clock=lambda: now[0]) == "done"
+    now[0] = -1_000_000.0
+    with pytest.raises(type(error)):
+        postgres.retry(work, pause, patience_seconds=300, clock=lambda: now[0])
+    assert 300 <= now[0] + 1_000_000 <= 312
 
 
 def test_what_another_try_cannot_fix_is_raised_after_the_first():

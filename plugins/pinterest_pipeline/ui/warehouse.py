@@ -18,10 +18,12 @@ from pinterest_pipeline.warehouse.errors import failure_of
 CONNECTION = "pinterest_warehouse"
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 5
-OPTIONS = (
-    "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read "
-    f"-c statement_timeout={STATEMENT_SECONDS}s -c application_name=airflow-pinterest-page"
-)
+SESSION = {
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "repeatable read",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "application_name": "airflow-pinterest-page",
+}
 BOUNDS = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": (CONNECT_SECONDS + STATEMENT_SECONDS) * 1000}
 EXISTS = "SELECT to_regclass(%(relation)s) IS NOT NULL"
 REMEDIES = {
@@ -61,12 +63,12 @@ def connect() -> Any:
     from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - imports a driver
 
     class BoundedHook(PipelinePostgresHook):
+        session_settings = SESSION
+
         @classmethod
         def get_connection(cls, conn_id: str) -> Any:
             connection = super().get_connection(conn_id)
-            extra = connection.extra_dejson
-            options = " ".join(filter(None, (extra.get("options"), OPTIONS)))
-            connection.extra = json.dumps({**extra, **BOUNDS, "options": options})
+            connection.extra = json.dumps({**connection.extra_dejson, **BOUNDS})
             return connection
 
     return BoundedHook(CONNECTION).get_conn()

@@ -44,7 +44,7 @@ def test_it_cannot_write(table: str) -> None:
 
 
 def test_a_query_that_takes_too_long_is_ended_and_reported(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warehouse, "OPTIONS", warehouse.OPTIONS.replace("statement_timeout=5s", "statement_timeout=50"))
+    monkeypatch.setitem(warehouse.SESSION, "statement_timeout", "50ms")
 
     panel = answer({"slow": Query(table, "SELECT pg_sleep(20)")}, shown)
 
@@ -69,7 +69,7 @@ def test_a_table_that_is_not_there_yet_is_no_failure(table: str) -> None:
 
 def test_a_right_that_is_missing_is_named(table: str, warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_PINTEREST_WAREHOUSE", as_superuser(warehouse_url))
-    monkeypatch.setattr(warehouse, "OPTIONS", f"{warehouse.OPTIONS} -c role=pg_monitor")
+    monkeypatch.setitem(warehouse.SESSION, "role", "pg_monitor")
 
     panel = answer({"a": Query(table, f"SELECT a FROM {table}")}, shown)
 

@@ -9,8 +9,12 @@ import pytest
 from pinterest_spark import postgres
 from pinterest_spark.errors import StageError
 from pinterest_spark.stream import sink as stream_sink
+from pinterest_spark.stream import upkeep as stream_upkeep
 from pinterest_spark.stream.control import Control
+from pinterest_spark.stream.sink import StreamSink
 from pinterest_spark.stream.statements import JOIN_LOCK
+from pinterest_spark.stream.upkeep import Upkeep
+from tests.support.pooler import Pooler
 from tests.support.stream import ARRIVED, SHARD, checkpoint, record, validated, warehouse_of
 
 SUMS = "SELECT sum(record_count), sum(row_count), sum(duplicate_count), sum(quarantined_count) FROM stream.progress"
@@ -249,29 +253,103 @@ def test_a_session_that_the_server_ended_is_opened_again(warehouse, monkeypatch)
 
 def test_a_server_that_stays_away_is_given_up_and_the_batch_is_whole_or_not_there(warehouse, monkeypatch):
     monkeypatch.setattr(postgres, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(postgres, "TIMEOUTS", "-c lock_timeout=100ms")
+    monkeypatch.setitem(postgres.SETTINGS, "lock_timeout", "100ms")
     with psycopg.connect(warehouse.url) as holder:
         holder.execute("SELECT pg_advisory_xact_lock(%s)", [JOIN_LOCK])
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            warehouse.sink("pin", attempts=3).commit(checkpoint(), 0, validated("pin", record(1, 1)))
+            warehouse.sink("pin", patience_seconds=0).commit(checkpoint(), 0, validated("pin", record(1, 1)))
 
     assert warehouse.one("SELECT count(*) FROM stream.pin") == 0
     assert warehouse.one("SELECT count(*) FROM stream.progress") == 0
 
 
-def test_old_progress_is_summed_up_and_the_newest_batch_still_guards_against_a_replay(warehouse):
+def upkeep(warehouse, **days):
+    return Upkeep(warehouse.url, ["stream_pin"], ["streaming-test"], days)
+
+
+def test_old_progress_is_summed_up_in_pieces_and_the_newest_batch_still_guards_against_a_replay(warehouse, monkeypatch):
     one = checkpoint()
     sink = warehouse.sink("pin")
-    batches = [validated("pin", record(n, n), record(None, n + 100, reject_reason="x", payload="")) for n in range(4)]
+    batches = [validated("pin", record(n, n), record(None, n + 100, reject_reason="x", payload="")) for n in range(6)]
     for number, batch in enumerate(batches):
         sink.commit(one, number, batch)
     warehouse.connection.execute("UPDATE stream.progress SET committed_at = now() - interval '8 days'")
+    monkeypatch.setattr(stream_upkeep, "PIECE_ROWS", 2)
 
-    replay = warehouse.sink("pin").commit(one, 3, batches[3])
+    done = [upkeep(warehouse, progress=7).round() for _ in range(2)]
+    replay = sink.commit(one, 5, batches[5])
 
+    assert done == [{"progress": 5}, {"progress": 0}]
     assert replay.is_replay
-    assert warehouse.rows("SELECT batch_id, record_count FROM stream.progress ORDER BY 1") == [(-1, 6), (3, 2)]
-    assert warehouse.rows(SUMS) == [(8, 4, 0, 4)]
+    assert warehouse.rows("SELECT batch_id, record_count FROM stream.progress ORDER BY 1") == [(-1, 10), (5, 2)]
+    assert warehouse.rows(SUMS) == [(12, 6, 0, 6)]
+
+
+def test_a_week_of_progress_is_summed_up_beside_the_batches(warehouse):
+    """1.2 million rows hit the time-out of 60 s in one statement; a piece takes a fraction of a second however many."""
+    one = checkpoint()
+    warehouse.connection.execute(
+        "INSERT INTO stream.progress (query, checkpoint_id, batch_id, record_count, row_count, duplicate_count,"
+        " quarantined_count, content_key, committed_at) SELECT 'stream_pin', %s, n, 1, 1, 0, 0, '',"
+        " now() - interval '9 days' + n * interval '1 millisecond' FROM generate_series(0, 60000) n", [one],
+    )  # fmt: skip
+    kept = upkeep(warehouse, progress=7)
+    with psycopg.connect(warehouse.url) as batch:
+        batch.execute("INSERT INTO stream.progress VALUES ('stream_pin', %s, 60001, 1, 1, 0, 0, '{}', 'key')", [one])
+
+        done = kept.round()
+
+    assert done == {"progress": 60_000}
+    assert warehouse.rows(SUMS) == [(60_002, 60_002, 0, 0)]
+
+
+def test_what_is_older_than_its_days_is_deleted_and_0_is_for_ever(warehouse):
+    rejected = [record(None, n, reject_reason="x", payload="") for n in range(4)]
+    warehouse.sink("pin").commit(checkpoint(), 0, validated("pin", *rejected, record(1, 9, shard="b")))
+    for table in ("quarantine", "position"):
+        warehouse.connection.execute(f"UPDATE stream.{table} SET committed_at = now() - interval '91 days'")
+    warehouse.connection.execute("UPDATE stream.quarantine SET committed_at = now() WHERE sequence_number = 3")
+
+    assert upkeep(warehouse, progress=0, quarantine=0, position=0).round() == {}
+    assert upkeep(warehouse, quarantine=92, position=92).round() == {"quarantine": 0, "position": 0}
+    assert upkeep(warehouse, quarantine=90, position=90).round() == {"quarantine": 3, "position": 2}
+    assert warehouse.rows("SELECT sequence_number FROM stream.quarantine") == [(3,)]
+
+
+def test_a_micro_batch_goes_through_a_pooler_of_sessions(warehouse):
+    with Pooler(warehouse.url) as pooler:
+        sink = StreamSink(pooler.url, "stream_pin", "pin")
+        sink.commit(checkpoint(), 0, validated("pin", record(1, 1), record(None, 2, reject_reason="x", payload="")))
+        sink.close()
+
+    assert warehouse.rows(SUMS) == [(2, 1, 0, 1)]
+    assert pooler.refused == []
+
+
+def test_a_pooler_of_transactions_is_refused_in_one_sentence_before_the_queries_start(warehouse):
+    refused = pytest.raises(StageError, match=r"^The proxy before PostgreSQL at .* pools transactions, but .*session")
+    with Pooler(warehouse.url, mode="transaction") as pooler, refused:
+        stream_sink.check_tables(pooler.url)
+
+
+def test_a_server_that_was_demoted_is_written_to_once_it_is_the_primary_again(warehouse, monkeypatch):
+    monkeypatch.setattr(postgres, "FIRST_PAUSE_SECONDS", 0.1)
+    sink, one = warehouse.sink("pin"), checkpoint()
+    sink.commit(one, 0, validated("pin", record(1, 1)))
+    demoted = "ALTER DATABASE {} SET default_transaction_read_only = {}"
+    name = psycopg.sql.Identifier(warehouse.url.rpartition("/")[2])
+    warehouse.connection.execute(psycopg.sql.SQL(demoted).format(name, "on"))
+    warehouse.one("SELECT pg_terminate_backend(%s, 10000)", sink.connection.info.backend_pid)
+    promotion = threading.Timer(
+        1.0, lambda: psycopg.connect(warehouse.url, autocommit=True, options="-c default_transaction_read_only=off")
+        .execute(psycopg.sql.SQL(demoted).format(name, "off")),
+    )  # fmt: skip
+    promotion.start()
+
+    sink.commit(one, 1, validated("pin", record(2, 2)))
+
+    promotion.join()
+    assert warehouse.rows(SUMS) == [(2, 2, 0, 0)]
 
 
 def test_a_warehouse_without_the_tables_is_refused_with_the_remedy(warehouse):

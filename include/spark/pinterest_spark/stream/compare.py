@@ -14,12 +14,13 @@ from pyspark.sql import functions as sf
 from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse import tables as lake
 from pinterest_spark.lakehouse.tables import Lake
+from pinterest_spark.postgres import connect
 from pinterest_spark.rows.schemas import SILVER, TABLES, silver_table
 
 log = logging.getLogger(__name__)
 
 # Not those of pinterest_spark.postgres: the session idles in its transaction while Spark compares a table
-TIMEOUTS = "-c statement_timeout=60s -c lock_timeout=30s"
+SETTINGS = {"statement_timeout": "60s", "lock_timeout": "30s"}
 ROWS_PER_FETCH = 10_000
 EXAMPLES = 5
 
@@ -38,7 +39,7 @@ def run(spark: SparkSession, where: Lake, warehouse_url: str, since: str = "") -
     started = time.monotonic()
     arrived = arrival(since)
     tables = {}
-    with psycopg.connect(warehouse_url, connect_timeout=10, options=TIMEOUTS) as connection:
+    with connect(warehouse_url, settings=SETTINGS) as connection:
         for table in TABLES:
             rows = list(stream_rows(connection, table, arrived))
             streamed = spark.createDataFrame(rows, SILVER[table])

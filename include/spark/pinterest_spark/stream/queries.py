@@ -22,6 +22,7 @@ from pinterest_spark.rows.schemas import SILVER
 from pinterest_spark.stream.control import Control
 from pinterest_spark.stream.settings import StreamSettings
 from pinterest_spark.stream.sink import Committed, StreamSink, check_tables
+from pinterest_spark.stream.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,14 @@ def run(spark: SparkSession, settings: StreamSettings, warehouse_url: str) -> di
     control = Control(warehouse_url)
     is_ours = kinesis_source.register(spark)
     writers = [Writer(settings, table, warehouse_url, may_be_big=not is_ours) for table in settings.tables]
+    upkeep = Upkeep(
+        warehouse_url,
+        [writer.name for writer in writers],
+        [settings.stream(table) for table in settings.tables],
+        settings.retention_days,
+    )
     try:
+        upkeep.start()
         for writer in writers:
             writer.start(records(spark, settings, writer.table, is_ours=is_ours))
         watch(
@@ -56,6 +64,7 @@ def run(spark: SparkSession, settings: StreamSettings, warehouse_url: str) -> di
         )
     finally:
         stop(writers)
+        upkeep.stop()
         control.close()
     return {
         "stage": "stream",

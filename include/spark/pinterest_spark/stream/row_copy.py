@@ -84,7 +84,7 @@ def without_nul(batch: "pa.RecordBatch") -> "pa.RecordBatch":
 
 
 def copier(
-    url: str, table: str, checkpoint_id: str, batch_id: int
+    url: str, table: str, checkpoint_id: str, batch_id: int, patience_seconds: float
 ) -> Callable[[Iterable["pa.RecordBatch"]], Iterator["pa.RecordBatch"]]:
     """Return the function for ``mapInArrow`` that copies a partition and returns how many rows it had.
 
@@ -100,7 +100,9 @@ def copier(
         target = copied_table(table)
         key = (checkpoint_id, batch_id, part)
         clear = sql.SQL("DELETE FROM {} WHERE checkpoint_id = %s AND batch_id = %s AND part = %s").format(target)
-        with retry(lambda: connect(url), what=f"stream.copied_{table}") as connection, connection.cursor() as cursor:
+        what = f"stream.copied_{table}"
+        connecting = retry(lambda: connect(url), patience_seconds=patience_seconds, what=what)
+        with connecting as connection, connection.cursor() as cursor:
             cursor.execute(PART_LOCK, key)
             cursor.execute(clear, key)
             rows = copy_rows(cursor, target, (keyed(batch, *key) for batch in batches))

@@ -9,6 +9,7 @@ from pinterest_spark.rows.schemas import TABLES
 REQUIRED = ("stream_prefix", "region", "checkpoint_uri", "secret_scope", "secret_key")
 OPTIONAL = (
     "endpoint_url", "trigger_seconds", "max_records_per_batch", "initial_position", "tables", "lake_uri",
+    "progress_days", "quarantine_days", "position_days",
 )  # fmt: skip
 
 
@@ -23,6 +24,10 @@ class StreamSettings:
     :param trigger_seconds: least time between the starts of two micro-batches.
     :param max_records_per_batch: of each query, where the source is our own; Databricks' has options of its own.
     :param initial_position: where a new checkpoint begins: ``earliest``, ``latest`` or the source's JSON.
+    :param progress_days: after which rows of ``stream.progress`` are summed up; 0 = never, here and below.
+    :param quarantine_days: after which rows of ``stream.quarantine`` are deleted.
+    :param position_days: after which rows of ``stream.position`` without a new record are deleted; more than the
+        longest retention of Kinesis, or a stream that was read looks unread.
     :param lake_uri: where every validated record is also appended to ``delta/stream/<table>``; empty for nowhere.
     """
 
@@ -35,6 +40,9 @@ class StreamSettings:
     initial_position: str = "earliest"
     tables: tuple[str, ...] = TABLES
     lake_uri: str = ""
+    progress_days: int = 7
+    quarantine_days: int = 0
+    position_days: int = 400
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> "StreamSettings":
@@ -46,7 +54,10 @@ class StreamSettings:
         values: dict[str, object] = {
             field.name: given[field.name] for field in fields(cls) if given.get(field.name, "")
         }
-        readers = {"trigger_seconds": seconds, "max_records_per_batch": whole_number, "tables": tables}
+        readers = {
+            "trigger_seconds": seconds, "max_records_per_batch": whole_number, "tables": tables,
+            "progress_days": days, "quarantine_days": days, "position_days": days,
+        }  # fmt: skip
         for name, reader in readers.items():
             if name in values:
                 try:
@@ -68,6 +79,10 @@ class StreamSettings:
         return f"{self.checkpoint_uri.rstrip('/')}/{query}"
 
     @property
+    def retention_days(self) -> dict[str, int]:
+        return {"progress": self.progress_days, "quarantine": self.quarantine_days, "position": self.position_days}
+
+    @property
     def trigger(self) -> str:
         return f"{round(self.trigger_seconds * 1000)} milliseconds"
 
@@ -85,6 +100,12 @@ def seconds(text: str) -> float:
 def whole_number(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise ValueError("expected a whole number of records, 1 or more")
+    return int(text)
+
+
+def days(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError("expected a whole number of days, 0 for ever")
     return int(text)
 
 

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 7  # about 20 s of pauses: a PostgreSQL that was killed is back and recovered by then
-FOLD_EVERY = 5000  # micro-batches; the progress of 7 days at two a second is 1.2 million rows a query
+PATIENCE_SECONDS = 300.0  # a promotion in RDS takes up to 120 s, and then clients find the new server by its name
 NEEDED = {
     "progress": ("checkpoint_id", "content_key", "duplicate_count"),
     "control": ("stop_requested_at",),
@@ -58,14 +57,13 @@ class StreamSink:
     :param table: ``pin``, ``geo`` or ``user``.
     """
 
-    def __init__(self, url: str, query: str, table: str, *, attempts: int = ATTEMPTS) -> None:
+    def __init__(self, url: str, query: str, table: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self.url = url
         self.query = query
         self.table = table
-        self.attempts = attempts
+        self.patience_seconds = patience_seconds
         self.statements = statements.statements_of(table)
         self.connection: psycopg.Connection | None = None
-        self.since_fold = 0
 
     def commit(self, checkpoint_id: str, batch_id: int, records: "pa.Table") -> Committed:
         """Write validated records, in ``statements_of(table).columns``, from the driver's memory."""
@@ -81,8 +79,8 @@ class StreamSink:
         :raises StageError: when the copied rows are not all there: unlogged, they are gone after a crash of the server.
         """
         key = {"checkpoint_id": checkpoint_id, "batch_id": batch_id}
-        retry(lambda: self._do(self.statements.clear, key), attempts=self.attempts, what=f"stream.copied_{self.table}")
-        part = copier(self.url, self.table, checkpoint_id, batch_id)
+        self._retry(lambda: self._do(self.statements.clear, key), f"stream.copied_{self.table}")
+        part = copier(self.url, self.table, checkpoint_id, batch_id, self.patience_seconds)
         copied = sum(row.row_count for row in records.mapInArrow(part, "row_count bigint").collect())
 
         def stage(cursor: psycopg.Cursor, key: dict[str, Any]) -> None:
@@ -95,6 +93,9 @@ class StreamSink:
             cursor.execute(self.statements.clear, key)
 
         return self._apply(checkpoint_id, batch_id, stage)
+
+    def _retry[Result](self, work: Callable[[], Result], what: str) -> Result:
+        return retry(work, patience_seconds=self.patience_seconds, what=what)
 
     def _do(self, statement: psycopg.sql.Composed, key: dict[str, Any]) -> None:
         with connect(self.url) as connection:
@@ -120,7 +121,7 @@ class StreamSink:
                 self.close()
                 raise
 
-        done = retry(attempt, attempts=self.attempts, what=f"stream.{self.table}")
+        done = self._retry(attempt, f"stream.{self.table}")
         milliseconds = (time.monotonic() - started) * 1000
         log.info("%s, micro-batch %s: %s in %.0f ms", self.query, batch_id, done, milliseconds)
         return done
@@ -149,11 +150,6 @@ class StreamSink:
             self.connection = connect(self.url, autocommit=True)
             self.connection.execute(self.statements.stage)
             self.connection.execute(statements.TOUCHED)
-            self.since_fold = FOLD_EVERY
-        if self.since_fold >= FOLD_EVERY:
-            self.connection.execute(statements.FOLD, {"query": self.query})
-            self.since_fold = 0
-        self.since_fold += 1
         return self.connection
 
 

@@ -63,24 +63,6 @@ FROM (
 ) AS batch
 WHERE query = %(query)s AND checkpoint_id = %(checkpoint_id)s AND batch_id = %(batch_id)s
 RETURNING batch.records, batch.new_rows"""
-FOLD = """
-WITH folded AS (
-    DELETE FROM stream.progress AS old WHERE query = %(query)s AND batch_id >= 0
-        AND committed_at < now() - interval '7 days'
-        AND batch_id < (SELECT max(batch_id) FROM stream.progress AS new
-                        WHERE (new.query, new.checkpoint_id) = (old.query, old.checkpoint_id))
-    RETURNING *
-)
-INSERT INTO stream.progress AS known (query, checkpoint_id, batch_id, record_count, row_count, duplicate_count,
-    quarantined_count, content_key, first_arrival, last_arrival, committed_at)
-SELECT query, checkpoint_id, -1, sum(record_count), sum(row_count), sum(duplicate_count), sum(quarantined_count), '',
-    min(first_arrival), max(last_arrival), max(committed_at)
-FROM folded GROUP BY query, checkpoint_id
-ON CONFLICT (query, checkpoint_id, batch_id) DO UPDATE SET
-    record_count = known.record_count + excluded.record_count, row_count = known.row_count + excluded.row_count,
-    duplicate_count = known.duplicate_count + excluded.duplicate_count,
-    quarantined_count = known.quarantined_count + excluded.quarantined_count,
-    last_arrival = excluded.last_arrival, committed_at = excluded.committed_at"""
 
 
 @dataclass(frozen=True)
