@@ -71,6 +71,10 @@ JOB_VALUES = """{%- set setting = pipeline_variable(var) -%}
     trigger_seconds=setting('stream.trigger_seconds', '0.5'),
     max_records_per_batch=setting('stream.max_records_per_batch', '10000'),
     lake_uri=setting('stream.lake_uri', ''),
+    source_options=setting('stream.source_options', {}),
+    progress_days=setting('stream.progress_days', '7'),
+    quarantine_days=setting('stream.quarantine_days', '0'),
+    position_days=setting('stream.position_days', '400'),
 ) }}"""
 LAG_WARNING_SECONDS = setting("stream.lag_warning_seconds", policy.LAG_WARNING_SECONDS)
 LAG_ALARM_SHARE = setting("stream.lag_alarm_share", policy.LAG_ALARM_SHARE)

@@ -1,6 +1,7 @@
 """What the operators are given once a run renders their templates from the Variable and from earlier tasks."""
 
 import copy
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -30,6 +31,8 @@ VARIABLE = {
         "job_name": "a-stream",
         "cluster": {"num_workers": 1, "spark_version": "18.x", "spark_conf": {"a": "1"}},
         "checkpoint_uri": "s3a://a-lake/checkpoints/stream",
+        "source_options": {"consumerMode": "efo", "maxFetchRate": 1.5},
+        "quarantine_days": 90,
         "endpoint_url": "",
         "stale_after_seconds": 30,
         "start_within_seconds": 60,
@@ -246,6 +249,10 @@ def test_the_streams_job_is_filled_from_the_variable_and_asks_for_exactly_what_t
     parameters = job["tasks"][0]["notebook_task"]["base_parameters"]
     assert parameters["stream_prefix"] == "streaming-prefix"
     assert (parameters["endpoint_url"], parameters["trigger_seconds"]) == ("", "0.5")
+    assert json.loads(parameters["source_options"]) == VARIABLE["stream"]["source_options"]
+    assert (parameters["progress_days"], parameters["quarantine_days"], parameters["position_days"]) == (
+        "7", "90", "400",
+    )  # fmt: skip
 
 
 def test_the_stream_is_watched_and_stopped_as_launched_and_asked(rendered):

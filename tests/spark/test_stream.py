@@ -154,6 +154,60 @@ def test_every_wrong_widget_is_named():
         assert f"{name} is {given[name]!r}; expected" in str(caught.value)
 
 
+EVERY_OPTION = {
+    "serviceCredential": "kinesis-reader", "roleArn": "arn:aws:iam::1:role/r", "roleExternalId": "x",
+    "roleSessionName": "s", "stsEndpoint": "https://sts.eu-west-1.amazonaws.com", "awsAccessKey": "k",
+    "awsSecretKey": "s", "streamARN": "arn:aws:kinesis:eu-west-1:1:stream/{stream}", "consumerMode": "efo",
+    "consumerName": "c", "consumerNamePrefix": "p", "consumerRefreshInterval": "300s", "registeredConsumerId": "i",
+    "registeredConsumerIdType": "name", "requireConsumerDeregistration": True, "deregisterConsumerTimeoutS": "300",
+    "maxFetchRate": 1.0, "minFetchPeriod": "400ms", "maxFetchDuration": "10s", "maxRecordsPerFetch": 10000,
+    "fetchBufferSize": "20gb", "shardFetchInterval": "1s", "shardsPerTask": 5, "maxPartitions": 8,
+    "maxShardsPerDescribe": 100, "coalesceThresholdBlockSize": 10_000_000, "coalesceBinSize": 128_000_000,
+}  # fmt: skip
+
+
+def test_every_option_of_databricks_own_source_is_passed_on_by_its_name():
+    settings = StreamSettings.read({**GIVEN, "source_options": json.dumps(EVERY_OPTION), "endpoint_url": "http://e"})
+
+    options = settings.options("pin")
+    assert options == {
+        **{name: str(value).lower() if value is True else str(value) for name, value in EVERY_OPTION.items()},
+        "streamARN": "arn:aws:kinesis:eu-west-1:1:stream/streaming-pinterest-pin",
+        "region": "us-east-1", "initialPosition": "earliest", "endpoint": "http://e",
+    }  # fmt: skip
+    assert StreamSettings.read(GIVEN).options("pin") == {
+        "streamName": "streaming-pinterest-pin", "region": "us-east-1", "initialPosition": "earliest",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param("efo", "expected a JSON object", id="no JSON"),
+        pytest.param("[1]", "expected a JSON object", id="a list"),
+        pytest.param('{"roleArn": {"a": 1}}', "expected a JSON object of option names and texts", id="an object in it"),
+        pytest.param('{"maxFetchRat": 1}', "has no option maxFetchRat", id="unknown"),
+        pytest.param('{"streamname": "a"}', "streamname is set by stream_prefix", id="the stream"),
+        pytest.param('{"endpointUrl": "a"}', "endpointUrl is set by endpoint_url", id="the endpoint"),
+        pytest.param('{"failOnDataLoss": false}', "set by accept_data_loss", id="loss"),
+        pytest.param('{"streamARN": "arn:aws:kinesis:r:1:stream/a"}', "needs {stream}", id="one stream for all"),
+    ],
+)
+def test_source_options_that_cannot_be_are_named(given, said):
+    with pytest.raises(ValueError, match="source_options is") as caught:
+        StreamSettings.read({**GIVEN, "source_options": given})
+
+    assert said in str(caught.value)
+
+
+def test_records_of_a_stream_that_is_read_by_arn_have_its_name(spark):
+    record = (b'{"ind": 1}', "arn:aws:kinesis:eu-west-1:123456789012:stream/streaming-pinterest-geo", "shard-1", "49")
+    kinesis = spark.createDataFrame([record], "data binary, stream string, shardId string, sequenceNumber string")
+    kinesis = kinesis.selectExpr("*", f"timestamp'{ARRIVED}' AS approximateArrivalTimestamp")
+
+    assert stream.validate(kinesis, "geo").first().stream == "streaming-pinterest-geo"
+
+
 @pytest.mark.parametrize(("text", "milliseconds"), [("0", 0), ("0.25", 250), ("3600", 3_600_000)])
 def test_a_trigger_is_given_in_seconds(text, milliseconds):
     assert StreamSettings.read({**GIVEN, "trigger_seconds": text}).trigger == f"{milliseconds} milliseconds"

@@ -14,7 +14,8 @@ MIN_FETCH_PERIOD_SECONDS = 0.2  # GetRecords service limit: 5 calls a second and
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 BYTES = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 OF_DATABRICKS_ONLY = (
-    "consumerName", "consumerNamePrefix", "consumerRefreshInterval", "registeredConsumerId", "registeredConsumerIdType",
+    "connectionName", "consumerName", "consumerNamePrefix", "deregisterConsumerTimeoutS",
+    "consumerRefreshInterval", "registeredConsumerId", "registeredConsumerIdType",
     "requireConsumerDeregistration", "serviceCredential", "roleArn", "roleExternalId", "roleSessionName", "stsEndpoint",
     "maxFetchRate", "maxPartitions", "maxShardsPerDescribe", "coalesceThresholdBlockSize",
     "coalesceBinSize",

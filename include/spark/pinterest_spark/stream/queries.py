@@ -80,16 +80,9 @@ def records(
 
     :param may_lose: Go on with what is left where records are lost; a user has accepted that.
     """
-    options = {
-        "streamName": settings.stream(table),
-        "region": settings.region,
-        "initialPosition": settings.initial_position,
-        "failOnDataLoss": str(not may_lose).lower(),
-    }
+    options = {**settings.options(table), "failOnDataLoss": str(not may_lose).lower()}
     if is_ours:
         options["maxRecordsPerBatch"] = str(settings.max_records_per_batch)
-    if settings.endpoint_url:
-        options["endpointUrl"] = settings.endpoint_url
     return spark.readStream.format("kinesis").options(**options).load()
 
 
@@ -105,7 +98,7 @@ def validate(kinesis: DataFrame, table: str) -> DataFrame:
         payload_text().alias("_payload"),
         sf.col("data").alias("_data"),
         sf.col("approximateArrivalTimestamp").alias("_arrived_at"),
-        sf.col("stream").alias("_stream"),
+        sf.regexp_replace("stream", "^arn:.*:stream/", "").alias("_stream"),  # by ARN where it was read by ARN
         sf.col("shardId").alias("_shard_id"),
         sf.col("sequenceNumber").alias("_sequence"),
     )
