@@ -32,6 +32,23 @@ def test_the_notebook_is_given_the_lake_the_warehouse_and_the_time(dags, since):
     }  # fmt: skip
 
 
+def test_the_backfill_is_given_its_window(dags):
+    dag = dags["pinterest_stream_backfill"]
+    task = copy.copy(dag.get_task("submit_backfill"))
+    variable = {"json": SimpleNamespace(pinterest_pipeline=VARIABLE)}
+    window = {"since": "2026-11-25T09:00:00+00:00", "until": "2026-11-25T10:00:00+00:00"}
+
+    task.render_template_fields({"params": window, "var": variable, "task": task, "dag": dag})
+
+    (submitted,) = task.tasks
+    assert submitted["notebook_task"] == {
+        "notebook_path": "/Workspace/notebooks/backfill_stream_from_silver",
+        "base_parameters": {"lake_uri": "s3a://a-lake", "secret_scope": "s", "secret_key": "k", **window},
+    }
+    assert dag.get_task("backfill_stream_from_silver").upstream_task_ids == {"submit_backfill"}
+    assert dag.get_task("submit_backfill").upstream_task_ids == {"check_window"}
+
+
 def test_the_stages_follow_each_other_and_never_beside_a_batch(dags):
     dag = dags["pinterest_stream_comparison"]
 

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from pinterest_spark.rows.schemas import SILVER, TABLES
 
+NO_SHARD = ""  # of a row that did not come through Kinesis
 JOIN_LOCK = 7_305_303_303  # any number that no other program locks: one transaction at a time joins and commits
 LINEAGE = (
     "stream", "shard_id", "stream_sequence", "ingested_at", "payload", "payload_bytes", "reject_reason", "defects",
@@ -40,7 +41,7 @@ ON CONFLICT DO NOTHING"""
 # A reader with a new checkpoint begins at the start again, but what was committed stays so
 POSITIONS = """
 INSERT INTO stream.position AS known (stream, shard_id, sequence_number, committed_at)
-SELECT stream, shard_id, max(stream_sequence), statement_timestamp() FROM staged
+SELECT stream, shard_id, max(stream_sequence), statement_timestamp() FROM staged WHERE shard_id <> ''
 GROUP BY stream, shard_id ORDER BY stream, shard_id
 ON CONFLICT (stream, shard_id) DO UPDATE SET
     sequence_number = greatest(known.sequence_number, excluded.sequence_number), committed_at = excluded.committed_at"""
