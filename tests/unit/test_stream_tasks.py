@@ -214,7 +214,23 @@ def test_where_the_shards_are_read_at_their_limit_cloudwatch_tells_the_age(check
 
 
 def test_a_stream_that_does_not_exist_has_no_backlog(check):
-    assert check(Stream(geo=0)) == []
+    stream = Stream(geo=0)
+    stream.lag["stream_pin"] = {"level": "at risk"}  # before it was deleted
+
+    assert check(stream) == []
+    assert stream.alarmed == ["stream_pin"]
+
+
+def test_a_loss_is_reported_also_where_kinesis_does_not_answer(check, caplog):
+    stream = Stream(pin=0, geo=0)
+    stream.losses = [(7, "stream_pin", "The checkpoint is older", PAUSED, PAUSED)]
+    stream.find = lambda _: stream.incoming_records(None, None, None)  # which raises
+
+    with pytest.raises(TransientError):
+        check(stream)
+
+    assert stream.alarmed == [7]
+    assert sum(line.startswith("pipeline_task_failed ") for line in caplog.messages) == 1
 
 
 def test_a_loss_of_no_record_by_cloudwatch_is_accepted_without_a_user(check):

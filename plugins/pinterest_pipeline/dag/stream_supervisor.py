@@ -70,10 +70,6 @@ def check_backlog(
 
     kinesis, database = KinesisStreamHook(), PipelinePostgresHook(WAREHOUSE)
     limits = LagLimits(float(lag_warning_seconds), float(lag_alarm_share))
-    backlogs = {one.query: one for one in check_backlogs(kinesis, database, streams, limits)}
-    for query in stream_tables.lags_to_alarm(database):
-        alerts.raise_alarm(ti, lag_alarm(backlogs[query]))
-        stream_tables.lag_alarmed(database, query)
     for loss in stream_tables.read_losses(database):
         lost_records = count_lost(kinesis, streams[loss.query], loss)
         if lost_records == 0:
@@ -84,6 +80,11 @@ def check_backlog(
         else:
             alerts.raise_alarm(ti, loss_alarm(loss, lost_records))
         stream_tables.loss_alarmed(database, loss, lost_records)
+    backlogs = {one.query: one for one in check_backlogs(kinesis, database, streams, limits)}
+    for query in stream_tables.lags_to_alarm(database):
+        if query in backlogs:  # else its stream is gone
+            alerts.raise_alarm(ti, lag_alarm(backlogs[query]))
+        stream_tables.lag_alarmed(database, query)
     return [str(one) for one in backlogs.values()]
 
 
