@@ -51,7 +51,7 @@ from pinterest_pipeline.dag.deadlines import ends_within
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.quality import check_quality
-from pinterest_pipeline.dag.settings import MACROS, MAX_DEAD_LETTER_SHARE, TOPICS_DIR, setting
+from pinterest_pipeline.dag.settings import MACROS, MAX_DEAD_LETTER_SHARE, TOPICS_DIR, setting, text_setting
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
@@ -83,14 +83,14 @@ with DAG(
     migrate_warehouse = lakehouse.migrate_warehouse(SQL)
     connector_is_healthy = MskConnectHealthSensor(
         task_id="connector_is_healthy",
-        connector_name=setting("connector.name"),
-        cluster_name=setting("msk_cluster_name", ""),
+        connector_name=text_setting("connector.name"),
+        cluster_name=text_setting("msk_cluster_name", ""),
         **WAITING,
     )
     with TaskGroup("ingest"):
         topics_exist = KafkaRestTopicSensor(task_id="topics_exist", topics=list(TOPICS.values()), **WAITING)
         offsets_grow = check_offsets.override(task_id="offsets_grow")(
-            list(TOPICS.values()), bucket=setting("bucket"), topics_dir=TOPICS_DIR
+            list(TOPICS.values()), bucket=text_setting("bucket"), topics_dir=TOPICS_DIR
         )
         count_source_rows = PostgresQueryOperator(
             task_id="count_source_rows", conn_id="pinterest_source", sql="source/counts.sql", parameters=window
@@ -98,7 +98,7 @@ with DAG(
         send_posts = KafkaRestProduceOperator.partial(
             task_id="send_posts",
             parameters=window,
-            dead_letter_bucket=setting("bucket"),
+            dead_letter_bucket=text_setting("bucket"),
             pool="pinterest_kafka_rest",
             map_index_template="{{ task.topic.split('.')[-1] }}",
             execution_timeout=timedelta(hours=1),
@@ -108,7 +108,7 @@ with DAG(
     acknowledged = any_posts(send_posts.output)
     posts_landed = KafkaOffsetsLandedSensor(
         task_id="posts_landed",
-        bucket=setting("bucket"),
+        bucket=text_setting("bucket"),
         produced=send_posts.output,
         topics_dir=TOPICS_DIR,
         **WAITING,
@@ -132,7 +132,7 @@ with DAG(
         produced=send_posts.output,
         bronze=stages["bronze"].output,
         silver=stages["silver"].output,
-        bucket=setting("bucket"),
+        bucket=text_setting("bucket"),
         max_dead_letter_share=setting("max_dead_letter_share", MAX_DEAD_LETTER_SHARE),
     )
 

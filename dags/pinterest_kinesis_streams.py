@@ -37,7 +37,7 @@ from airflow.timetables.trigger import CronTriggerTimetable
 from pinterest_pipeline.dag import assets
 from pinterest_pipeline.dag.approval import ApproveOperator
 from pinterest_pipeline.dag.deadlines import ends_within
-from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, NO_BACKFILL, START
 from pinterest_pipeline.dag.kinesis_streams import PARAMS, streams_to_delete, streams_to_ensure, streams_to_scale
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS, setting
@@ -63,6 +63,7 @@ with DAG(
     schedule=CronTriggerTimetable("0 1 * * *", timezone="UTC"),
     start_date=START,
     catchup=False,
+    **NO_BACKFILL,
     max_active_runs=1,
     **ends_within(timedelta(hours=6)),
     default_args=DEFAULT_ARGS,

@@ -30,7 +30,7 @@ from pinterest_pipeline.dag.deadlines import ends_within
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.post_emulator import PARAMS, PLAN_PARAMS
-from pinterest_pipeline.dag.settings import MACROS, setting
+from pinterest_pipeline.dag.settings import MACROS, setting, text_setting
 from pinterest_pipeline.emulator.operators import EmulatePostsOperator
 
 STREAM_PREFIX = stream_prefix(setting("topic_prefix"))
@@ -55,6 +55,6 @@ with DAG(
         sql_folder=str(include_folder(__file__) / "sql"),
         stream_prefix=STREAM_PREFIX,
         topic_prefix="{{ pipeline_variable(var)('topic_prefix') if params.also_kafka else '' }}",
-        bucket=setting("bucket"),
+        bucket=text_setting("bucket"),
         execution_timeout=timedelta(hours=6),
     )

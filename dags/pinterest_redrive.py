@@ -44,7 +44,7 @@ from pinterest_pipeline.dag.redrive import (
     reconcile_redriven,
     record_redriven,
 )
-from pinterest_pipeline.dag.settings import MACROS, MAX_DEAD_LETTER_SHARE, TOPICS_DIR, setting
+from pinterest_pipeline.dag.settings import MACROS, MAX_DEAD_LETTER_SHARE, TOPICS_DIR, setting, text_setting
 from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 from pinterest_pipeline.kafka_rest.redrive import KafkaRestRedriveOperator
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
@@ -80,7 +80,7 @@ with DAG(
     doc_md=__doc__,
 ):
     records = choose_records()
-    found = find_dead_letters(TOPICS, bucket=setting("bucket"), prefix=DEAD_LETTERS)
+    found = find_dead_letters(TOPICS, bucket=text_setting("bucket"), prefix=DEAD_LETTERS)
     path = choose_path(found)
     with TaskGroup("preview"):
         submit_preview = DatabricksBatchRunOperator(
@@ -95,11 +95,11 @@ with DAG(
     with TaskGroup("ingest"):
         topics_exist = KafkaRestTopicSensor(task_id="topics_exist", topics=list(TOPICS.values()), **WAITING)
         offsets_grow = check_offsets.override(task_id="offsets_grow")(
-            list(TOPICS.values()), bucket=setting("bucket"), topics_dir=TOPICS_DIR
+            list(TOPICS.values()), bucket=text_setting("bucket"), topics_dir=TOPICS_DIR
         )
         redrive = KafkaRestRedriveOperator.partial(
             task_id="redrive",
-            dead_letter_bucket=setting("bucket"),
+            dead_letter_bucket=text_setting("bucket"),
             dead_letter_prefix=DEAD_LETTERS,
             pool="pinterest_kafka_rest",
             map_index_template="{{ task.topic.split('.')[-1] }}",
@@ -118,7 +118,7 @@ with DAG(
     acknowledged = acknowledged_offsets(redrive.output)
     posts_landed = KafkaOffsetsLandedSensor(
         task_id="posts_landed",
-        bucket=setting("bucket"),
+        bucket=text_setting("bucket"),
         produced=redrive.output,
         topics_dir=TOPICS_DIR,
         **WAITING,
@@ -144,7 +144,7 @@ with DAG(
         produced=PRODUCED,
         bronze=stages["bronze"].output,
         silver=stages["silver"].output,
-        bucket=setting("bucket"),
+        bucket=text_setting("bucket"),
         reprocessed=stages["reprocess"].output,
         max_dead_letter_share=setting("max_dead_letter_share", MAX_DEAD_LETTER_SHARE),
     )

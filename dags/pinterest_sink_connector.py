@@ -37,9 +37,9 @@ from airflow.timetables.trigger import CronTriggerTimetable
 
 from pinterest_pipeline.dag import assets
 from pinterest_pipeline.dag.deadlines import ends_within
-from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, NO_BACKFILL, START
 from pinterest_pipeline.dag.paths import include_folder
-from pinterest_pipeline.dag.settings import MACROS, setting
+from pinterest_pipeline.dag.settings import MACROS, text_setting
 from pinterest_pipeline.dag.sink_connector import PARAMS, alert
 from pinterest_pipeline.kafka_rest.ensure_topics import KafkaRestEnsureTopicsOperator
 from pinterest_pipeline.msk_connect.operators import MskConnectEnsureConnectorOperator
@@ -47,8 +47,8 @@ from pinterest_pipeline.msk_connect.restart import MskConnectRestartOperator
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 
 KAFKA = include_folder(__file__) / "kafka"
-CONNECTOR = setting("connector.name")
-CLUSTER = setting("msk_cluster_name", "")
+CONNECTOR = text_setting("connector.name")
+CLUSTER = text_setting("msk_cluster_name", "")
 CONNECTOR_VALUES = """{%- set setting = pipeline_variable(var) -%}
 {%- set topic = setting('topic_prefix') -%}
 {{ dict(
@@ -68,6 +68,7 @@ with DAG(
     schedule=CronTriggerTimetable("*/10 * * * *", timezone="UTC"),
     start_date=START,
     catchup=False,
+    **NO_BACKFILL,
     max_active_runs=1,
     **ends_within(timedelta(hours=1)),
     default_args=DEFAULT_ARGS,

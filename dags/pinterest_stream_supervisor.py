@@ -44,9 +44,9 @@ from airflow.timetables.trigger import CronTriggerTimetable
 
 from pinterest_pipeline.common.tables import TABLES, stream_prefix
 from pinterest_pipeline.dag.deadlines import ends_within
-from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, NO_BACKFILL, START
 from pinterest_pipeline.dag.paths import include_folder
-from pinterest_pipeline.dag.settings import MACROS, setting
+from pinterest_pipeline.dag.settings import MACROS, setting, text_setting
 from pinterest_pipeline.dag.stream_supervisor import PARAMS, check_backlog, take_request
 from pinterest_pipeline.kinesis.sensors import KinesisStreamSensor
 from pinterest_pipeline.stream import policy
@@ -86,6 +86,7 @@ with DAG(
     schedule=CronTriggerTimetable("* * * * *", timezone="UTC"),
     start_date=START,
     catchup=False,
+    **NO_BACKFILL,
     max_active_runs=1,
     **ends_within(timedelta(hours=2)),
     default_args=DEFAULT_ARGS,
@@ -109,7 +110,7 @@ with DAG(
     requested = take_request.override(**PROMPT)()
     stop_stream = DatabricksStopStreamOperator(
         task_id="stop_stream",
-        job_name=setting("stream.job_name"),
+        job_name=text_setting("stream.job_name"),
         request=requested["request"],
         deferrable=True,
         **PROMPT,
@@ -127,7 +128,7 @@ with DAG(
     watch_stream = DatabricksStreamSensor(
         task_id="watch_stream",
         launched=launch_stream.output,
-        job_name=setting("stream.job_name"),
+        job_name=text_setting("stream.job_name"),
         streams=STREAMS,
         stale_after_seconds=setting("stream.stale_after_seconds"),
         start_within_seconds=setting("stream.start_within_seconds"),

@@ -7,6 +7,8 @@ import inspect
 from datetime import timedelta
 from pathlib import Path
 
+from pinterest_pipeline.dag.defaults import NO_BACKFILL
+
 OWNERS = {"data-platform"}
 TAG = "pinterest"
 SECTIONS = ("What", "Reads", "Writes", "Schedule", "Backfill", "Triage notes")
@@ -55,6 +57,18 @@ def test_every_dag_says_catchup_itself(dags, expect_none):
     expect_none(
         silent, "Write catchup=False into the DAG: its default is a setting of the environment; backfill on purpose"
     )
+
+
+def test_a_pointless_backfill_is_refused(dags, expect_none):
+    """By Airflow itself where a DAG has no schedule; ``NO_BACKFILL`` is empty before Airflow 3.2."""
+    open_to_it = [
+        name
+        for name, dag in dags.items()
+        if "**Backfill.** Pointless" in dag.doc_md and dag.schedule is not None and NO_BACKFILL
+        and (not dag.allowed_run_types or "backfill" in dag.allowed_run_types)
+    ]  # fmt: skip
+
+    expect_none(open_to_it, "Give the DAG **NO_BACKFILL, of pinterest_pipeline.dag.defaults")
 
 
 def test_every_dag_has_a_named_timetable(dags, expect_none):

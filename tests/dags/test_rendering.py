@@ -282,3 +282,39 @@ def test_a_question_before_deleting_names_what_is_lost(rendered):
         "Param `force` is True: with it, unread records are lost, too.",
         False,
     )
+
+
+def in_digits(value):
+    """Return the Variable with every text in it made of digits, as a bucket, a prefix or a name may be."""
+    if isinstance(value, dict):
+        return {key: in_digits(one) for key, one in value.items()}
+    return "2026" if isinstance(value, str) else value
+
+
+def numbers(value):
+    if isinstance(value, dict):
+        return [found for one in value.values() for found in numbers(one)]
+    if isinstance(value, list | tuple):
+        return [found for one in value for found in numbers(one)]
+    return [value] if isinstance(value, int | float) and value == 2026 else []
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "task_id"),
+    [
+        ("pinterest_daily_batch", "connector_is_healthy"),
+        ("pinterest_daily_batch", "ingest.offsets_grow"),
+        ("pinterest_daily_batch", "lakehouse.submit_batch_run"),
+        ("pinterest_redrive", "find_dead_letters"),
+        ("pinterest_sink_connector", "ensure_connector"),
+        ("pinterest_sink_connector", "connector_is_healthy"),
+        ("pinterest_stream_supervisor", "launch_stream"),
+    ],
+)
+def test_text_of_the_variable_stays_text_where_it_looks_like_a_number(rendered, monkeypatch, dag_id, task_id):
+    for key, value in in_digits(VARIABLE).items():
+        monkeypatch.setitem(VARIABLE, key, value)
+
+    task = rendered(dag_id, task_id)
+
+    assert [field for field in task.template_fields if numbers(getattr(task, field, None))] == []

@@ -50,10 +50,14 @@ def test_empty_texts_of_the_form_count_as_not_given():
         pytest.param("", "2018-03-01", "Param window_start is missing", id="no start"),
         pytest.param("yesterday", "2018-03-01", "Param window_start is 'yesterday'", id="not a time"),
         pytest.param("2018-03-01", "2018-02-30", "Param window_end is '2018-02-30'", id="no such day"),
+        pytest.param("0001-01-01T00:00+14:00", "2018-03-01", "Param window_start is '0001-01-01T00:00.14:00'",
+                     id="before the first year"),
+        pytest.param("2018-03-01", "9999-12-31T23:59-14:00", "Param window_end is '9999", id="after the last year"),
+        pytest.param("2018-03-01", "12018-03-01", "Param window_end is '12018", id="a year of five digits"),
         pytest.param("2018-03-02", "2018-03-01", "not after its start 2018-03-02T00:00:00", id="end before start"),
         pytest.param("2018-03-01", "2018-03-01", "not after its start", id="end at start"),
     ],
-)
+)  # fmt: skip
 def test_a_window_that_makes_no_sense_is_refused_in_one_line(start, end, message):
     with pytest.raises(PermanentError, match=message) as refusal:
         choose_window(start, end, START, END)

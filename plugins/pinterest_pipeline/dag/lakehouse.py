@@ -12,7 +12,7 @@ from typing import Any
 from airflow.sdk import Asset
 
 from pinterest_pipeline.dag import assets
-from pinterest_pipeline.dag.settings import setting
+from pinterest_pipeline.dag.settings import setting, text_setting
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator, PostgresPublishAnswersOperator
 
@@ -22,13 +22,13 @@ LIBRARIES = [{"pypi": {"package": package}} for package in ("psycopg[binary]==3.
 
 
 GOLD = {
-    "lake_uri": setting("lake_uri"),
-    "secret_scope": setting("databricks.warehouse_url_scope"),
-    "secret_key": setting("databricks.warehouse_url_key"),
+    "lake_uri": text_setting("lake_uri"),
+    "secret_scope": text_setting("databricks.warehouse_url_scope"),
+    "secret_key": text_setting("databricks.warehouse_url_key"),
 }
 
 
-LAKE = {"lake_uri": setting("lake_uri"), "topic_prefix": setting("topic_prefix")}
+LAKE = {"lake_uri": text_setting("lake_uri"), "topic_prefix": text_setting("topic_prefix")}
 
 
 def batch_tasks(acknowledged: Any, *, stage_limit: timedelta) -> list[dict[str, Any]]:

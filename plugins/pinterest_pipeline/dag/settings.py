@@ -22,12 +22,26 @@ MAX_DEAD_LETTER_SHARE = 0.01  # of a table's rows in one run; `max_dead_letter_s
 
 
 def setting(path: str, default: str | float | None = None) -> str:
-    """Return the template of one value, such as ``databricks.cluster``; text in it, and a native object by itself.
+    """Return the template of one value, such as ``databricks.cluster``, or of a part of a longer text.
+
+    By itself it is a native object: what must stay text, whatever it looks like, is a :func:`text_setting`.
 
     :param default: Where the Variable may leave it out.
     """
     arguments = f"'{path}'" if default is None else f"'{path}', {default!r}"
     return f"{{{{ pipeline_variable(var)({arguments}) }}}}"
+
+
+def text_setting(path: str, default: str | None = None) -> str:
+    """Return the template of a value that is text and stands by itself: 2026 is then a name, and no number.
+
+    The DAGs render native objects, for which Jinja evaluates whatever a template's whole result looks like.
+    """
+    return setting(path, default).replace("{{ ", "{{ as_text(").replace(" }}", ") }}")
+
+
+def as_text(value: object) -> str:
+    return repr(str(value))
 
 
 def pipeline_variable(var: Mapping[str, Any]) -> Callable[..., Any]:
@@ -82,6 +96,7 @@ def exists(var: Mapping[str, Any]) -> bool:
 
 
 MACROS: dict[str, Any] = {
+    "as_text": as_text,
     "pipeline_variable": pipeline_variable,
     "stream_prefix": stream_prefix,
     "topic_names": topic_names,

@@ -9,7 +9,7 @@ from airflow.sdk import Param, task
 
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.dag.lakehouse import LIBRARIES
-from pinterest_pipeline.dag.settings import setting
+from pinterest_pipeline.dag.settings import setting, text_setting
 
 SINCE = "UTC; compares rows whose record arrived then or later. None = all."
 PARAMS = {"since": Param(None, type=["null", "string"], description=SINCE)}
@@ -31,9 +31,9 @@ def notebook_tasks(task_key: str, **parameters: str) -> list[dict[str, Any]]:
             "notebook_task": {
                 "notebook_path": f"{setting('databricks.notebook_root')}/{task_key}",
                 "base_parameters": {
-                    "lake_uri": setting("lake_uri"),
-                    "secret_scope": setting("databricks.warehouse_url_scope"),
-                    "secret_key": setting("databricks.warehouse_url_key"),
+                    "lake_uri": text_setting("lake_uri"),
+                    "secret_scope": text_setting("databricks.warehouse_url_scope"),
+                    "secret_key": text_setting("databricks.warehouse_url_key"),
                     **parameters,
                 },
             },

@@ -77,7 +77,8 @@ def utc(name: str, given: str) -> datetime:
         return parse_utc(given)
     except ValueError as error:
         raise PermanentError(
-            f"Param {name} is {given!r}, which is no ISO 8601 date-time: write it like {EXAMPLE} (UTC)."
+            f"Param {name} is {given!r}, which is no ISO 8601 date-time in the years 1 to 9999 (UTC): "
+            f"write it like {EXAMPLE}."
         ) from error
 
 
