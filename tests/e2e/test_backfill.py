@@ -1,5 +1,6 @@
 """Missed days by the documented backfill, while other runs write the same lake."""
 
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -11,6 +12,7 @@ import pytest
 from sandbox.demo.demo import BATCH_DAG
 from sandbox.run.settings import SandboxError
 from sandbox.servers import airflow
+from tests.conftest import PROJECT
 from tests.e2e.conftest import eventually
 
 DAYS = 3
@@ -62,6 +64,7 @@ def finish_backfill(pipeline: Any) -> list[dict[str, Any]]:
 def check_that_a_day_handles_just_the_posts_of_its_interval(pipeline: Any, runs: list[dict[str, Any]]) -> None:
     for run in runs:
         start, end = run["data_interval_start"], run["data_interval_end"]
+        assert run["dag_run_id"] == f"backfill__{end.removesuffix('Z')}+00:00"
         within = f"timestamp AT TIME ZONE 'UTC' >= '{start}' AND timestamp AT TIME ZONE 'UTC' < '{end}'"
         counted = f"SELECT count(*) FROM geolocation_data WHERE {within}"
         expected = pipeline.query("pinterest_source", counted)[0][0]
@@ -70,6 +73,50 @@ def check_that_a_day_handles_just_the_posts_of_its_interval(pipeline: Any, runs:
             f"SELECT DISTINCT acknowledged_rows FROM audit.run_rows WHERE run_id = '{run['dag_run_id']}'",
         )
         assert sent == [(expected,)], run["dag_run_id"]
+
+
+def documented_days() -> list[tuple[str | None, tuple[str | None, str | None]]]:
+    """Return of docs/backfills.md the logical dates that one may pass, each with the data interval it leads to."""
+    section = (PROJECT / "docs" / "backfills.md").read_text().split("## Which day a run takes")[1].split("\n## ")[0]
+    found: list[tuple[str | None, tuple[str | None, str | None]]] = []
+    for given, interval in re.findall(r"^\| (?:no )?logical date ?(\S*) \| (.*?) \|", section, re.MULTILINE):
+        start, _, end = interval.partition(" to ")
+        found.append((f"{given}:00Z", (f"{start}:00Z", f"{end}:00Z")) if given else (None, (None, None)))
+    return found
+
+
+@pytest.fixture
+def paused(pipeline: Any) -> Iterator[None]:
+    """The batch paused: what is triggered is created and does not begin."""
+    pause(pipeline, BATCH_DAG, True)
+    yield
+    pause(pipeline, BATCH_DAG, False)
+
+
+def pause(pipeline: Any, dag_id: str, is_paused: bool) -> None:
+    pipeline.api.call("PATCH", f"dags/{dag_id}", params={"update_mask": "is_paused"}, json={"is_paused": is_paused})
+
+
+def test_a_run_by_hand_takes_the_day_that_the_documents_say(pipeline: Any, paused: None) -> None:
+    documented = documented_days()
+
+    for given, (start, end) in documented:
+        run = pipeline.api.call("POST", f"dags/{BATCH_DAG}/dagRuns", json={"logical_date": given})
+        pipeline.api.call("DELETE", f"dags/{BATCH_DAG}/dagRuns/{run['dag_run_id']}")
+
+        assert (run["data_interval_start"], run["data_interval_end"]) == (start, end), given
+        assert run["dag_run_id"].startswith("manual__20")
+    assert len(documented) == 4
+
+
+@pytest.mark.parametrize(
+    "dag_id", ["pinterest_stream_supervisor", "pinterest_sink_connector", "pinterest_kinesis_streams"]
+)
+def test_a_pointless_backfill_is_refused(pipeline: Any, dag_id: str) -> None:
+    body = {"dag_id": dag_id, "from_date": "2018-03-01T00:00:00Z", "to_date": "2018-03-02T00:00:00Z"}
+
+    with pytest.raises(SandboxError, match="does not allow backfill runs"):
+        pipeline.api.call("POST", "backfills", json=body)
 
 
 def test_a_backfill_makes_up_for_missed_days_while_other_runs_write_the_same_days(
