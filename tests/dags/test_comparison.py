@@ -14,7 +14,7 @@ VARIABLE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("since", [None, "2026-11-25T09:00:00+00:00"])
+@pytest.mark.parametrize("since", [None, "2026-11-25T09:00:00+00:00", "20261125"])
 def test_the_notebook_is_given_the_lake_the_warehouse_and_the_time(dags, since):
     dag = dags["pinterest_stream_comparison"]
     task = copy.copy(dag.get_task("submit_comparison"))

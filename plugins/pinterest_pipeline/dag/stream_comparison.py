@@ -42,8 +42,10 @@ def notebook_tasks(task_key: str, **parameters: str) -> list[dict[str, Any]]:
     ]
 
 
-TASKS = notebook_tasks(TASK_KEY, since="{{ params.since or '' }}")
-BACKFILL_TASKS = notebook_tasks(BACKFILL_TASK_KEY, since="{{ params.since or '' }}", until="{{ params.until or '' }}")
+TASKS = notebook_tasks(TASK_KEY, since="{{ as_text(params.since or '') }}")
+BACKFILL_TASKS = notebook_tasks(
+    BACKFILL_TASK_KEY, since="{{ as_text(params.since or '') }}", until="{{ as_text(params.until or '') }}"
+)
 log = logging.getLogger(__name__)
 
 
