@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` runs the whole pipeline, `make test` proves it. Both set up what they need.
 .DEFAULT_GOAL := help
 .PHONY: help setup installed demo up down status env report airflow seed test integrity mutants lint format bench lock mwaa deploy docs \
-    infra infra-check
+    infra infra-check deploy-plan
 
 SANDBOX := .venv/sandbox/bin/python -m sandbox
 # What asks or stops a sandbox installs nothing: where nothing is installed, there is none.
@@ -64,6 +64,9 @@ format: setup    ## Let ruff fix what it can
 
 # Given to make, never taken from the caller's environment, where these names may mean something else.
 AIRFLOW :=
+ENV :=
+NAME :=
+REGION :=
 CONSTRAINTS :=
 ENVIRONMENT :=
 MWAA_IMAGES :=
@@ -90,6 +93,10 @@ docs:            ## Build the site of docs/ into dist/docs; any warning or broke
 	@PYTHON="$(PYTHON)" sh sandbox/run/setup.sh docs
 	@rm -rf dist/docs && .venv/docs/bin/python -m sphinx -W --keep-going -q -b html -d dist/.doctrees -E docs dist/docs
 	@echo "docs: open dist/docs/index.html"
+
+deploy-plan: setup ## Print each command from an empty account on: [ENV=small] [NAME=…] [REGION=…] [UNDO=1] [GUIDE=1]
+	@.venv/sandbox/bin/python -m infra.plan $(if $(ENV),--env "$(ENV)") $(if $(NAME),--name "$(NAME)") \
+	    $(if $(REGION),--region "$(REGION)") $(if $(UNDO),--undo) $(if $(GUIDE),--guide)
 
 infra:           ## Write the CloudFormation templates of infra/aws again
 	@PYTHON="$(PYTHON)" sh sandbox/run/setup.sh infra

@@ -7,7 +7,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secrets
 
 from infra.aws.network import POSTGRES_PORT
-from infra.aws.parts import RETAINED, PipelineStack, shared
+from infra.aws.parts import PipelineStack, retain, shared
 
 ENGINE_VERSION = "18"
 CONNECTIONS = {  # connection of Airflow, which is the database's name, too: role of PostgreSQL
@@ -28,10 +28,12 @@ class Database(PipelineStack):
         super().__init__(app, "database", "PostgreSQL, and the secrets of its roles")
         subnets = rds.CfnDBSubnetGroup(
             self, "Subnets",
+            db_subnet_group_name=self.name,
             db_subnet_group_description="Private subnets", subnet_ids=Fn.split(",", shared("Subnets")),
         )  # fmt: skip
         tls = rds.CfnDBParameterGroup(
             self, "Parameters",
+            db_parameter_group_name=self.name,
             family=f"postgres{ENGINE_VERSION}", description="TLS only", parameters={"rds.force_ssl": "1"},
         )  # fmt: skip
         instance = rds.CfnDBInstance(
@@ -45,8 +47,7 @@ class Database(PipelineStack):
             deletion_protection=True, auto_minor_version_upgrade=True, multi_az=True,
             enable_cloudwatch_logs_exports=["postgresql"],
         )  # fmt: skip
-        instance.cfn_options.deletion_policy = RETAINED["deletion_policy"]
-        instance.cfn_options.update_replace_policy = RETAINED["update_replace_policy"]
+        retain(subnets, tls, instance)
         for connection, role in CONNECTIONS.items():
             self.connection(connection, role, instance.attr_endpoint_address)
         self.share(

@@ -9,7 +9,7 @@ from aws_cdk import aws_kafkaconnect as kafkaconnect
 from aws_cdk import aws_msk as msk
 
 from infra import declared
-from infra.aws.parts import RETAINED, PipelineStack, shared, sub
+from infra.aws.parts import PipelineStack, retain, shared, sub
 
 KAFKA_VERSION = "3.9.x"
 PLUGIN_NAME = "${Name}-s3-sink"
@@ -30,12 +30,13 @@ class Kafka(PipelineStack):
         super().__init__(app, "kafka", "MSK, topics, the plugin of the connector")
         cluster = self.cluster()
         for key, topic in declared.topics().items():
-            msk.CfnTopic(
+            made = msk.CfnTopic(
                 self, f"Topic{key.title().replace('-', '')}",
                 cluster_arn=cluster.ref, topic_name=sub(topic["name"]), partition_count=topic["partitions"],
                 replication_factor=self.sized_number("zones"),
                 configs=Fn.base64(json.dumps({"retention.ms": str(topic["retention_ms"])})),
             )  # fmt: skip
+            retain(made)
         log = self.log_group("ConnectorLog", CONNECTOR_LOG)
         plugin = kafkaconnect.CfnCustomPlugin(
             self, "Plugin",
@@ -87,6 +88,5 @@ class Kafka(PipelineStack):
             enhanced_monitoring="PER_TOPIC_PER_PARTITION",
             logging_info={"brokerLogs": {"cloudWatchLogs": {"enabled": True, "logGroup": log.ref}}},
         )  # fmt: skip
-        cluster.cfn_options.deletion_policy = RETAINED["deletion_policy"]
-        cluster.cfn_options.update_replace_policy = RETAINED["update_replace_policy"]
+        retain(configuration, cluster)
         return cluster

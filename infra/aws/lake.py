@@ -6,7 +6,7 @@ from aws_cdk import App, Fn
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 
-from infra.aws.parts import RETAINED, PipelineStack, sub
+from infra.aws.parts import PipelineStack, retain, sub
 from infra.aws.policies import DEPLOYMENT_BUCKET, LAKE_BUCKET
 
 NONCURRENT_DAYS = 30  # how long a deleted or overwritten object can be brought back
@@ -51,8 +51,7 @@ class Lake(PipelineStack):
             ownership_controls={"rules": [{"objectOwnership": "BucketOwnerEnforced"}]},
             lifecycle_configuration={"rules": [every, *rules]},
         )  # fmt: skip
-        bucket.cfn_options.deletion_policy = RETAINED["deletion_policy"]
-        bucket.cfn_options.update_replace_policy = RETAINED["update_replace_policy"]
+        retain(bucket)
         tls_only = iam.PolicyStatement(
             sid="TlsOnly", effect=iam.Effect.DENY, actions=["s3:*"], principals=[iam.AnyPrincipal()],
             resources=[bucket.attr_arn, Fn.join("", [bucket.attr_arn, "/*"])],

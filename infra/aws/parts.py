@@ -8,7 +8,6 @@ from aws_cdk import aws_logs as logs
 
 from infra.sizes import MAX_NAME_CHARACTERS, NAME, read_sizes
 
-RETAINED = {"deletion_policy": cdk.CfnDeletionPolicy.RETAIN, "update_replace_policy": cdk.CfnDeletionPolicy.RETAIN}
 TAGS = {"project": "pinterest-data-pipeline"}
 sub = cdk.Fn.sub
 
@@ -58,6 +57,12 @@ class PipelineStack(cdk.Stack):
         """Acknowledge findings of cdk-nag, each with its reason."""
         for rule, reason in reasons.items():
             cdk.Validations.of(self).acknowledge(cdk.Acknowledgment(id=rule, reason=reason))
+
+
+def retain(*resources: cdk.CfnResource) -> None:
+    """Leave resources standing when their stack is deleted or would replace them."""
+    for resource in resources:
+        resource.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
 
 
 def shared(key: str) -> str:

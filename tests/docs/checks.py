@@ -11,7 +11,7 @@ from unittest import mock
 
 from tests.conftest import PROJECT
 from tests.docs import aws_model, rest_api
-from tests.docs.known import ASTRO, BY_HAND, DATABRICKS, KAFKA_TOPICS, MAKE_RUN_BY
+from tests.docs.known import ASTRO, BY_HAND, DATABRICKS, KAFKA_TOPICS, MAKE_RUN_BY, PSQL
 
 MAKEFILE = (PROJECT / "Makefile").read_text()
 
@@ -75,10 +75,12 @@ def python(words: list[str], is_mention: bool) -> str | None:
 def docker(words: list[str], is_mention: bool) -> str | None:
     """Check what is run in the sandbox's container; no engine runs where the tests do."""
     if words[:1] == ["build"]:
-        file = dict(pairwise(words)).get("--file", "Dockerfile")
+        file = dict(pairwise(words)).get("--file", f"{words[-1]}/Dockerfile")
         return None if (PROJECT / file).is_file() else f"there is no file {file}"
+    if words[:1] in (["push"], ["login"]):
+        return None if len(words) > 1 and not words[-1].startswith("-") else f"`docker {words[0]}` to what?"
     if words[:2] != ["exec", "pinterest-sandbox"]:
-        return "documents show `docker build` and `docker exec pinterest-sandbox` only"
+        return "documents show `docker build`, `login`, `push` and `exec pinterest-sandbox` only"
     if "container_name: pinterest-sandbox" not in (PROJECT / "docker-compose.override.yml").read_text():
         return "docker-compose.override.yml has no container of that name"
     return (
@@ -106,6 +108,14 @@ def databricks(words: list[str], is_mention: bool) -> str | None:
         return f"`databricks {' '.join(command)}` has no {', '.join(unknown)}"
     position = next((index for index, word in enumerate(words) if word.startswith("--")), len(words))
     return None if position - 2 == count else f"`databricks {' '.join(command)}` takes {count} arguments"
+
+
+def psql(words: list[str], is_mention: bool) -> str | None:
+    options, values = words[::2], words[1::2]
+    if unknown := [option for option in options if option not in PSQL]:
+        return f"psql has no {', '.join(unknown)}"
+    files = [value for option, value in zip(options, values, strict=True) if option == "--file"]
+    return next((f"there is no file {file}" for file in files if not (PROJECT / file).is_file()), None)
 
 
 def kafka_topics(words: list[str], is_mention: bool) -> str | None:
@@ -145,5 +155,6 @@ CHECKS: dict[str, Callable[[list[str], bool], str | None]] = {
     "databricks": databricks,
     "curl": curl,
     "kafka-topics.sh": kafka_topics,
+    "psql": psql,
     **dict.fromkeys(BY_HAND, by_hand),
 }

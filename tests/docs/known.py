@@ -20,6 +20,7 @@ MAKE_RUN_BY = {
     "setup": "make test",
     "installed": "make demo",
     "lock": "by hand, and monthly in .github/workflows/newest.yml: it asks registries",
+    "deploy-plan": "tests/docs/test_deploy_plan.py",
     "infra": "tests/infra/test_templates.py",
     "infra-check": "make test: its group tests/infra",
     "integrity": "make test: its two groups tests/dags",
@@ -52,6 +53,11 @@ DATABRICKS = {  # of the Databricks CLI 0.205 and newer: arguments, options
     ("workspace", "import-dir"): (2, {"--overwrite", "--exclude-hidden-files"}),
     ("secrets", "create-scope"): (1, {"--initial-manage-principal"}),
     ("secrets", "put-secret"): (2, {"--string-value", "--bytes-value"}),
+    ("secrets", "list-secrets"): (1, set()),
+    ("secrets", "delete-scope"): (1, set()),
+    ("workspace", "delete"): (1, {"--recursive"}),
+    ("instance-profiles", "add"): (1, {"--skip-validation", "--is-meta-instance-profile"}),
+    ("instance-profiles", "remove"): (1, set()),
 }
 KAFKA_TOPICS = {
     "--bootstrap-server",
@@ -63,4 +69,11 @@ KAFKA_TOPICS = {
     "--replication-factor",
     "--config",
 }
-BY_HAND = {"pip": "sets up a reader's own machine", "git": "the reader's own clone", "cp": "copies an example"}
+PSQL = {"--host": 1, "--port": 1, "--username": 1, "--dbname": 1, "--set": 1, "--file": 1, "--command": 1}
+BY_HAND = {
+    "echo": "prints",
+    "jq": "reads a field of a JSON text",
+    "pip": "sets up a reader's own machine",
+    "git": "the reader's own clone",
+    "cp": "copies an example",
+}

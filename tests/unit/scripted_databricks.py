@@ -48,6 +48,7 @@ class ScriptedDatabricks:
         self.jobs: dict[int, dict[str, Any]] = {}
         self.tokens: dict[str, int] = {}
         self.notebooks: dict[str, Any] = {}
+        self.secrets: dict[str, list[str]] = {}  # keys by scope
         self.outputs: dict[int, dict[str, Any]] = {}
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.failures: list[int] = []  # statuses of the next answers
@@ -140,6 +141,10 @@ class ScriptedDatabricks:
             found = self.notebooks.get(given["path"], 404)
             missing = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such path"}
             return (found, missing) if isinstance(found, int) else (200, found)
+        if name == "secrets/list":
+            keys = self.secrets.get(given["scope"])
+            missing = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such scope"}
+            return (404, missing) if keys is None else (200, {"secrets": [{"key": key} for key in keys]})
         try:
             return (200, routes[name](given)) if name in routes else (404, SILENT)
         except RefusedError as refused:

@@ -42,6 +42,7 @@ __all__ = [
     "BaseHook",
     "conf",
     "count_dag_runs",
+    "task_states",
 ]
 
 
@@ -50,3 +51,11 @@ def count_dag_runs(dag_id: str, state: str) -> int:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # noqa: PLC0415 - at run time only
 
     return int(RuntimeTaskInstance.get_dr_count(dag_id=dag_id, states=[state]))
+
+
+def task_states(dag_id: str, run_id: str, task_ids: list[str]) -> dict[str, str | None]:
+    """Ask Airflow's API server for the states of tasks of one run; a task that has none yet may be missing."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # noqa: PLC0415 - at run time only
+
+    states = RuntimeTaskInstance.get_task_states(dag_id=dag_id, task_ids=task_ids, run_ids=[run_id])
+    return dict(states.get(run_id, {}))

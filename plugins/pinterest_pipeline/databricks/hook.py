@@ -29,6 +29,7 @@ SUBMIT = ("POST", "2.2/jobs/runs/submit")
 CANCEL = ("POST", "2.2/jobs/runs/cancel")
 REPAIR = ("POST", "2.2/jobs/runs/repair")
 WORKSPACE_STATUS = ("GET", "2.0/workspace/get-status")
+LIST_SECRETS = ("GET", "2.0/secrets/list")
 RUNS_PER_PAGE = 25
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
 MAX_ERROR_CHARACTERS = 500
@@ -181,6 +182,20 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
             if not token:
                 return
         raise TransientError(f"Databricks, {doing}: after page {token!r} comes the same page again.")
+
+    def require_secret(self, scope: str, key: str) -> str:
+        """Say that a secret is there, whose value is not read; raise :class:`PermanentError` where it is not."""
+        try:
+            answer = self._call(f"listing the secrets of scope {scope}", LIST_SECRETS, {"scope": scope})
+            keys = {secret["key"] for secret in answer.get("secrets", [])}
+        except NotThereError:
+            keys = set()
+        if key not in keys:
+            raise PermanentError(
+                f"Secret {key} of scope {scope} does not exist in the Databricks workspace: "
+                f"databricks secrets put-secret {scope} {key}, or correct the Variable."
+            )
+        return "is there"
 
     def _call(self, doing: str, endpoint: Endpoint, parameters: dict[str, Any], *, has: str = "") -> Mapping[str, Any]:
         """Call once, and again where only the token is refused while reading.

@@ -86,6 +86,21 @@ class MskConnectHook(BoundedAwsHook):
                 return None
         return client.connector_from(response)
 
+    def require_plugin(self, arn: str, revision: int) -> str:
+        """Return what is known of a custom plugin; raise :class:`PermanentError` where a connector could not use it."""
+        with calling(f"looking for plugin {arn}"):
+            try:
+                found = self.conn.describe_custom_plugin(customPluginArn=arn)
+            except self.conn.exceptions.NotFoundException:
+                found = None
+        remedy = "register it (docs/deploy.md), or correct connector.plugin_arn and plugin_revision of the Variable"
+        if found is None:
+            raise PermanentError(f"Plugin {arn} does not exist: {remedy}.")
+        state, newest = found["customPluginState"], found["latestRevision"]["revision"]
+        if state != "ACTIVE" or not 1 <= revision <= newest:
+            raise PermanentError(f"Plugin {arn} is {state} and has {newest} revisions, asked for {revision}: {remedy}.")
+        return f"revision {revision} is {state}"
+
     def snapshot(self, name: str, topics: list[str], cluster_name: str | None) -> Snapshot | None:
         """Return what a health check needs (3 to 5 requests), or None where there is no such connector."""
         if (connector := self.find(name)) is None:

@@ -1,5 +1,6 @@
 """The API's configuration, from its environment alone."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Config:
     state_dir: Path
     spark_python: Path
     workspace: Workspace
+    secrets_file: str = ""
     idle_seconds: float = 1800
     cancel_seconds: float = 5
     backoff_seconds: float = 2
@@ -32,6 +34,11 @@ class Config:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def secrets(self) -> dict[str, dict[str, str]]:
+        """Return the values of ``dbutils.secrets`` by scope and key."""
+        found: dict[str, dict[str, str]] = json.loads(Path(self.secrets_file).read_text()) if self.secrets_file else {}
+        return found
 
     def task_log(self, run_id: int) -> Path:
         """Return the file with what a task run printed."""
@@ -50,6 +57,7 @@ class Config:
             state_dir=Path(environment["DATABRICKS_STATE_DIR"]).resolve(),
             spark_python=Path(environment["DATABRICKS_SPARK_PYTHON"]).absolute(),
             workspace=Workspace.from_json(environment["DATABRICKS_WORKSPACE_ROOT"]),
+            secrets_file=environment.get("DATABRICKS_SECRETS_FILE", ""),
             idle_seconds=float(environment.get("DATABRICKS_IDLE_SECONDS", "1800")),
             cancel_seconds=float(environment.get("DATABRICKS_CANCEL_SECONDS", "5")),
             backoff_seconds=float(environment.get("DATABRICKS_BACKOFF_SECONDS", "2")),
