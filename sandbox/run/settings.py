@@ -37,6 +37,7 @@ DATABASE_PASSWORDS = {  # a role for each database, named as the database
     "airflow": "airflow_database_password",
 }
 KAFKA_USER = "pinterest"
+CALL_SECONDS = 60  # after which a server on loopback does not answer: one at a load of 50 takes 20
 SECRETS = (
     "aws_access_key_id",
     "aws_secret_access_key",

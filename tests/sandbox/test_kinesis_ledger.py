@@ -1,6 +1,7 @@
 """What Kinesis starts with after a death: its snapshot and its journal, merged by the server's ledger.cjs."""
 
 import json
+import resource
 import subprocess
 import time
 from pathlib import Path
@@ -81,6 +82,26 @@ def test_a_broken_line_before_the_last_is_an_error(recover):
         recover(state(), f"{put(101)[:-5]}\n{put(102)}\n")
 
     assert "JSON" in broken.value.stderr
+
+
+def test_a_put_that_the_disk_has_no_room_for_leaves_no_part_of_a_line(recover, tmp_path):
+    program = """
+        const fs = require('node:fs');
+        const { appendPut } = require('./sandbox/servers/kinesis/node/ledger.cjs');
+        const journal = fs.openSync(process.argv[1], 'a');
+        for (const line of process.argv.slice(2)) {
+          try { appendPut(journal, JSON.parse(line)); } catch (error) { console.log(error.code); }
+        }
+    """
+    lines = [put(101), put(*range(200, 300)), put(102)]
+    written = subprocess.run(
+        [str(NODE), "-e", program, str(tmp_path / "journal.jsonl"), *lines],
+        cwd=PROJECT, check=True, capture_output=True, text=True, timeout=30,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )  # fmt: skip
+
+    assert written.stdout == "EFBIG\n"
+    assert numbers_in(recover(state())) == [101, 102]
 
 
 @pytest.mark.parametrize(

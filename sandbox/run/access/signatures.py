@@ -3,13 +3,14 @@
 import hmac
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
 
 from botocore.auth import SIGV4_TIMESTAMP, UNSIGNED_PAYLOAD, S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials
 from starlette.datastructures import Headers
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -45,7 +46,7 @@ class RequireSignature:
         try:
             check(scope, body or b"", self._credentials)
         except SignatureError as error:
-            await refusal(scope, error)(scope, receive, send)
+            await refusal(scope, 403, error.code, str(error))(scope, receive, send)
             return
         await self._app(scope, receive if body is None else replay(body, receive), send)
 
@@ -141,18 +142,16 @@ class S3Signer(Signer, S3SigV4Auth):
     _normalize_url_path = S3SigV4Auth._normalize_url_path
 
 
-def refusal(scope: Scope, error: SignatureError) -> Response:
-    """Return the error as S3 and the query services (XML) or the others (JSON) have it."""
+def refusal(scope: Scope, status: int, code: str, text: str) -> Response:
+    """Return an error as S3 and the query services (XML) or the others (JSON) have it."""
     headers = Headers(scope=scope)
-    text = str(error)
     if "/s3/" in headers.get("authorization", "/s3/"):
-        body = f"<Error><Code>{error.code}</Code><Message>{text}</Message></Error>"
+        body = f"<Error><Code>{code}</Code><Message>{escape(text)}</Message></Error>"
     elif headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        body = f"<ErrorResponse><Error><Code>{error.code}</Code><Message>{text}</Message></Error></ErrorResponse>"
+        body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{escape(text)}</Message></Error></ErrorResponse>"
     else:
-        answered = {"x-amzn-errortype": error.code}
-        return Response(f'{{"__type": "{error.code}", "message": "{text}"}}', 403, answered, "application/json")
-    return Response(f'<?xml version="1.0" encoding="UTF-8"?>{body}', 403, media_type="application/xml")
+        return JSONResponse({"__type": code, "message": text}, status, {"x-amzn-errortype": code})
+    return Response(f'<?xml version="1.0" encoding="UTF-8"?>{body}', status, media_type="application/xml")
 
 
 async def body_of(receive: Receive) -> bytes:

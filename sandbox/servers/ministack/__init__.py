@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from sandbox.run.disk import MIN_FREE_BYTES
 from sandbox.run.server import Server, http_get
 from sandbox.run.settings import BUCKET, REGION, Settings
 
@@ -35,6 +36,7 @@ def server(settings: Settings) -> Server:
             "TMPDIR": str(settings.folder("ministack", "tmp")),
             "S3_PERSIST": "1",
             "PERSIST_STATE": "1",
+            "MIN_FREE_BYTES": str(MIN_FREE_BYTES),
             "LOG_LEVEL": "WARNING",
             "IOT_MTLS_ENABLED": "0",  # else it opens 8883 on every interface
             "SFTP_ENABLED": "0",

@@ -9,42 +9,41 @@ request. So the integration is a mock here that answers 200.
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from sandbox.run.settings import Settings, is_free
+from sandbox.run.settings import Settings
 from sandbox.servers.ministack import client
 
 NAME = "pinterest-kafka-rest"
+API_ID = "pinterest1"  # chosen by us, so that an API that is made again has its old address
 STAGE = "v1"
 RATE_LIMIT = 500  # requests a second: far above one DAG run's 4 in flight, low enough to be a limit
 BURST_LIMIT = 1000
 
 
-def invoke_url(settings: Settings) -> str | None:
-    """Return the base URL of the Kafka REST proxy behind the gateway, or None where it is not provisioned."""
-    if is_free(settings.ports["ministack"]):
-        return None  # nothing listens there, which boto3 would find out only after many seconds of retries
-    try:
-        found = named(pages(client(settings, "apigateway"), "get_rest_apis"), NAME)
-    except (BotoCoreError, ClientError):
-        return None
-    return url_of(settings, found["id"]) if found else None
-
-
-def url_of(settings: Settings, api_id: str) -> str:
-    return f"{settings.url('api_gateway')}/_aws/execute-api/{api_id}/{STAGE}"
+def invoke_url(settings: Settings) -> str:
+    """Return the base URL of the Kafka REST proxy behind the gateway: the same in every sandbox but for its port."""
+    return f"{settings.url('api_gateway')}/_aws/execute-api/{API_ID}/{STAGE}"
 
 
 def provision(settings: Settings) -> None:
     """Create or correct the API, its stage, the key and the usage plan."""
     gateway = client(settings, "apigateway")
-    api = named(pages(gateway, "get_rest_apis"), NAME) or gateway.create_rest_api(
-        name=NAME, binaryMediaTypes=["*/*"], endpointConfiguration={"types": ["REGIONAL"]}
-    )
-    route(gateway, api["id"])
-    if STAGE not in {stage["stageName"] for stage in gateway.get_stages(restApiId=api["id"])["item"]}:
-        gateway.create_deployment(restApiId=api["id"], stageName=STAGE)
-    plan_id = ensure_plan(gateway, api["id"])
+    apis = {api["id"] for api in pages(gateway, "get_rest_apis") if api["name"] == NAME}
+    if older := apis - {API_ID}:  # whose ids were random, and whose plan lets nobody into another API
+        for plan in [plan for plan in pages(gateway, "get_usage_plans") if plan["name"] == NAME]:
+            gateway.delete_usage_plan(usagePlanId=plan["id"])
+        for api_id in older:
+            gateway.delete_rest_api(restApiId=api_id)
+    if API_ID not in apis:
+        gateway.create_rest_api(
+            name=NAME,
+            binaryMediaTypes=["*/*"],
+            endpointConfiguration={"types": ["REGIONAL"]},
+            tags={"ms-custom-id": API_ID},  # ministack's way to choose the id
+        )
+    route(gateway, API_ID)
+    if STAGE not in {stage["stageName"] for stage in gateway.get_stages(restApiId=API_ID)["item"]}:
+        gateway.create_deployment(restApiId=API_ID, stageName=STAGE)
+    plan_id = ensure_plan(gateway, API_ID)
     key = named(pages(gateway, "get_api_keys"), NAME) or gateway.create_api_key(
         name=NAME, enabled=True, value=settings.secrets["kafka_rest_api_key"]
     )

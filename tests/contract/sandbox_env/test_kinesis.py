@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from threading import Event
@@ -57,6 +59,31 @@ def test_a_stream_is_created_described_and_deleted(client):
     client.get_waiter("stream_not_exists").wait(StreamName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         client.describe_stream_summary(StreamName=name)
+
+
+def test_a_delete_that_was_refused_deletes_nothing_that_comes_after_it(client):
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        client.delete_stream(StreamName=name)
+    client.create_stream(StreamName=name, ShardCount=1)
+    arn = active(client, name)["StreamARN"]
+    client.register_stream_consumer(StreamARN=arn, ConsumerName="reader")
+    with pytest.raises(ClientError, match="ResourceInUseException"):
+        client.delete_stream(StreamName=name)
+    time.sleep(0.3)  # kinesis-local deletes 100 ms after its answer
+    assert active(client, name)["ConsumerCount"] == 1
+
+    client.delete_stream(StreamARN=arn, EnforceConsumerDeletion=True)
+    with pytest.raises(ClientError, match=r"ResourceInUseException|ResourceNotFoundException"):
+        client.delete_stream(StreamName=name)
+    client.get_waiter("stream_not_exists").wait(StreamName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    with ThreadPoolExecutor(4) as callers:
+        refused = [callers.submit(client.delete_stream, StreamName=name) for _ in range(4)]
+    assert all("ResourceNotFoundException" in str(call.exception()) for call in refused)
+    client.create_stream(StreamName=name, ShardCount=1)
+    time.sleep(0.3)
+
+    assert active(client, name)["ConsumerCount"] == 0
 
 
 def test_a_stream_changes_its_mode(client):

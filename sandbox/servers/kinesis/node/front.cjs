@@ -16,6 +16,9 @@ const MAX_RECORDS = 500; // PutRecords' own limits, which kinesis-local does not
 const MAX_REQUEST_BYTES = 10 * 1024 * 1024; // of data and partition keys
 const READS = /^(Describe|Get|List|Subscribe)/;
 const PUTS = new Set(['PutRecord', 'PutRecords']);
+const DELETE = 'DeleteStream';
+const DESCRIBE = 'Kinesis_20131202.DescribeStreamSummary';
+const MIN_FREE_BYTES = Number(process.env.MIN_FREE_BYTES ?? 0);
 const ACCOUNT = '000000000000'; // kinesis-local's, unless the access key is an account's twelve digits
 
 function serve({ folder, publicPort, port }) {
@@ -23,6 +26,7 @@ function serve({ folder, publicPort, port }) {
   const keys = { accessKey: process.env.AWS_ACCESS_KEY_ID, secretKey: process.env.AWS_SECRET_ACCESS_KEY };
   const journal = fs.openSync(files(folder).journal, 'a', 0o600);
   const changes = new Set(); // the changes of streams that are not on disk yet
+  let lastDelete = Promise.resolve(); // of a stream
 
   function forward(request, body) {
     return new Promise((resolve, reject) => {
@@ -43,6 +47,36 @@ function serve({ folder, publicPort, port }) {
       await takeSnapshot();
     }
     return answer;
+  }
+
+  /**
+   * Delete a stream, or answer as the service does where it cannot be deleted, one call after the other.
+   *
+   * kinesis-local answers so too, and 100 ms later deletes what has that name by then.
+   */
+  function deleteStream(request, body) {
+    lastDelete = lastDelete
+      .catch(() => {})
+      .then(async () => (await refusalOfDelete(request, JSON.parse(body))) ?? change(request, body));
+    return lastDelete;
+  }
+
+  async function refusalOfDelete(request, { StreamName, StreamARN, EnforceConsumerDeletion }) {
+    const { method, url, headers } = request;
+    const describing = { method, url, headers: { ...headers, 'x-amz-target': DESCRIBE } };
+    const answer = await whole(await forward(describing, Buffer.from(JSON.stringify({ StreamName, StreamARN }))));
+    if (answer.status !== 200) {
+      return answer;
+    }
+    const { StreamStatus, ConsumerCount } = JSON.parse(answer.body).StreamDescriptionSummary;
+    if (StreamStatus !== 'ACTIVE') {
+      return failure(400, 'ResourceInUseException', `Stream ${StreamName ?? StreamARN} is ${StreamStatus}, not ACTIVE.`);
+    }
+    if (ConsumerCount > 0 && !EnforceConsumerDeletion) {
+      const text = `Stream ${StreamName ?? StreamARN} has ${ConsumerCount} consumers; EnforceConsumerDeletion is not set.`;
+      return failure(400, 'ResourceInUseException', text);
+    }
+    return undefined;
   }
 
   async function put(request, body) {
@@ -75,8 +109,11 @@ function serve({ folder, publicPort, port }) {
       answer.on('error', () => response.destroy()).pipe(response);
       return;
     }
-    const isPut = PUTS.has(operation) && request.headers['content-type'] === JSON_TYPE;
-    const doing = isPut ? put(request, body) : change(request, body);
+    const isJson = request.headers['content-type'] === JSON_TYPE;
+    const isPut = isJson && PUTS.has(operation);
+    const isDelete = isJson && operation === DELETE;
+    const act = isPut ? put : isDelete ? deleteStream : change;
+    const doing = isDelete ? act(request, body) : refusalOfFullDisk(folder, body) ?? act(request, body);
     if (!isPut) {
       changes.add(doing);
       doing.catch(() => {}).finally(() => changes.delete(doing));
@@ -130,8 +167,24 @@ function refusal(records) {
     records.length > MAX_RECORDS
       ? ['ValidationException', `Value at 'records' failed to satisfy constraint: Member must have length less than or equal to ${MAX_RECORDS}`]
       : ['InvalidArgumentException', `Records size exceeds ${MAX_REQUEST_BYTES} bytes`];
+  return failure(400, code, message);
+}
+
+/** Return the answer to a change that the disk has no room for, or undefined; clients try a 500 again. */
+function refusalOfFullDisk(folder, body) {
+  const { bavail, bsize } = fs.statfsSync(folder);
+  const { snapshot, journal } = files(folder);
+  // What the next start writes, twice, before it deletes the journal: else a full disk would keep it from starting.
+  const stored = fs.statSync(snapshot).size + fs.statSync(journal).size + body.length;
+  const needed = MIN_FREE_BYTES + 2 * stored;
+  return bavail * bsize >= needed
+    ? undefined
+    : Promise.resolve(failure(500, 'InternalFailure', `The disk of ${folder} is nearly full: delete something there.`));
+}
+
+function failure(status, code, message) {
   const body = Buffer.from(JSON.stringify({ __type: code, message }));
-  return { status: 400, headers: { 'content-type': JSON_TYPE }, body };
+  return { status, headers: { 'content-type': JSON_TYPE }, body };
 }
 
 /** Return what the journal keeps of a put: the stream's ARN, the time, the encryption, and the accepted records. */

@@ -25,9 +25,19 @@ function writeWhole(file, text) {
   fs.renameSync(`${file}.draft`, file);
 }
 
-/** Append what was acknowledged; it is the kernel's, and so outlives this process, when this returns. */
+/**
+ * Append what was acknowledged; it is the kernel's, and so outlives this process, when this returns.
+ *
+ * On a full disk a part of the line may be written, which the next line would continue: it is taken away again.
+ */
 function appendPut(descriptor, put) {
-  fs.appendFileSync(descriptor, `${JSON.stringify(put)}\n`);
+  const { size } = fs.fstatSync(descriptor);
+  try {
+    fs.appendFileSync(descriptor, `${JSON.stringify(put)}\n`);
+  } catch (error) {
+    fs.ftruncateSync(descriptor, size);
+    throw error;
+  }
 }
 
 /** Return the journal's puts. A last line without an end was never acknowledged; a broken one before it is an error. */

@@ -14,4 +14,3 @@ const publicPort = Number(process.env.KINESIS_MOCK_PLAIN_PORT);
 recover(folder);
 parkPersistence(folder);
 listenBehind(publicPort, (port) => serve({ folder, publicPort, port }));
-process.once('SIGTERM', () => process.exit(0)); // all that was said is on disk already
