@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` runs the whole pipeline, `make test` proves it. Both set up what they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup installed demo up down status env report airflow seed test integrity mutants lint format bench lock mwaa deploy docs \
-    infra infra-check deploy-plan
+.PHONY: help setup installed demo up down status env report open airflow seed test integrity mutants lint format bench lock mwaa \
+    deploy docs infra infra-check deploy-plan
 
 SANDBOX := .venv/sandbox/bin/python -m sandbox
 # What asks or stops a sandbox installs nothing: where nothing is installed, there is none.
@@ -37,6 +37,9 @@ env:             ## Print export lines for any client: eval "$$(make -s env)"
 
 report:          ## Print the report of the newest run again [VERBOSE=1: every number, in tables]
 	@$(EXISTING) report $(if $(VERBOSE),--verbose)
+
+open:            ## Open the pipeline's page in Airflow, signed in, in this machine's browser
+	@$(EXISTING) open
 
 airflow:         ## Run Airflow's command line in the sandbox: make airflow ARGS="dags list"
 	@$(EXISTING) airflow $(ARGS)

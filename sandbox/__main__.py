@@ -9,7 +9,9 @@ from collections.abc import Callable
 
 from sandbox.data import emulate
 from sandbox.data.source import command as seed
-from sandbox.demo import demo, report
+from sandbox.demo import demo, open_page, report
+from sandbox.demo.progress import progress
+from sandbox.run.disk import shortage
 from sandbox.run.settings import BUCKET, SandboxError, Settings, default_home, existing_settings
 from sandbox.run.supervision import Supervision
 from sandbox.servers import airflow
@@ -36,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     seed.add_arguments(demo_parser)
     report_parser = commands.add_parser("report", help="print the report of the newest demo again")
     report_parser.add_argument("--verbose", action="store_true", help="print every number, in tables")
+    commands.add_parser("open", help="open the pipeline's page in Airflow, signed in, in this machine's browser")
     airflow_parser = commands.add_parser("airflow", help="run Airflow's own command line in this sandbox")
     airflow_parser.add_argument("arguments", nargs=argparse.REMAINDER, help="for example: dags list")
     options = parser.parse_args(arguments)
@@ -49,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         "emulate": lambda o: emulate.run(o, existing_settings()),
         "demo": demonstrate,
         "report": print_report,
+        "open": lambda _: open_page.run(existing_settings()),
         "airflow": lambda o: airflow.command_line(existing_settings(), o.arguments),
     }
     try:
@@ -67,6 +71,8 @@ def up(options: argparse.Namespace) -> int:
 
 
 def start_servers(options: argparse.Namespace) -> int:
+    if full := shortage(default_home()):
+        raise SandboxError(full)
     settings = with_own_ports(Settings.load_or_create(default_home()))
     known = every_server(settings)
     chosen = wanted(known, [name for name in options.only.split(",") if name])
@@ -103,13 +109,13 @@ def with_own_ports(settings: Settings) -> Settings:
 def demonstrate(options: argparse.Namespace) -> int:
     seconds: dict[str, float] = {}
     began = time.monotonic()
-    print("demo: starting the sandbox", flush=True)
-    up(argparse.Namespace(only=""))
+    with progress.step("start the servers"):
+        up(argparse.Namespace(only=""))
     seconds["up"] = time.monotonic() - began
     settings = existing_settings()
     seeding = time.monotonic()
-    if code := seed.run(options, settings):
-        return code
+    with progress.step("load the posts into the source"):
+        seed.run(options, settings)
     seconds["seed"] = time.monotonic() - seeding
     return demo.run(settings, seconds)
 
@@ -132,11 +138,14 @@ def status(_: argparse.Namespace) -> int:
     settings = existing_settings()
     supervision = Supervision(settings)
     known = every_server(settings)
+    states = set()
     for name, server in known.items():
-        state = "running" if supervision.is_running(name) else "stopped"
+        states.add(state := supervision.state(name))
         port = settings.ports.get("airflow" if name == "airflow_api_server" else server.name)
         print(f"{name:22} {state:8} {f'127.0.0.1:{port}' if port else ''}")
-    return 0 if all(supervision.is_running(name) for name in known) else 3
+    if full := shortage(settings.home):
+        print(f"{full} S3 and Kinesis refuse to write until then.")
+    return 0 if not full and states == {"running"} else 3
 
 
 def env(_: argparse.Namespace) -> int:
@@ -163,10 +172,9 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "PINTEREST_BUCKET": BUCKET,
         "DATABRICKS_HOST": settings.url("databricks"),
         "DATABRICKS_TOKEN": settings.secrets["databricks_token"],
+        "KAFKA_REST_URL": api_gateway.invoke_url(settings),
         **settings.aws_environment,
     }
-    if gateway := api_gateway.invoke_url(settings):
-        variables["KAFKA_REST_URL"] = gateway
     return dict(sorted(variables.items()))
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from sandbox.demo import report
 from sandbox.demo import stream as demo_stream
-from sandbox.demo.progress import say, wait
+from sandbox.demo.brief import WIDTH, cut
+from sandbox.demo.progress import progress
 from sandbox.run.settings import SandboxError, Settings
 from sandbox.servers.airflow.api import AirflowApi
 
@@ -14,9 +15,7 @@ BATCH_DAG = "pinterest_daily_batch"
 CONNECTOR_DAG = "pinterest_sink_connector"
 # Wider than any post of any mode: `hard` ones say 1970 and 2999.
 WHOLE_HISTORY = {"window_start": "1900-01-01T00:00:00", "window_end": "3000-01-01T00:00:00"}
-PARSED_WITHIN_SECONDS = 180
-CONNECTOR_WITHIN_SECONDS = 300
-BATCH_WITHIN_SECONDS = 1800
+BATCH_WITHIN_SECONDS = 3600
 POLL_SECONDS = 1.0
 FINISHED = {"success", "failed", "upstream_failed", "skipped", "removed"}
 
@@ -28,17 +27,21 @@ def run(settings: Settings, seconds: dict[str, float]) -> int:
     """
     with AirflowApi(settings) as api:
         began = time.monotonic()
-        wait_for_dags(api)
-        demo_stream.begin(settings, api)
-        ensure_connector(api)
+        with progress.step("Airflow reads the DAGs"):
+            wait_for_dags(api)
+        with progress.step("Airflow makes the streams"):
+            demo_stream.begin(settings, api)
+        with progress.step("Airflow makes the S3 sink connector"):
+            ensure_connector(api)
         seconds["connector"] = time.monotonic() - began
-        api.unpause(BATCH_DAG)
-        run_id = api.trigger(BATCH_DAG, WHOLE_HISTORY)
-        say(f"Airflow, at {settings.url('airflow')}, runs {BATCH_DAG}")
-        say(f"  as {run_id}")
-        pool, emulated = demo_stream.emulate_meanwhile(settings)
-        with pool:
-            state = follow(api, BATCH_DAG, run_id, BATCH_WITHIN_SECONDS)
+        with progress.step("the batch runs, and users post into the stream"):
+            api.unpause(BATCH_DAG)
+            run_id = api.trigger(BATCH_DAG, WHOLE_HISTORY)
+            progress.say(f"  {BATCH_DAG}, {run_id}")
+            progress.say(f"  in Airflow, at {settings.url('airflow')}")
+            pool, emulated = demo_stream.emulate_meanwhile(settings)
+            with pool:
+                state = follow(api, BATCH_DAG, run_id, BATCH_WITHIN_SECONDS)
         if state != "success":
             raise SandboxError(f"{BATCH_DAG} ended {state}.\n{failures(api, BATCH_DAG, run_id)}")
         tasks = api.task_instances(BATCH_DAG, run_id)
@@ -48,8 +51,10 @@ def run(settings: Settings, seconds: dict[str, float]) -> int:
         work = report.work_of(settings, results, datetime.fromisoformat(submitted))
         stream = demo_stream.finish(settings, api, emulated.result())
     seconds["demo"] = time.monotonic() - began
-    collected = report.collect(settings, run_id=run_id, seconds=seconds) | {"work": work, "stream": stream}
-    report.save(settings, collected)
+    with progress.step("count"):
+        collected = report.collect(settings, run_id=run_id, seconds=seconds) | {"work": work, "stream": stream}
+        report.save(settings, collected)
+    progress.say("")
     report.show(settings, collected)
     return 0 if report.adds_up(collected) else 1
 
@@ -60,16 +65,15 @@ def wait_for_dags(api: AirflowApi) -> None:
             raise SandboxError("A DAG file cannot be imported:\n" + "\n".join(errors))
         return all(api.has_dag(dag_id) for dag_id in (BATCH_DAG, CONNECTOR_DAG, *demo_stream.DAGS))
 
-    wait("Airflow to parse the DAGs", parsed, PARSED_WITHIN_SECONDS)
+    progress.wait("Airflow to read the DAGs", parsed)
 
 
 def ensure_connector(api: AirflowApi) -> None:
     """Let the connector's own DAG make it: unpaused, it runs at once and then on its schedule."""
     api.unpause(CONNECTOR_DAG)
-    wait(
+    progress.wait(
         f"{CONNECTOR_DAG} to make the S3 sink connector",
         lambda: any(run["state"] == "success" for run in api.runs(CONNECTOR_DAG)),
-        CONNECTOR_WITHIN_SECONDS,
     )
 
 
@@ -87,6 +91,7 @@ def follow(api: AirflowApi, dag_id: str, run_id: str, seconds: float) -> str:
 
 
 def log_finished(tasks: list[dict[str, Any]], logged: set[tuple[str, int]], began: float) -> None:
+    progress.detail = f"{sum(task['state'] in FINISHED for task in tasks)} of {len(tasks)} tasks done"
     for task in sorted(tasks, key=lambda task: task["end_date"] or ""):
         key = (task["task_id"], task["map_index"])
         if task["state"] in FINISHED and key not in logged:
@@ -94,7 +99,8 @@ def log_finished(tasks: list[dict[str, Any]], logged: set[tuple[str, int]], bega
             name = task["task_id"] + (
                 f" [{task['rendered_map_index'] or task['map_index']}]" if task["map_index"] >= 0 else ""
             )
-            say(f"{time.monotonic() - began:5.0f} s  {name:42} {task['state']}")
+            state = task["state"]
+            progress.say(f"  {time.monotonic() - began:5.0f} s  {cut(name, WIDTH - 27):{WIDTH - 27}} {state}")
 
 
 def failures(api: AirflowApi, dag_id: str, run_id: str) -> str:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.demo import brief, report_stream
-from sandbox.run.settings import BUCKET, PROJECT, TOPIC_PREFIX, SandboxError, Settings, write_private
+from sandbox.run.settings import BUCKET, CALL_SECONDS, PROJECT, TOPIC_PREFIX, SandboxError, Settings, write_private
 from sandbox.servers.airflow.api import USERNAME
 from sandbox.servers.ministack import client
 
@@ -50,11 +50,11 @@ COMMIT = re.compile(r"/_delta_log/\d{20}\.json$")
 def collect(settings: Settings, run_id: str, seconds: dict[str, float]) -> dict[str, Any]:
     """Count everything now and return it as ``report.json`` holds it."""
     rows: dict[str, dict[str, int]] = {name: {} for name in SOURCE_TABLES}
-    with psycopg.connect(settings.postgres_url("pinterest_source"), connect_timeout=10) as source:
+    with psycopg.connect(settings.postgres_url("pinterest_source"), connect_timeout=CALL_SECONDS) as source:
         for name, table in SOURCE_TABLES.items():
             rows[name]["source"] = count_rows(source, table)
     landed = landed_rows(settings)
-    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=10) as warehouse:
+    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=CALL_SECONDS) as warehouse:
         acknowledged = dict(
             warehouse.execute(
                 "SELECT table_name, sum(acknowledged_rows)::bigint FROM audit.run_rows GROUP BY table_name"
@@ -179,7 +179,7 @@ def relative(file: Path) -> str:
 
 def answers_of(settings: Settings) -> dict[brief.Question, list[tuple[Any, ...]]]:
     """Return schema ``gold`` in the order of its columns."""
-    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=10) as warehouse:
+    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=CALL_SECONDS) as warehouse:
         return {
             answer: warehouse.execute(
                 sql.SQL("SELECT {} FROM {} ORDER BY {}").format(
@@ -242,7 +242,7 @@ def show_answers(console: Console, settings: Settings, report: dict[str, Any]) -
     answers = Table(title="Answers in schema gold", title_justify="left")
     for column in ("table", "rows", "first rows"):
         answers.add_column(column, justify="right" if column == "rows" else "left", no_wrap=column != "first rows")
-    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=10) as warehouse:
+    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=CALL_SECONDS) as warehouse:
         for table, count in report["gold"].items():
             answers.add_row(table, f"{count:,}", first_rows(warehouse, table))
     console.print(answers)

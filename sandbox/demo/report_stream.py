@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.data.emulate_senders import Put, stream_name
-from sandbox.run.settings import Settings
+from sandbox.run.settings import CALL_SECONDS, Settings
 from sandbox.servers.ministack import client
 
 TABLES = ("pin", "geo", "user")
@@ -38,7 +38,7 @@ def collect(
     found.
     """
     put = records_put(settings)
-    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=10) as warehouse:
+    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=CALL_SECONDS) as warehouse:
         outcomes = {table: {"put": put[table], **outcome(warehouse, table)} for table in TABLES}
         taken = [
             (committed_at - sent_at) * 1000
@@ -75,7 +75,7 @@ def count_records(kinesis: Any, name: str) -> int:
 
 def records_committed(settings: Settings) -> dict[str, int]:
     """Return how many records the stream has dealt with, by table."""
-    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=10) as warehouse:
+    with psycopg.connect(settings.postgres_url("pinterest_warehouse"), connect_timeout=CALL_SECONDS) as warehouse:
         query = "SELECT replace(query, 'stream_', ''), sum(record_count)::bigint FROM stream.progress GROUP BY query"
         return dict(warehouse.execute(query).fetchall())
 

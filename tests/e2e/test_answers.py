@@ -1,6 +1,10 @@
 """The whole path on the real scheduler: every row has one outcome, and the answers are those of plain SQL."""
 
 import base64
+import os
+import re
+import subprocess
+import sys
 from typing import Any
 
 import httpx
@@ -9,7 +13,9 @@ import pytest
 from sandbox.__main__ import client_environment
 from sandbox.data.source.hard_wire import hard_payloads
 from sandbox.demo import report
+from sandbox.demo.brief import Question, short
 from sandbox.demo.report import GOLD_TABLES
+from tests.conftest import PROJECT
 from tests.e2e.conftest import normal
 
 HARD_ROWS = 400
@@ -82,3 +88,24 @@ def test_a_second_data_set_replaces_the_first_and_its_answers_are_those_of_plain
         assert answers[table] == golden[table], table
     reported = {question.name: normal(rows) for question, rows in report.answers_of(pipeline.settings).items()}
     assert reported == answers
+
+
+def test_the_report_in_a_pipe_is_text_of_80_columns_with_the_values_of_schema_gold(pipeline: Any) -> None:
+    report.save(pipeline.settings, report.collect(pipeline.settings, run_id="any", seconds={"batch": 60.0}))
+
+    printed = subprocess.run(
+        [sys.executable, "-m", "sandbox", "report"],
+        env={**os.environ, "PINTEREST_SANDBOX_HOME": str(pipeline.settings.home)},
+        cwd=PROJECT, capture_output=True, text=True, timeout=180, check=True,
+    ).stdout  # fmt: skip
+
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "\x1b" not in printed
+    assert re.match(r"[\d,]+ rows in, [\d,]+ accounted for, 0 lost\.\n", printed)
+    for question in map(Question.read, report.ANSWERS.glob("*.sql")):
+        columns = ", ".join(question.columns)
+        query = f"SELECT {columns} FROM gold.{question.name} ORDER BY {columns}"
+        first = pipeline.query("pinterest_warehouse", query)[0]
+        keys, values = first[: len(question.key)], first[len(question.key) :]
+        said = f"{' · '.join(map(str, keys))} {' · '.join(map(short, values))}"
+        assert f"  {question.text}\n    {said[:55]}" in printed, question.name

@@ -1,11 +1,13 @@
 """The page as a person on call meets it: signed in to the real Airflow, over what the pipeline did, in Chromium."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
+from sandbox.demo.open_page import PAGE, hand_over
 from sandbox.demo.report import GOLD_TABLES
 from tests.browser.chromium import visit
 
@@ -24,13 +26,20 @@ def token(pipeline: Any) -> str:
 
 @pytest.fixture(scope="module")
 def visits(pipeline: Any, token: str) -> list[dict[str, Any]]:
-    """The page by itself, and as an entry of Airflow's own navigation."""
+    """The page by itself, and as an entry of Airflow's own navigation, to which ``make open`` leads."""
     if not pipeline.outcomes():
         pipeline.run_batch()
-    return visit(
-        {"url": f"{pipeline.api.url}/{PATH}", "cookie": token, "open": True},
-        {"url": f"{pipeline.api.url}/plugin/pinterest", "cookie": token, "frame": "Pinterest", "follow": "#health a"},
-    )
+    visiting: list[Future[list[dict[str, Any]]]] = []
+    with ThreadPoolExecutor(1) as browsers:
+
+        def open_browser(url: str) -> bool:
+            in_navigation = {"url": url, "frame": "Pinterest", "follow": "#health a"}
+            alone = {"url": f"{pipeline.api.url}/{PATH}", "cookie": token, "open": True}
+            visiting.append(browsers.submit(visit, in_navigation, alone))
+            return True
+
+        assert hand_over(token, f"{pipeline.api.url}{PAGE}", open_browser)
+    return visiting[0].result()[::-1]
 
 
 def numbers(rows: list[list[str]]) -> set[tuple[str, ...]]:

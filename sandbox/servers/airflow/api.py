@@ -3,15 +3,17 @@
 import json
 import time
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import httpx
 
-from sandbox.run.settings import SandboxError, Settings
+from sandbox.run.settings import CALL_SECONDS, SandboxError, Settings
 
 USERNAME = "admin"
-TIMEOUT_SECONDS = 30
-ATTEMPTS = 5
+ATTEMPTS = 5  # to sign in
+BACK_WITHIN_SECONDS = 300  # of an api-server that supervisord starts again, on a loaded machine too
+LONGEST_PAUSE_SECONDS = 5
 PAGE = 100
 
 
@@ -21,7 +23,12 @@ class AirflowApi:
     def __init__(self, settings: Settings) -> None:
         self.url = settings.url("airflow")
         self.credentials = {"username": USERNAME, "password": settings.secrets["airflow_password"]}
-        self.http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS)
+        self.http = httpx.Client(base_url=self.url, timeout=CALL_SECONDS)
+
+    @property
+    def token(self) -> str:
+        """What the UI's cookie holds; for a day."""
+        return self.http.headers["Authorization"].removeprefix("Bearer ")
 
     def __enter__(self) -> "AirflowApi":
         self.sign_in()
@@ -31,10 +38,16 @@ class AirflowApi:
         self.http.close()
 
     def sign_in(self) -> None:
-        try:
-            token = self.http.post("/auth/token", json=self.credentials)
-        except httpx.HTTPError as error:
-            raise SandboxError(f"Airflow does not answer at {self.url} ({error}): is the sandbox up?") from error
+        """Get a token; a refused connection is no answer for good, a busy server is asked again."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                token = self.http.post("/auth/token", json=self.credentials)
+                break
+            except httpx.HTTPError as error:
+                if attempt == ATTEMPTS or isinstance(error, httpx.ConnectError):
+                    text = f"Airflow does not answer at {self.url} ({error}): is the sandbox up?"
+                    raise SandboxError(text) from error
+                time.sleep(attempt)
         if token.is_error:
             raise SandboxError(
                 f"Airflow at {self.url} refused to sign in {USERNAME}: {token.status_code} {token.text[:300]}"
@@ -42,22 +55,24 @@ class AirflowApi:
         self.http.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
 
     def call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        """Make one call, again where the server was busy or the day-long token had run out."""
-        for attempt in range(1, ATTEMPTS + 1):
+        """Make one call, again where the server was away or busy, or the day-long token had run out."""
+        deadline = time.monotonic() + BACK_WITHIN_SECONDS
+        for attempt in count(1):
+            is_last = time.monotonic() > deadline
             try:
                 response = self.http.request(method, f"/api/v2/{path}", **request)
             except httpx.HTTPError as error:
-                if attempt == ATTEMPTS:
+                if is_last:
                     raise SandboxError(f"Airflow does not answer {method} {path}: {error}") from error
             else:
-                if response.status_code == httpx.codes.UNAUTHORIZED and attempt < ATTEMPTS:
-                    self.sign_in()
-                elif response.is_success:
+                if response.is_success:
                     return response.json() if response.content else {}
-                elif response.status_code < httpx.codes.INTERNAL_SERVER_ERROR or attempt == ATTEMPTS:
+                if response.status_code == httpx.codes.UNAUTHORIZED and attempt == 1:
+                    self.sign_in()
+                elif response.status_code < httpx.codes.INTERNAL_SERVER_ERROR or is_last:
                     raise SandboxError(f"Airflow refused {method} {path}: {response.status_code} {response.text[:500]}")
-            time.sleep(attempt)
-        raise SandboxError(f"Airflow did not take {method} {path} in {ATTEMPTS} attempts.")
+            time.sleep(min(attempt, LONGEST_PAUSE_SECONDS))
+        raise AssertionError("count ends never")
 
     def pages(self, path: str, key: str, **params: Any) -> Iterator[dict[str, Any]]:
         offset = 0
