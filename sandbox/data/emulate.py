@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from sandbox.data.emulate_senders import KafkaSender, KinesisSender
 from sandbox.data.source.command import whole_number
-from sandbox.run.settings import PROJECT, SandboxError, Settings
+from sandbox.run.settings import CALL_SECONDS, PROJECT, SandboxError, Settings
 
 sys.path.append(str(PROJECT / "plugins"))  # the emulation itself is the product's, and pure
 from pinterest_pipeline.common.records import Record, row_encoder
@@ -131,7 +131,9 @@ def emulate(
 @contextmanager
 def source(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
     try:
-        connection = psycopg.connect(settings.postgres_url("pinterest_source"), connect_timeout=10, autocommit=True)
+        connection = psycopg.connect(
+            settings.postgres_url("pinterest_source"), connect_timeout=CALL_SECONDS, autocommit=True
+        )
     except psycopg.OperationalError as error:
         raise SandboxError(
             f"Cannot read posts: PostgreSQL on port {settings.ports['postgres']} said: {str(error).splitlines()[0]}. "

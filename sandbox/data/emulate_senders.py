@@ -11,7 +11,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.data import kpl
-from sandbox.run.settings import TOPIC_PREFIX, SandboxError, Settings
+from sandbox.run.settings import CALL_SECONDS, TOPIC_PREFIX, SandboxError, Settings
 from sandbox.servers.ministack import api_gateway, client
 
 STREAM_DAG = "pinterest_kinesis_streams"
@@ -71,7 +71,7 @@ class KinesisSender:
     def check_streams(self) -> None:
         """Refuse to begin where a stream is missing, and at once where nothing listens: boto3 would try for 25 s."""
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+            socket.create_connection(("127.0.0.1", self.port), timeout=CALL_SECONDS).close()
         except OSError as error:
             raise self._away(error) from error
         for table in ("pin", "geo", "user"):
@@ -159,8 +159,6 @@ class KafkaSender:
 
     def __init__(self, settings: Settings) -> None:
         url = api_gateway.invoke_url(settings)
-        if not url:
-            raise SandboxError("Kafka REST has no address yet: start it with `python -m sandbox up`.")
         headers = {"x-api-key": settings.secrets["kafka_rest_api_key"], "Content-Type": JSON_RECORDS}
         self.http = httpx.Client(base_url=url, headers=headers, timeout=30)
         self.known_topics: set[str] = set()

@@ -7,6 +7,8 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from sandbox.run.settings import CALL_SECONDS
+
 
 def nothing() -> None:
     """Do nothing: the default of the two hooks below."""
@@ -24,7 +26,8 @@ class Server:
     :param needs: Names of the servers that must be ready first.
     :param prepare: Runs before every start; idempotent (files, initdb).
     :param provision: Runs once ready, at every ``up``; idempotent (databases, topics, buckets, pools).
-    :param ready_within_seconds: After this ``up`` fails and shows the end of the log.
+    :param ready_within_seconds: After this ``up`` fails and shows the end of the log. For what hangs, on a loaded
+        machine too: a server that ends is found out before.
     :param user: Drop to this user when the sandbox is run by root.
     :param directory: The working directory; the project's own where none is given.
     :param stop_signal: What asks the program to end in good order, as supervisor names it.
@@ -37,7 +40,7 @@ class Server:
     needs: tuple[str, ...] = ()
     prepare: Callable[[], None] = nothing
     provision: Callable[[], None] = nothing
-    ready_within_seconds: float = 60
+    ready_within_seconds: float = 600
     user: str | None = None
     directory: Path | None = None
     stop_signal: str = "TERM"
@@ -50,7 +53,7 @@ def http_get(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, b
     servers that are polled while they start had a core busy with it.
     """
     try:
-        with urlopen(Request(url, headers=headers or {}), timeout=5) as response:  # noqa: S310 - our own loopback address
+        with urlopen(Request(url, headers=headers or {}), timeout=CALL_SECONDS) as response:  # noqa: S310 - our own loopback address
             return response.status, response.read()
     except HTTPError as error:
         return error.code, error.read()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import psutil
-from supervisor.states import RUNNING_STATES
+from supervisor.states import RUNNING_STATES, ProcessStates
 from supervisor.xmlrpc import SupervisorTransport
 
 from sandbox.run.java import java_home
@@ -28,6 +28,8 @@ PASSED_ON = (
 )  # fmt: skip
 LOG_TAIL_LINES = 25
 STOP_SECONDS = 30
+SUPERVISOR_SECONDS = 120  # for supervisord itself to start, on a loaded machine too
+MOST_ENDS = 8  # of a server that `up` waits for
 
 PROGRAM = """
 [program:{name}]
@@ -36,7 +38,7 @@ directory={directory}
 autostart=false
 autorestart=true
 startsecs=1
-startretries=5
+startretries=100
 stopsignal={stop_signal}
 stopwaitsecs={stop_seconds}
 stopasgroup={stop_as_group}
@@ -103,14 +105,16 @@ class Supervision:
             cwd=PROJECT,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=SUPERVISOR_SECONDS,
         )
-        wait_until(self.is_alive, 30, "supervisord answers on its socket")
+        wait_until(self.is_alive, SUPERVISOR_SECONDS, "supervisord answers on its socket")
 
     def end_orphans(self) -> None:
         """End what a supervisord that was killed left behind."""
         if not self.is_alive():
             end_processes(self.settings.home)
+            shutil.rmtree(self.pids, ignore_errors=True)
+            self.pids.mkdir()
 
     def configuration(self, servers: Iterable[Server]) -> str:
         def escaped(value: object) -> str:
@@ -148,10 +152,15 @@ class Supervision:
         return {"LANG": "C.UTF-8", **passed_on, **own}
 
     def is_running(self, name: str) -> bool:
+        return self.state(name) != "stopped"
+
+    def state(self, name: str) -> str:
+        """Return ``running``, ``starting`` (for the first time, or again after its end), or ``stopped``."""
         try:
-            return self.rpc.supervisor.getProcessInfo(name)["state"] in RUNNING_STATES
+            state = self.rpc.supervisor.getProcessInfo(name)["state"]
         except (OSError, http.client.HTTPException, xmlrpc.client.Fault):
-            return False
+            return "stopped"
+        return "running" if state == ProcessStates.RUNNING else "starting" if state in RUNNING_STATES else "stopped"
 
     def start(self, server: Server) -> bool:
         """Start the server unless it runs, and return once it is ready; True where it had to be started."""
@@ -173,19 +182,23 @@ class Supervision:
         return started
 
     def wait_ready(self, server: Server) -> None:
+        """Return once it is ready; stop one that ends again and again, which supervisord alone goes on starting."""
         began = time.monotonic()
+        ends: set[int] = set()
         while (waited := time.monotonic() - began) < server.ready_within_seconds:
-            state = self.rpc.supervisor.getProcessInfo(server.name)["statename"]
-            if state == "FATAL":
+            process = self.rpc.supervisor.getProcessInfo(server.name)
+            ends.add(process["stop"])  # when it ended last
+            if process["state"] == ProcessStates.FATAL or len(ends) > MOST_ENDS:
+                self.stop(server.name)
                 break
             with contextlib.suppress(OSError):
                 # Only a process that lives on speaks for itself: another program may hold the port.
-                if server.is_ready() and state == "RUNNING":
+                if server.is_ready() and process["state"] == ProcessStates.RUNNING:
                     return
             # Seldom where it takes long: Airflow's api-server answers for four while they start, 15 ms of CPU each time
             time.sleep(min(0.5, 0.1 + waited / 20))
         raise SandboxError(
-            f"{server.name} was not ready within {server.ready_within_seconds:.0f} s."
+            f"{server.name} was not ready after {waited:.0f} s."
             f" The end of {self.log(server.name)}:\n"
             + "\n".join(self.log(server.name).read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:])
         )
@@ -194,6 +207,7 @@ class Supervision:
         """Stop one server and leave the others (tests take the broker away this way)."""
         with contextlib.suppress(xmlrpc.client.Fault):
             self.rpc.supervisor.stopProcess(name, True)
+        (self.pids / f"{name}.pid").unlink(missing_ok=True)
 
     def stop_all(self) -> None:
         """Stop every server, supervisord itself, and whatever they left behind."""

@@ -14,6 +14,7 @@ from databricks.sdk import WorkspaceClient
 
 from sandbox.demo.demo import BATCH_DAG
 from sandbox.run.supervision import Supervision, members
+from sandbox.servers.registry import every_server
 from tests.e2e.conftest import eventually
 from tests.support.waiting import wait_until
 
@@ -34,9 +35,12 @@ def remote_runs(databricks: WorkspaceClient, run_id: str) -> list[Any]:
     return [run for run in databricks.jobs.list_runs() if f"({run_id})" in (run.run_name or "")]
 
 
+def pid_of(pipeline: Any, server: str) -> int:
+    return int((Supervision(pipeline.settings).pids / f"{server}.pid").read_text())
+
+
 def process_of(pipeline: Any, server: str) -> psutil.Process:
-    pid_file = Supervision(pipeline.settings).pids / f"{server}.pid"
-    return psutil.Process(int(pid_file.read_text()))
+    return psutil.Process(pid_of(pipeline, server))
 
 
 @contextmanager
@@ -88,6 +92,24 @@ def test_a_worker_killed_after_submitting_attaches_to_its_run_on_retry(
 
     assert run_id, "the submit task was over each time before its worker was killed"
     assert len(remote_runs(databricks, run_id)) == 1
+
+
+def test_every_server_killed_at_once_is_back_and_the_batch_under_way_ends_well(pipeline: Any) -> None:
+    known = every_server(pipeline.settings)
+    supervision = Supervision(pipeline.settings)
+    run_id = pipeline.start_batch(**SMALL_WINDOW)
+    pipeline.wait_for_task(run_id, SUBMIT, "success")
+    answers = pipeline.answers()
+
+    killed = {name: process_of(pipeline, name) for name in known}
+    for process in killed.values():
+        process.kill()
+
+    for name, server in known.items():
+        eventually(lambda name=name: pid_of(pipeline, name) != killed[name].pid, f"{name} is started again")
+        supervision.wait_ready(server)
+    assert pipeline.finish(run_id) == "success"
+    assert pipeline.answers() == answers
 
 
 def test_marking_a_stage_failed_cancels_the_remote_run(pipeline: Any, databricks: WorkspaceClient) -> None:

@@ -1,6 +1,7 @@
 """Ports that others take, servers that are new, processes without a parent: without starting a real stand-in."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from sandbox.run.java import java_home
 from sandbox.run.server import Server
 from sandbox.run.settings import SandboxError, Settings, free_port
 from sandbox.run.supervision import MARK, Supervision, members
+from sandbox.servers.postgres import forget_reused_number
 from tests.support.waiting import wait_until
 
 
@@ -117,6 +119,59 @@ def test_a_process_that_ended_and_was_not_fetched_is_no_member(settings):
 
     assert members(settings.home) == set()
     child.communicate()
+
+
+def test_a_server_that_is_started_again_ends_what_the_one_before_it_left(settings):
+    supervision = Supervision(settings)
+    program = "import os, time\nos.fork()\ntime.sleep(600)"
+    forking = Server(name="forking", command=(sys.executable, "-c", program), is_ready=lambda: True)
+    supervision.ensure_alive([forking])
+    supervision.start(forking)
+    pid_file = supervision.pids / "forking.pid"
+    server = psutil.Process(int(pid_file.read_text()))
+    (worker,) = wait_until(server.children, 20, "it has forked", pause=0.01)
+
+    server.send_signal(signal.SIGKILL)
+
+    wait_until(lambda: int(pid_file.read_text()) != server.pid, 20, "it is started again", pause=0.05)
+    wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 20, "the worker has ended")
+
+
+def test_a_server_that_ends_again_and_again_is_given_up_by_up_before_its_time_is_over(settings, monkeypatch):
+    monkeypatch.setattr("sandbox.run.supervision.MOST_ENDS", 2)
+    supervision = Supervision(settings)
+    program = "print('it cannot start'); raise SystemExit(1)"
+    broken = Server(name="broken", command=(sys.executable, "-c", program), is_ready=lambda: False)
+    supervision.ensure_alive([broken])
+
+    with pytest.raises(SandboxError, match=r"broken was not ready after \d s\.(.|\n)*it cannot start"):
+        supervision.start(broken)
+
+    assert supervision.state("broken") == "stopped"
+
+
+def test_a_lock_of_postgresql_whose_number_is_another_programs_is_deleted_and_no_other(tmp_path):
+    lock = tmp_path / "postmaster.pid"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    kept = []
+    for number in (os.getpid(), ended.pid, "", "x"):
+        lock.write_text(f"{number}\n/data\n")
+        forget_reused_number(lock)
+        kept.append(lock.exists())
+
+    assert kept == [False, True, True, True]
+
+
+def test_a_nearly_full_disk_is_said_before_anything_is_started(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PINTEREST_SANDBOX_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 511 * 1024 * 1024}))
+
+    assert command.main(["up"]) == 1
+    assert "nearly full: 511 MiB are free, 512 MiB are needed" in capsys.readouterr().err
+    Settings.load_or_create(tmp_path / "home")
+    assert command.main(["status"]) == 3
+    assert "511 MiB are free" in capsys.readouterr().out
 
 
 def test_a_second_up_waits_for_the_first_and_both_find_one_server(tmp_path):

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from sandbox.data.source.generator import GENERATOR_VERSION, generate
 from sandbox.data.source.schema import TABLES, Post, Table
-from sandbox.run.settings import SandboxError
+from sandbox.run.settings import CALL_SECONDS, SandboxError
 
 POSTS_PER_COPY = 5_000  # bounds the memory: one COPY serves one table at a time
 LOCK = 0x70696E73  # any fixed number: two seeds at once take turns
@@ -35,7 +35,7 @@ def seed(connection_url: str, mode: str, rows: int, seed: int) -> Seeded:
     """
     posts = generate(mode, rows, seed)
     signature = f"{SIGNATURE} mode={mode} rows={rows} seed={seed} version={GENERATOR_VERSION}"
-    with psycopg.connect(connection_url, connect_timeout=10) as connection:
+    with psycopg.connect(connection_url, connect_timeout=CALL_SECONDS) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         found = {table.name: comment(connection, table) for table in TABLES.values()}
         refuse_strangers(found)

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from sandbox.run.server import Server, http_get
-from sandbox.run.settings import PROJECT, SandboxError, Settings, write_private
+from sandbox.run.settings import CALL_SECONDS, PROJECT, SandboxError, Settings, write_private
 from sandbox.servers.airflow.api import USERNAME, AirflowApi
 from sandbox.servers.airflow.connections import POOLS_FILE, VARIABLE, connection_environment, pipeline_variable
 from sandbox.servers.ministack import answers
@@ -32,7 +32,6 @@ def servers(settings: Settings) -> tuple[Server, ...]:
             environment=lambda: environment(settings),
             is_ready=lambda: is_healthy(api_url, name),
             needs=("airflow_api_server",),
-            ready_within_seconds=120,
         )
 
     api_server = Server(
@@ -52,7 +51,6 @@ def servers(settings: Settings) -> tuple[Server, ...]:
         needs=NEEDS,
         prepare=lambda: prepare(settings),
         provision=lambda: provision(settings),
-        ready_within_seconds=120,
     )
     return (
         api_server,
@@ -91,6 +89,16 @@ def environment(settings: Settings) -> dict[str, str]:
         "API_AUTH__JWT_SECRET": settings.secrets["airflow_jwt_secret"],
         "DATABASE__SQL_ALCHEMY_CONN": settings.postgres_url("airflow").replace("postgresql:", "postgresql+psycopg2:"),
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+        # A killed scheduler's tasks are scheduled again once it has been silent for 30 s. The default looks each 300
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+        # Limits that a loaded machine, or an api-server that starts again, must not reach; the defaults are 30, 50, 30,
+        # 5 and 15 s
+        "CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+        "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "360",
+        "TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "120",
+        "WORKERS__EXECUTION_API_TIMEOUT": str(CALL_SECONDS),
+        "WORKERS__EXECUTION_API_RETRIES": "8",
+        "WORKERS__MAX_FAILED_HEARTBEATS": "24",
         "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
         # An edited DAG file is parsed within a second whatever this says. The default of 30 s parses the seven files

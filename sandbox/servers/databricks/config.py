@@ -59,7 +59,7 @@ class Config:
             workspace=Workspace.from_json(environment["DATABRICKS_WORKSPACE_ROOT"]),
             secrets_file=environment.get("DATABRICKS_SECRETS_FILE", ""),
             idle_seconds=float(environment.get("DATABRICKS_IDLE_SECONDS", "1800")),
-            cancel_seconds=float(environment.get("DATABRICKS_CANCEL_SECONDS", "5")),
+            cancel_seconds=float(environment.get("DATABRICKS_CANCEL_SECONDS", "15")),
             backoff_seconds=float(environment.get("DATABRICKS_BACKOFF_SECONDS", "2")),
             longest_backoff_seconds=float(environment.get("DATABRICKS_LONGEST_BACKOFF_SECONDS", "60")),
         )

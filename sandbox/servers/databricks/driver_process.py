@@ -13,8 +13,8 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 LINE_LIMIT_BYTES = 64 * 1024 * 1024  # a 5 MB result can be several times that as escaped JSON
-START_SECONDS = 60.0
-SILENCE_SECONDS = 60.0  # heartbeats come every 5 s
+START_SECONDS = 300.0
+SILENCE_SECONDS = 120.0  # heartbeats come every 5 s
 
 
 class DriverLostError(Exception):

@@ -7,7 +7,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from sandbox.run.server import Server
-from sandbox.run.settings import PROJECT, Settings, write_private
+from sandbox.run.settings import CALL_SECONDS, PROJECT, Settings, write_private
 
 CLUSTER = {"spark_version": "18.x-scala2.13", "node_type_id": "sandbox", "num_workers": 0}
 # Another specification is another driver: the stream must not wait for the batch, nor die with it.
@@ -57,7 +57,7 @@ def call(settings: Settings, method: str, path: str, body: object = None) -> int
         headers={"Authorization": f"Bearer {settings.secrets['databricks_token']}"},
         method=method,
     )
-    with urlopen(request, timeout=30) as response:  # noqa: S310 - as above
+    with urlopen(request, timeout=CALL_SECONDS) as response:  # noqa: S310 - as above
         return int(response.status)
 
 

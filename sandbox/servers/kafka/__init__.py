@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from sandbox.run.server import Server
-from sandbox.run.settings import KAFKA_USER, SandboxError, Settings, write_private
+from sandbox.run.settings import CALL_SECONDS, KAFKA_USER, SandboxError, Settings, write_private
 from sandbox.servers.kafka import topics
 from sandbox.servers.kafka.java import kafka_command
 
@@ -115,7 +115,7 @@ def prepare(settings: Settings) -> None:
         f"--config={file}",
         heap_megabytes=64,
     )
-    done = subprocess.run(tool, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(tool, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode != 0:
         raise SandboxError(f"Kafka could not format {data}:\n{done.stdout}{done.stderr}")
 
@@ -132,9 +132,9 @@ def admin(settings: Settings) -> AdminClient:
 
 def answers(settings: Settings) -> bool:
     """Whether the broker tells its metadata; a closed port is an OSError, which costs no time-out."""
-    with socket.create_connection(("127.0.0.1", settings.ports["kafka"]), timeout=2):
+    with socket.create_connection(("127.0.0.1", settings.ports["kafka"]), timeout=CALL_SECONDS):
         pass
     try:
-        return bool(admin(settings).list_topics(timeout=3).brokers)
+        return bool(admin(settings).list_topics(timeout=CALL_SECONDS).brokers)
     except KafkaException:
         return False

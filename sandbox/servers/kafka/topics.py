@@ -15,12 +15,11 @@ from confluent_kafka.admin import (
 )
 from confluent_kafka.cimpl import NewTopic
 
-from sandbox.run.settings import PROJECT, TOPIC_PREFIX, SandboxError
+from sandbox.run.settings import CALL_SECONDS, PROJECT, TOPIC_PREFIX, SandboxError
 
 TOPICS_FILE = PROJECT / "include" / "kafka" / "topics.json"
 REPLICATION_FACTOR = 1  # one broker
 MS_PER_HOUR = 3_600_000
-SECONDS = 30
 
 
 def declared(file: Path = TOPICS_FILE) -> list[NewTopic]:
@@ -45,9 +44,9 @@ def new_topic(topic: dict[str, Any]) -> NewTopic:
 
 def ensure(client: AdminClient, topics: list[NewTopic]) -> None:
     """Create the topics that are not there yet, and give those that are there their retention."""
-    for name, created in client.create_topics(topics, operation_timeout=15).items():
+    for name, created in client.create_topics(topics, operation_timeout=CALL_SECONDS).items():
         try:
-            created.result(timeout=SECONDS)
+            created.result(timeout=CALL_SECONDS)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise SandboxError(f"Kafka could not create topic {name}: {error.args[0].str()}") from error
@@ -62,5 +61,5 @@ def ensure(client: AdminClient, topics: list[NewTopic]) -> None:
         )
         for topic in topics
     ]
-    for altered in client.incremental_alter_configs(settings, request_timeout=SECONDS).values():
-        altered.result(timeout=SECONDS)
+    for altered in client.incremental_alter_configs(settings, request_timeout=CALL_SECONDS).values():
+        altered.result(timeout=CALL_SECONDS)

@@ -36,7 +36,7 @@ PRODUCER = {
     "partitioner": "murmur2_random",  # Java's, as in Confluent's proxy
     "topic.metadata.propagation.max.ms": 3_000,
 }
-METADATA_SECONDS = 5
+METADATA_SECONDS = 10
 MAX_BLOCK_SECONDS = 60  # max.block.ms of Java's producer: how long it waits for a topic that it does not know
 TOPIC_POLL_SECONDS = 0.5
 AUTHENTICATION = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})

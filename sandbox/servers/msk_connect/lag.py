@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-REQUEST_SECONDS = 5
+REQUEST_SECONDS = 30
 REMEMBERED_SAMPLES = 720  # an hour at one sample each 5 s
 
 Partition = tuple[str, int]

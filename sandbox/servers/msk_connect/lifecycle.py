@@ -13,7 +13,7 @@ from sandbox.servers.msk_connect.worker import ConfigurationRefusedError, Worker
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.3
-LATEST_SECONDS = 90  # the service gives up after many minutes; here a worker answers in seconds or not at all
+LATEST_SECONDS = 300  # the service gives up after many minutes
 STEPS = ("INITIALIZE_UPDATE", "UPDATE", "VALIDATE_UPDATE", "FINALIZE_UPDATE")
 
 

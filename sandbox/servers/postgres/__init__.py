@@ -6,15 +6,17 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from contextlib import suppress
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
 from sandbox.run.server import Server
-from sandbox.run.settings import DATABASE_PASSWORDS, SandboxError, Settings, write_private
+from sandbox.run.settings import CALL_SECONDS, DATABASE_PASSWORDS, SandboxError, Settings, write_private
 
 SUPERUSER = "pinterest"  # makes the roles; no client of the sandbox uses it
 LAYOUT = "a role for each database"  # of a cluster, in initdb.done
@@ -94,6 +96,7 @@ def initialise(settings: Settings, place: Place) -> None:
                 f"PostgreSQL in {place.base} was made by an older version, in which every client was its superuser: "
                 f"delete {settings.home} and {place.base}, then start again; `make demo` makes their content again."
             )
+        forget_reused_number(place.data / "postmaster.pid")
         return
     shutil.rmtree(place.data, ignore_errors=True)
     password_file = place.base / "password"
@@ -118,7 +121,7 @@ def initialise(settings: Settings, place: Place) -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         cwd=place.base,
         user=account.pw_uid if account else None,
         group=account.pw_gid if account else None,
@@ -128,9 +131,20 @@ def initialise(settings: Settings, place: Place) -> None:
     done.write_text(LAYOUT)
 
 
+def forget_reused_number(lock_file: Path) -> None:
+    """Delete the lock of a server that died, with its machine perhaps, whose number another program has by now.
+
+    PostgreSQL would take that one for itself and not start. Where no process has the number it decides by itself, since
+    it also sees sessions that have outlived their server.
+    """
+    with suppress(OSError, ValueError, IndexError, psutil.Error):
+        if psutil.Process(int(lock_file.read_text().split()[0])).name() != "postgres":
+            lock_file.unlink()
+
+
 def answers(settings: Settings) -> bool:
     try:
-        with psycopg.connect(settings.postgres_admin_url, connect_timeout=2):
+        with psycopg.connect(settings.postgres_admin_url, connect_timeout=CALL_SECONDS):
             return True
     except psycopg.OperationalError:
         return False
@@ -138,7 +152,7 @@ def answers(settings: Settings) -> bool:
 
 def create_databases(settings: Settings) -> None:
     """Create each role with its database, which other roles cannot open."""
-    with psycopg.connect(settings.postgres_admin_url, autocommit=True, connect_timeout=10) as connection:
+    with psycopg.connect(settings.postgres_admin_url, autocommit=True, connect_timeout=CALL_SECONDS) as connection:
         roles = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
         databases = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
         for name, secret in DATABASE_PASSWORDS.items():
