@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.api.datamodels._generated import DagRun  # what a task is given, with no other fields than these
 
 from pinterest_pipeline.common.errors import TransientError
 from pinterest_pipeline.dag import stream_supervisor as stream_tasks
@@ -39,8 +40,8 @@ def take(monkeypatch):
     def run(warehouse, **params):
         monkeypatch.setattr("pinterest_pipeline.warehouse.hook.PipelinePostgresHook", lambda _: warehouse)
         given = {"action": "watch", "accept_data_loss": [], **params}
-        queued_at = datetime.now(UTC) - timedelta(seconds=90)
-        dag_run = SimpleNamespace(run_id="manual__1", triggering_user_name="bob", queued_at=queued_at)
+        triggered_at = datetime.now(UTC) - timedelta(seconds=90)
+        dag_run = DagRun.model_construct(run_id="manual__1", triggering_user_name="bob", run_after=triggered_at)
         return stream_tasks.take_request.function(params=given, dag_run=dag_run)
 
     return run

@@ -51,8 +51,8 @@ def take_request(params: Any = None, dag_run: Any = None) -> dict[str, str]:
         since = f"since {control.paused_at:%Y-%m-%d %H:%M:%SZ} by {control.paused_by}"
         unwanted = f'paused {since}; trigger this DAG with {{"action": "resume"}} to go on'
     log.info("Requested: %s. %s", request, unwanted or "The stream is to run")
-    if request is not Request.WATCH and dag_run.queued_at is not None:
-        waited = (datetime.now(UTC) - dag_run.queued_at).total_seconds()
+    if request is not Request.WATCH:
+        waited = (datetime.now(UTC) - dag_run.run_after).total_seconds()
         log.info("The request waited %.0f s for the run before: seconds while that watches, else until it ends", waited)
     return {"request": request.value, "unwanted": unwanted}
 
