@@ -28,8 +28,10 @@ run. Only such a run takes the posts that have no timestamp and so lie in no int
   `include/sql/answers`: deploy the same to both, then clear `gold`.
 - `publish_gold`: "the staged answers have … defects" names the rules that they break (bounds and ties of
   `include/sql/answers`, files of `include/sql/checks`) and answers that shrank; readers keep the last answers.
-- `check_quality`: too many of the run's records were rejected, or lost a value; nothing is published.
+- `check_quality`: too many of the run's records were rejected, or lost a value, or a table's newest post is long
+  before the interval's end; nothing is published.
 - `reconcile_rows`: names the table whose counts do not match, and where its rows are; see also `audit.run_rows`.
+  "offsets … are in Kafka and not in bronze": a gap, also of records that other runs or producers sent.
 - A day without posts skips from `posts_landed` to `publish`, is still reconciled, and succeeds.
 """
 
@@ -124,7 +126,12 @@ with DAG(
         )
         stages = lakehouse.follow_stages(submit_batch_run.output, assets.LAKE, stage_limit=STAGE_LIMIT)
     with TaskGroup("publish"):
-        quality = check_quality(stages["silver"].output, gates=setting("gates", ""))
+        quality = check_quality(
+            stages["silver"].output,
+            gates=setting("gates", ""),
+            source_counts=count_source_rows.output,
+            window=window,
+        )
         publish_gold = lakehouse.publish_gold(SQL)
     reconciled = reconcile_rows.override(trigger_rule="none_failed", pool="pinterest_warehouse")(
         str(SQL),
@@ -132,7 +139,9 @@ with DAG(
         produced=send_posts.output,
         bronze=stages["bronze"].output,
         silver=stages["silver"].output,
+        ends=offsets_grow,
         bucket=text_setting("bucket"),
+        topics_dir=TOPICS_DIR,
         max_dead_letter_share=setting("max_dead_letter_share", MAX_DEAD_LETTER_SHARE),
     )
 

@@ -59,6 +59,7 @@ REQUEST = {
     for name in ("window_start", "window_end", "tables")
 }
 ACKNOWLEDGED = "{{ ti.xcom_pull(task_ids='acknowledged_offsets') or {} }}"
+ENDS = "{{ ti.xcom_pull(task_ids='ingest.offsets_grow') or {} }}"
 PRODUCED = "{{ ti.xcom_pull(task_ids='record_redriven') or [] }}"
 STAGE_LIMIT = timedelta(hours=3)
 WAITING = {"deferrable": True, "poke_interval": 5, "timeout": 30 * 60, "execution_timeout": timedelta(minutes=35)}
@@ -144,7 +145,9 @@ with DAG(
         produced=PRODUCED,
         bronze=stages["bronze"].output,
         silver=stages["silver"].output,
+        ends=ENDS,
         bucket=text_setting("bucket"),
+        topics_dir=TOPICS_DIR,
         reprocessed=stages["reprocess"].output,
         max_dead_letter_share=setting("max_dead_letter_share", MAX_DEAD_LETTER_SHARE),
     )

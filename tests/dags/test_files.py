@@ -9,7 +9,17 @@ PROJECT = Path(__file__).resolve().parents[2]
 SQL = PROJECT / "include" / "sql"
 EXAMPLE = "airflow_settings.example.yaml"
 READ_BY_PYTHON = {
-    *(f"audit/{name}.sql" for name in ("record_run_rows", "record_lake_rows", "record_redriven_rows", "redriven_rows")),
+    *(
+        f"audit/record_{name}.sql"
+        for name in (
+            "known_gap",
+            "lake_rows",
+            "partition_offsets",
+            "redriven_rows",
+            "run_rows",
+        )
+    ),
+    *(f"audit/{name}.sql" for name in ("known_gaps", "redriven_rows", "seen_offsets")),
     *(f"emulation/{name}.sql" for name in ("ids", "pin", "geo", "user")),
 }
 

@@ -46,6 +46,7 @@ XCOMS = {
     },
     "any_posts": {"pin": [{"partition": 0, "first_offset": 5, "last_offset": 9}]},
     "lakehouse.submit_batch_run": 42,
+    "ingest.offsets_grow": None,
     "ingest.send_posts": [{"topic": "prefix.pin"}],
     "choose_records": {"window_start": "2026-11-18T00:00:00", "window_end": "", "tables": "pin,geo"},
     "find_dead_letters": {"objects": {"pin": ["dead-letters/prefix.pin/a.json"], "geo": [], "user": []}},
@@ -221,7 +222,9 @@ def test_a_redrive_takes_what_was_sent_and_validates_what_was_chosen(rendered, m
 
 
 def test_a_redrive_without_dead_letters_is_reconciled_with_no_results(rendered):
-    assert rendered("pinterest_redrive", "reconcile_redriven").op_kwargs["produced"] == []
+    arguments = rendered("pinterest_redrive", "reconcile_redriven").op_kwargs
+
+    assert (arguments["produced"], arguments["ends"], arguments["topics_dir"]) == ([], {}, "topics")
 
 
 def test_the_answers_are_published_from_the_folder_that_was_deployed(rendered):

@@ -19,6 +19,32 @@ admin = AdminClient(client)
 admin.create_topics([NewTopic(topic, **json.loads(arguments))])[topic].result(30)
 """
 DELETE = CREATE.replace("create_topics([NewTopic(topic, **json.loads(arguments))])", "delete_topics([topic])")
+SEND = """
+import json, os, sys
+from confluent_kafka import Producer
+client, topic, values = json.loads(os.environ["KAFKA_CLIENT"]), sys.argv[1], json.loads(sys.argv[2])
+producer = Producer({**client, "linger.ms": 5})
+for value in values:
+    producer.produce(topic, value, partition=0)
+sys.exit(producer.flush(100))
+"""
+COMMITTED = """
+import json, os, sys, time
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+client, topic, group = json.loads(os.environ["KAFKA_CLIENT"]), *sys.argv[1:]
+wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0)])
+admin = AdminClient(client)
+for left in range(29, -1, -1):
+    [answer] = admin.list_consumer_group_offsets([wanted]).values()
+    try:
+        print(answer.result(timeout=30).topic_partitions[0].offset)
+        break
+    except KafkaException:  # a broker that has just started is still loading its groups
+        if not left:
+            raise
+        time.sleep(1)
+"""
 BROKERS = """
 import json, os
 from confluent_kafka.admin import AdminClient
@@ -72,6 +98,14 @@ class KafkaLab:
     def records(self) -> list[tuple[int, int, str | None, str]]:
         """Return partition, offset, key and value of every record."""
         return [tuple(record) for record in json.loads(self._run(READ))]
+
+    def send(self, *values: str) -> None:
+        """Send records to partition 0; return once Kafka has them."""
+        self._run(SEND, json.dumps(values))
+
+    def committed(self, group: str) -> int:
+        """Return a group's committed offset of partition 0; below 0 where there is none."""
+        return int(self._run(COMMITTED, group))
 
     def delete(self) -> None:
         self._run(DELETE)

@@ -15,6 +15,19 @@ CONNECTOR_FILE = PROJECT / "include" / "kafka" / "pinterest-s3-sink.json"
 PLUGIN = "pinterest.sandbox.s3sink.S3SinkConnector"
 
 
+def sink_configuration(topic: str, bucket: str, **values: str) -> dict[str, str]:
+    """Return the product's connector configuration, aimed at a topic and a folder of its own."""
+    request = json.loads(CONNECTOR_FILE.read_text())["connectorConfiguration"]
+    filled = {
+        name: Template(value).substitute(
+            topics=topic, bucket=bucket, region="us-east-1",
+            rotate_schedule_interval_ms="1000", dead_letter_topic="pinterest.dead-letters", topics_dir="topics",
+        )
+        for name, value in request.items()
+    }  # fmt: skip
+    return {**filled, "connector.class": PLUGIN, "tasks.max": "1", "topics.dir": f"test/{topic}", **values}
+
+
 class SinkLab:
     """One topic, its connectors, and what they put into the lake."""
 
@@ -52,16 +65,7 @@ class SinkLab:
         self.create_topic()
 
     def configuration(self, **values: str) -> dict[str, str]:
-        """Return the product's connector configuration, aimed at this topic and a folder of its own."""
-        request = json.loads(CONNECTOR_FILE.read_text())["connectorConfiguration"]
-        filled = {
-            name: Template(value).substitute(
-                topics=self.topic, bucket=self.bucket, region="us-east-1",
-                rotate_schedule_interval_ms="1000", dead_letter_topic="pinterest.dead-letters", topics_dir="topics",
-            )
-            for name, value in request.items()
-        }  # fmt: skip
-        return {**filled, "connector.class": PLUGIN, "tasks.max": "1", "topics.dir": f"test/{self.topic}", **values}
+        return sink_configuration(self.topic, self.bucket, **values)
 
     def create(self, **values: str) -> str:
         name = f"{self.topic}-{len(self.connectors)}"

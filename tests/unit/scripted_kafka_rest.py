@@ -67,6 +67,9 @@ class ScriptedKafkaRest:
             def do_POST(self) -> None:
                 proxy.answer(self)
 
+            def do_DELETE(self) -> None:
+                proxy.answer(self)
+
             def log_message(self, *args: object) -> None:
                 pass
 

@@ -117,3 +117,77 @@ def test_an_answer_that_had_rows_has_rows(before, after, warns, fails):
 
 def test_a_limit_of_0_lets_an_answer_be_empty():
     assert answer_rows({"a": 5, "b": 1}, {"a": 0, "b": 1}, Limits(warn=0, fail=0)) == ([], [])
+
+
+DAY = {"window_start": "2018-03-01T02:00:00", "window_end": "2018-03-02T02:00:00", "include_undated": False}
+
+
+def newest(**posted_at):
+    return [(table, 5, 0, 77, posted_at.get(table, "2018-03-02T01:59:59")) for table in ("geo", "pin", "user")]
+
+
+def check_freshness(gates="", window=DAY, **posted_at):
+    return check_quality.function({}, gates=gates, source_counts=newest(**posted_at), window=window)
+
+
+@pytest.mark.parametrize(
+    ("gates", "posted_at"),
+    [
+        pytest.param("", "2018-03-01T02:00:00", id="a day long ago"),
+        pytest.param({"freshness_hours": {"warn": 0, "fail": 1}}, "2018-03-02T01:00:00", id="at the limit"),
+        pytest.param(
+            {"freshness_hours": {"tables": {"user": {"warn": 720, "fail": 9999}}}}, "2018-02-01T00:00:00", id="slow"
+        ),
+    ],
+)
+def test_a_table_is_as_fresh_as_it_was_at_the_end_of_its_interval(gates, posted_at, caplog):
+    assert check_freshness(gates, user=posted_at) == {}
+    assert bool(caplog.messages) is (gates == {"freshness_hours": {"warn": 0, "fail": 1}})
+
+
+def test_a_table_that_stands_still_is_not_published_and_is_named_with_limit_age_and_newest_post():
+    with pytest.raises(PermanentError) as failure:
+        check_freshness(user="2018-02-23T01:00:00")
+
+    assert (
+        "last answers. user: its newest post is 77 of 2018-02-23T01:00:00, the interval ends at 2018-03-02T02:00:00 "
+        "(freshness_hours 169, limit 168). Fill the source"
+    ) in str(failure.value)
+
+
+def test_a_table_without_any_post_is_not_published():
+    with pytest.raises(PermanentError, match=r"pin: it has no post, the interval ends .*freshness_hours none, limit"):
+        check_quality.function({}, gates="", source_counts=newest()[:1] + newest()[2:], window=DAY)
+
+
+def test_above_the_warnings_limit_there_is_a_warning(caplog):
+    check_freshness(pin="2018-03-01T01:00:00")
+
+    assert caplog.messages == [
+        "pin: its newest post is 77 of 2018-03-01T01:00:00, the interval ends at 2018-03-02T02:00:00 "
+        "(freshness_hours 25, warned above 24)."
+    ]
+
+
+def test_a_window_that_a_person_gave_is_not_checked():
+    assert check_freshness(window={**DAY, "include_undated": True}, geo="1999-01-01T00:00:00") == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        pytest.param({"fail": -1}, r"freshness_hours\.fail: expected a number of hours, got -1", id="negative"),
+        pytest.param(
+            {"tables": {"posts": {}}}, r"freshness_hours\.tables: expected an object with some of", id="table"
+        ),
+        pytest.param(
+            {"tables": {"pin": 3}}, r"freshness_hours\.tables\.pin: expected an object with warn", id="number"
+        ),
+        pytest.param({"tables": []}, r"freshness_hours\.tables: expected an object with some of", id="list"),
+    ],
+)
+def test_wrong_hours_are_refused_by_name(given, message):
+    with pytest.raises(ValueError, match=message):
+        read_gates({"freshness_hours": given})
+    with pytest.raises(ValueError, match="defect_share: expected an object with warn"):
+        read_gates({"defect_share": {"tables": {"pin": {"fail": 1}}}})

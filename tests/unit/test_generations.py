@@ -64,7 +64,7 @@ def check(proxy, monkeypatch):
 
 
 def test_the_run_goes_on_where_offsets_grow(check):
-    assert check(Answer({"beginning_offset": 9, "end_offset": 9})) == {"pin": {"0": 9}}
+    assert check(Answer({"beginning_offset": 9, "end_offset": 9})) == {"pin": {"0": [9, 9]}}
 
 
 def test_the_run_fails_before_it_sends_where_they_do_not(check, proxy):
@@ -77,7 +77,7 @@ def test_the_run_fails_before_it_sends_where_they_do_not(check, proxy):
 
 
 def test_a_new_generation_begins_with_an_empty_folder(check):
-    assert check(Answer({"beginning_offset": 0, "end_offset": 0}), "topics-2") == {"pin": {"0": 0}}
+    assert check(Answer({"beginning_offset": 0, "end_offset": 0}), "topics-2") == {"pin": {"0": [0, 0]}}
 
 
 def test_a_proxy_that_does_not_tell_its_offsets_is_warned_of(check, caplog):

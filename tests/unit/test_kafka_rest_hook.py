@@ -239,14 +239,14 @@ def test_stop_ends_a_wait_at_once(proxy):
     assert len(proxy.asked) == 1
 
 
-def test_the_next_offset_of_each_partition(proxy, hook):
+def test_the_first_and_the_next_offset_of_each_partition(proxy, hook):
     proxy.script = [
         Answer([{"partition": 0}, {"partition": 1}]),
         Answer({"beginning_offset": 3, "end_offset": 9}),
         Answer({"beginning_offset": 0, "end_offset": 0}),
     ]
 
-    assert hook.end_offsets("a/b") == {0: 9, 1: 0}
+    assert hook.bounds("a/b") == {0: (3, 9), 1: (0, 0)}
     assert [asked.path for asked in proxy.asked[1:]] == [
         f"/gate/v1/topics/a%2Fb/partitions/{partition}/offsets" for partition in (0, 1)
     ]
@@ -259,7 +259,7 @@ def test_a_proxy_that_does_not_tell_offsets_is_a_permanent_error(proxy, hook, an
     proxy.script = [Answer([{"partition": 0}]), answer]
 
     with pytest.raises(PermanentError, match="the offsets of topic t, partition 0"):
-        hook.end_offsets("t")
+        hook.bounds("t")
 
 
 def test_topics_and_partitions(proxy, hook):

@@ -26,8 +26,21 @@ def audited(table="pin", reconciled_at=NOW, run_id="r", **changes):
     }
 
 
-def flow_of(*rows):
-    return flow.shape({"runs": list(rows), "lake": None, "published": None}, NOW)
+def flow_of(*rows, offsets=None):
+    return flow.shape({"runs": list(rows), "lake": None, "offsets": offsets, "published": None}, NOW)
+
+
+def test_a_gap_between_kafka_and_bronze_is_an_error_until_it_is_gone():
+    whole = {"topic": "pinterest.geo", "partition": 0, "missing_offsets": 0, "first_missing": None, "counted_at": NOW}
+    gap = {**whole, "topic": "pinterest.pin", "partition": 2, "missing_offsets": 200, "first_missing": 300}
+
+    shown, other = flow_of(audited(), offsets=[whole, gap]), flow_of(audited(), offsets=[whole])
+
+    assert (shown["tile"]["level"], shown["tile"]["word"]) == ("bad", "Offsets missing")
+    assert (
+        "200 are in Kafka and not in bronze, the first of pinterest.pin, partition 2 is 300" in shown["tile"]["detail"]
+    )
+    assert other["tile"]["level"] == "good"
 
 
 def test_a_runs_tables_are_added_up():

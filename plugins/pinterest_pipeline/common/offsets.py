@@ -87,6 +87,13 @@ def acknowledged_ranges(entry: Mapping[str, Any]) -> list[Range]:
     return subtract([whole], [(int(first), int(last)) for first, last in entry.get("gaps", ())])
 
 
+class Bounds(NamedTuple):
+    """A partition in Kafka: the offset of its first record, which grows by retention, and that of its next one."""
+
+    beginning: int
+    end: int
+
+
 class OffsetRange(NamedTuple):
     """First and last of consecutive offsets of one partition."""
 

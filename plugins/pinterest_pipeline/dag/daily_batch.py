@@ -10,6 +10,7 @@ from airflow.sdk import Param, task
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.dag import window as windows
 from pinterest_pipeline.dag.defaults import WAREHOUSE
+from pinterest_pipeline.dag.gap_check import EndOffsets, Lake, check_gaps, kafka_of
 from pinterest_pipeline.dag.reconciliation import (
     AcknowledgedOffsets,
     BronzeResult,
@@ -41,8 +42,8 @@ def choose_window(params: Any = None, data_interval_start: Any = None, data_inte
 
 
 @task(multiple_outputs=False)
-def check_offsets(topics: list[str], *, bucket: str, topics_dir: str) -> dict[str, dict[str, int]]:
-    """Return the next offset of each partition of the topics; fail where the lake already has that offset.
+def check_offsets(topics: list[str], *, bucket: str, topics_dir: str) -> dict[str, dict[str, list[int]]]:
+    """Return the first and the next offset of each partition; fail where the lake already has the next one.
 
     A proxy that does not tell its offsets is no failure: `posts_landed` checks again what was acknowledged.
     """
@@ -50,16 +51,17 @@ def check_offsets(topics: list[str], *, bucket: str, topics_dir: str) -> dict[st
     from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
 
     kafka, lake = KafkaRestHook(), LakeHook(bucket)
-    found: dict[str, dict[str, int]] = {}
+    found: dict[str, dict[str, list[int]]] = {}
     problems: list[str] = []
     for topic in topics:
         try:
-            ends = kafka.end_offsets(topic)
+            bounds = kafka.bounds(topic)
         except PermanentError as error:
             log.warning("Not known whether topic %s goes on where it ended: %s", topic, error)
             continue
+        ends = {partition: of_partition.end for partition, of_partition in bounds.items()}
         problems += went_back(topic, ends, lake.last_landed(topics_dir, topic))
-        found[topic] = {str(partition): offset for partition, offset in ends.items()}
+        found[topic] = {str(partition): list(of_partition) for partition, of_partition in bounds.items()}
     if problems:
         raise PermanentError(f"Nothing was sent. {' '.join(problems)}")
     return found
@@ -79,20 +81,25 @@ def reconcile_rows(
     produced: list[SendSummary],
     bronze: BronzeResult | None,
     silver: SilverResult | None,
+    ends: EndOffsets,
     bucket: str,
+    topics_dir: str,
     max_dead_letter_share: float,
     params: Any = None,
     ti: Any = None,
 ) -> list[dict[str, Any]]:
-    """Write the run's counts into schema ``audit``, then fail when they do not match.
+    """Write the run's counts into schema ``audit``, then fail when they do not match, or Kafka has more than bronze.
 
     :param bronze: Result of the bronze notebook, None when the run had nothing to process.
+    :param ends: Kafka's offsets when the run began.
+    :param topics_dir: The connector's, which names the generation of the topics.
     :param max_dead_letter_share: Of a table's rows: up to it dead letters are a warning, above it the run fails.
     """
     share = 0.0 if params["fail_on_dead_letters"] else require_share(max_dead_letter_share)
     return record_and_require(
-        sql_folder, source_counts, produced, bronze, silver, bucket=bucket, max_dead_letter_share=share, ti=ti
-    )
+        sql_folder, source_counts, produced, bronze, silver,
+        ends=ends, bucket=bucket, topics_dir=topics_dir, max_dead_letter_share=share, ti=ti,
+    )  # fmt: skip
 
 
 def unreadable_in_lake(bronze: BronzeResult | None, bucket: str) -> list[str]:
@@ -113,13 +120,15 @@ def record_and_require(
     bronze: BronzeResult | None,
     silver: SilverResult | None,
     *,
+    ends: EndOffsets,
     bucket: str,
+    topics_dir: str,
     max_dead_letter_share: float,
     ti: Any,
 ) -> list[dict[str, Any]]:
     """Reconcile a run that sent rows: record its counts, and return them where they match.
 
-    :raises PermanentError: naming the tables whose counts do not.
+    :raises PermanentError: naming the tables whose counts do not, and the offsets of Kafka that bronze lacks.
     """
     from pinterest_pipeline.warehouse.hook import PipelinePostgresHook  # noqa: PLC0415 - psycopg2 slows DAG parsing
 
@@ -132,8 +141,12 @@ def record_and_require(
     warehouse.record(database, audit / "record_lake_rows.sql", run.lake_rows())
     for warning in run.warnings(max_dead_letter_share=max_dead_letter_share):
         log.warning(warning)
-    unreadable = unreadable_in_lake(bronze, bucket)
-    if problems := [*run.problems(max_dead_letter_share=max_dead_letter_share), *unreadable]:
+    problems = run.problems(max_dead_letter_share=max_dead_letter_share) + unreadable_in_lake(bronze, bucket)
+    if run.lake and "offsets" in run.lake:  # which a run of an older version has not
+        lake = Lake(run.lake["offsets"], bronze["unreadable"] if bronze else {}, run.lake["counted_at"])
+        kafka = [kafka_of(one, ends, topics_dir) for one in sent]
+        problems += check_gaps(database, audit, lake, kafka, run=f"{ti.dag_id}.{ti.run_id}")
+    if problems:
         raise PermanentError(f"Run {ti.run_id} is not complete. {' '.join(problems)}")
     return rows
 

@@ -1,4 +1,4 @@
-"""The gate between silver and publishing: how many of a run's records were rejected, or lost a value."""
+"""The gate between silver and publishing: how many of a run's records were rejected or lost a value; how old it is."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,16 @@ from typing import Any, TypedDict
 from airflow.sdk import task
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.warehouse.gates import DEFECTS, FEWEST_RECORDS, QUARANTINED, Limits, read_gates
+from pinterest_pipeline.dag.window import Window
+from pinterest_pipeline.warehouse.gates import (
+    DEFECTS,
+    FEWEST_RECORDS,
+    FRESHNESS,
+    QUARANTINED,
+    Limits,
+    freshness,
+    read_gates,
+)
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +34,20 @@ class Validated(TypedDict):
 
 
 @task(multiple_outputs=False)
-def check_quality(silver: Mapping[str, Any], *, gates: Any) -> dict[str, Validated]:
-    """Fail where more of the run's records than the limits allow were rejected, or lost the value of a column."""
+def check_quality(
+    silver: Mapping[str, Any],
+    *,
+    gates: Any,
+    source_counts: Sequence[Sequence[Any]] = (),
+    window: Window | None = None,
+) -> dict[str, Validated]:
+    """Fail where more of the run's records than the limits allow were rejected, or lost the value of a column.
+
+    Fail too where a table's newest post is long before the end of the run's data interval. A window that a person gave
+    may end anywhere: its freshness is not checked.
+
+    :param source_counts: Result of ``count_source_rows``.
+    """
     try:
         limits = read_gates(gates)
     except ValueError as error:
@@ -35,8 +56,14 @@ def check_quality(silver: Mapping[str, Any], *, gates: Any) -> dict[str, Validat
         ) from error
     validated: dict[str, Validated] = dict(silver.get("validated", {}))
     warnings, problems = quality(validated, quarantined=limits[QUARANTINED], defects=limits[DEFECTS])
+    stale: list[str] = []
+    if window is not None and not window["include_undated"]:
+        old, stale = freshness(source_counts, window["window_end"], limits[FRESHNESS])
+        warnings += old
     for warning in warnings:
         log.warning(warning)
+    if stale:
+        problems += [*stale, "Fill the source and run this interval again."]
     if problems:
         raise PermanentError(
             f"Nothing was published, readers keep the last answers. {' '.join(problems)} Correct the producer and send "

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from pinterest_pipeline.common.offsets import Range, acknowledged_ranges, bounded, size
 from pinterest_pipeline.common.tables import TABLES, table_of
 from pinterest_pipeline.kafka_rest.summary import PartitionOffsets, SendSummary
+from pinterest_pipeline.lake.gaps import BronzeOffsets
 from pinterest_pipeline.lake.landing import CLOCK_TOLERANCE, sending_time
 
 MAX_RANGES = 50  # of a table, 20 bytes each: Databricks takes 10,000 bytes of notebook parameters
@@ -41,13 +42,14 @@ class LakeTotals(TypedDict):
 class LakeResult(TypedDict):
     """What a notebook (silver, reprocess) counted in the lake; each count by table.
 
-    ``quarantine_reasons`` and ``defects`` have rows by reason and by column.
+    ``quarantine_reasons`` and ``defects`` have rows by reason and by column; ``offsets`` is what silver says of bronze.
     """
 
     totals: Mapping[str, LakeTotals]
     quarantine_reasons: Mapping[str, Mapping[str, int]]
     defects: Mapping[str, Mapping[str, int]]
     counted_at: str
+    offsets: NotRequired[Mapping[str, Sequence[BronzeOffsets]]]
 
 
 class BronzeResult(TypedDict):
@@ -246,12 +248,13 @@ def reconcile(
 ) -> Reconciliation:
     """Bring the counts of the stages together.
 
-    :param source_counts: Rows of ``include/sql/source/counts.sql``: table, rows to send, rows without a timestamp.
+    :param source_counts: Rows of ``include/sql/source/counts.sql``: table, rows to send, rows without a timestamp;
+        what follows is not read.
     :param produced: Results of ``KafkaRestProduceOperator``, one per topic.
     :param silver: Result of the silver notebook, None when the run had nothing to process.
     :param redriven: Dead letters that were delivered since, by ``dead_letter_uri`` of ``produced``.
     """
-    counts = {table: (int(rows), int(undated)) for table, rows, undated in source_counts}
+    counts = {table: (int(rows), int(undated)) for table, rows, undated, *_ in source_counts}
     sent = {table_of(result["topic"]): result for result in produced}
     # A run that is cleared and finds nothing to send this time still has the result of the stage that it now skips.
     lake = silver if any(result["acknowledged"] for result in sent.values()) else None

@@ -13,6 +13,7 @@ from pinterest_pipeline.common.tables import TABLES
 from pinterest_pipeline.dag.daily_batch import PARAMS as BATCH_PARAMS
 from pinterest_pipeline.dag.daily_batch import record_and_require, require_share
 from pinterest_pipeline.dag.defaults import WAREHOUSE
+from pinterest_pipeline.dag.gap_check import EndOffsets
 from pinterest_pipeline.dag.reconciliation import (
     AcknowledgedOffsets,
     BronzeResult,
@@ -163,7 +164,9 @@ def reconcile_redriven(
     bronze: BronzeResult,
     silver: SilverResult,
     reprocessed: ReprocessResult,
+    ends: EndOffsets,
     bucket: str,
+    topics_dir: str,
     max_dead_letter_share: float,
     params: Any = None,
     ti: Any = None,
@@ -187,6 +190,9 @@ def reconcile_redriven(
         defects=reprocessed["defects"],
         counted_at=reprocessed["counted_at"],
     )
+    if "offsets" in silver:  # which a run of an older version has not
+        result["offsets"] = silver["offsets"]
     return record_and_require(
-        sql_folder, counts, produced, bronze, result, bucket=bucket, max_dead_letter_share=share, ti=ti
-    )
+        sql_folder, counts, produced, bronze, result,
+        ends=ends, bucket=bucket, topics_dir=topics_dir, max_dead_letter_share=share, ti=ti,
+    )  # fmt: skip

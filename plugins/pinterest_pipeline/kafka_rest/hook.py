@@ -15,8 +15,10 @@ import requests
 
 from pinterest_pipeline.common.connections import CheckedConnectionHook
 from pinterest_pipeline.common.errors import PermanentError, PipelineError
+from pinterest_pipeline.common.offsets import Bounds, Range
 from pinterest_pipeline.common.records import Record
 from pinterest_pipeline.kafka_rest.connection import Endpoint, has_credentials, read_endpoint
+from pinterest_pipeline.kafka_rest.consumer import empty_ranges
 from pinterest_pipeline.kafka_rest.endpoint import (
     UnansweredError,
     UnknownTopicError,
@@ -143,21 +145,26 @@ class KafkaRestHook(CheckedConnectionHook):
         except ValueError as error:
             raise PermanentError(f"{method} {path} ({what}): the answer is no JSON, so it is no v3 API's") from error
 
-    def end_offsets(self, topic: str) -> dict[int, int]:
-        """Return the offset that each partition gives its next record; a request for each, and one more.
+    def bounds(self, topic: str) -> dict[int, Bounds]:
+        """Return the first and the next offset of each partition; a request for each, and one more.
 
         :raises PermanentError: also where the proxy does not tell them.
         """
         path = f"{topic_path(topic)}/partitions"
-        found: dict[int, int] = {}
+        found: dict[int, Bounds] = {}
         for partition in self.partitions(topic):
             what = f"the offsets of topic {topic}, partition {partition}"
             answer = self._attempt("GET", f"{path}/{partition}/offsets", what, topic=topic)
             try:
-                found[partition] = int(json.loads(answer)["end_offset"])
+                told = json.loads(answer)
+                found[partition] = Bounds(int(told["beginning_offset"]), int(told["end_offset"]))
             except (KeyError, TypeError, ValueError) as error:
-                raise PermanentError(f"asking for {what}: the answer has no end_offset") from error
+                raise PermanentError(f"asking for {what}: the answer has no beginning_offset and end_offset") from error
         return found
+
+    def empty_ranges(self, topic: str, partition: int, ranges: Sequence[Range]) -> list[Range]:
+        """Return those of some ranges of offsets at which Kafka has no record: see :mod:`.consumer`."""
+        return empty_ranges(self._attempt, topic, partition, ranges)
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the connection's fields, the API key and the proxy behind it all work."""

@@ -30,7 +30,7 @@ from pinterest_pipeline.kafka_rest.refusals import Answer, refusal
 JSON_RECORDS = "application/vnd.kafka.json.v2+json"
 V2 = (METADATA, JSON_RECORDS)  # media types of answer and request
 V3 = ("application/json", "application/json")
-SUCCESS = frozenset({requests.codes.ok, requests.codes.created})
+SUCCESS = frozenset({requests.codes.ok, requests.codes.created, requests.codes.no_content})
 SEND_SECONDS = 30  # for a request's body; urllib3 would take the time-out for connecting
 
 
@@ -151,7 +151,7 @@ def request(
     body: bytes | None = None,
     media: tuple[str, str] = V2,
 ) -> bytes:
-    """Make one HTTP request; return the body of a 200 or 201, raise the error that anything else means.
+    """Make one HTTP request; return the body of a 200, 201 or 204, raise the error that anything else means.
 
     :param media: Media types of the answer and of the request.
     """

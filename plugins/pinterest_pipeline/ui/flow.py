@@ -42,6 +42,12 @@ QUERIES = {
         "SELECT table_name, bronze_rows, silver_rows, duplicate_rows, quarantined_rows, recorded_at "
         "FROM audit.lake_rows ORDER BY table_name",
     ),
+    "offsets": Query(
+        "audit.partition_offsets",
+        "SELECT table_name, topic, generation, partition, first_offset, last_offset, end_offset, missing_offsets, "
+        "(missing #>> '{ranges,0,0}')::bigint AS first_missing, counted_at "
+        "FROM audit.partition_offsets ORDER BY topic, generation, partition",
+    ),
     "published": Query(
         "audit.answers",
         "SELECT count(*) FILTER (WHERE row_count > 0) AS answers, sum(row_count)::bigint AS rows FROM audit.answers",
@@ -55,7 +61,7 @@ def panel() -> dict[str, Any]:
 
 def shape(found: Mapping[str, Rows | None], now: datetime) -> dict[str, Any]:
     runs = [run(list(rows)) for _, rows in groupby(found["runs"] or [], lambda row: (row["dag_id"], row["run_id"]))]
-    lake = found["lake"] or []
+    lake, offsets = found["lake"] or [], found["offsets"] or []
     return {
         "runs": runs,
         "lake": {
@@ -65,7 +71,8 @@ def shape(found: Mapping[str, Rows | None], now: datetime) -> dict[str, Any]:
         if lake
         else None,
         "published": next(iter(found["published"] or []), None),
-        "tile": tile(runs, now).as_json(),
+        "offsets": offsets,
+        "tile": tile(runs, offsets, now).as_json(),
     }
 
 
@@ -94,8 +101,19 @@ def missing(row: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def tile(runs: list[dict[str, Any]], now: datetime) -> Tile:
-    """Return the tile of the newest runs: do the counts of each match, and how old are the answers?"""
+def gap_tile(offsets: Rows) -> Tile | None:
+    """Return the tile of a gap between Kafka and bronze; None without one."""
+    gaps = [one for one in offsets if one["missing_offsets"]]
+    if not gaps:
+        return None
+    first = gaps[0]
+    where = f"the first of {first['topic']}, partition {first['partition']} is {first['first_missing']}"
+    detail = f"{total(gaps, 'missing_offsets'):,} are in Kafka and not in bronze, {where}: see task reconcile_rows."
+    return Tile(Level.BAD, "Offsets missing", detail, first["counted_at"])
+
+
+def tile(runs: list[dict[str, Any]], offsets: Rows, now: datetime) -> Tile:
+    """Return the tile of the newest runs: do the counts match, has bronze all of Kafka, how old are the answers?"""
     if not runs:
         return Tile(Level.UNKNOWN, "None yet", "No batch run has reconciled its rows: trigger pinterest_daily_batch.")
     newest = runs[0]
@@ -105,6 +123,8 @@ def tile(runs: list[dict[str, Any]], now: datetime) -> Tile:
         causes = "; ".join(f"{count:,} {MISSING[stage]}" for stage, count in wrong["missing"].items() if count)
         detail = f"{wrong['run_id']}: {causes}. Read the log of task reconcile_rows."
         return Tile(Level.BAD, "Rows missing", detail, wrong["reconciled_at"], wrong["path"])
+    if gap := gap_tile(offsets):
+        return gap
     detail = f"{newest['source_rows']:,} rows read, all counts match."
     if now - newest["reconciled_at"] > OLD_AFTER:
         detail = f"No run was reconciled for a day. Last: {detail}"

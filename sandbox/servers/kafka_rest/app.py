@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.servers.kafka_rest import v3
+from sandbox.servers.kafka_rest import consumers, v3
 from sandbox.servers.kafka_rest.broker import MAX_BLOCK_SECONDS, Broker
 from sandbox.servers.kafka_rest.wire import (
     PARTITION_NOT_FOUND,
@@ -37,7 +37,8 @@ def create_app(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.broker = Broker(kafka_client, max_block_seconds)
         app.state.max_request_bytes = max_request_bytes
-        yield
+        async with consumers.consumers(app, kafka_client):
+            yield
         await app.state.broker.close()
 
     return Starlette(
@@ -51,6 +52,7 @@ def create_app(
             Route("/topics/{topic}/partitions/{partition}", describe_partition),
             Route("/topics/{topic}/partitions/{partition}", produce, methods=["POST"]),
             Route("/topics/{topic}/partitions/{partition}/offsets", describe_offsets),
+            *consumers.routes,
             *v3.routes,
         ],
         exception_handlers={ApiError: refuse, HTTPException: refuse_http, Exception: refuse_unexpected},

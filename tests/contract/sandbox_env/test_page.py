@@ -35,6 +35,9 @@ ROWS = f"""
         ('a', 's3://y-', 5, 0, 'redrive', now());
     INSERT INTO audit.lake_rows VALUES
         ('pin', 1897, 1800, 90, 7, '{{"{HOSTILE}": 4, "no index": 3}}', '{{"title": 12}}', now());
+    INSERT INTO audit.partition_offsets VALUES
+        ('pinterest.pin', '', 0, 'pin', 0, 599, 600, 0, '{{"ranges": []}}', now()),
+        ('pinterest.pin', '2026', 1, 'pin', 7, 9, NULL, 0, '{{"ranges": []}}', now());
     INSERT INTO gold.top_country VALUES ('{HOSTILE}', 5000000), ('Peru', 5000000);
     INSERT INTO gold.category_count_by_year VALUES (2020, 'art', 1234), (2021, 'art', 77), (2021, '{HOSTILE}', 9);
     INSERT INTO gold.median_followers_by_age_group VALUES ('18-24', 116.5);
@@ -177,6 +180,9 @@ def test_the_numbers_are_those_of_the_warehouse(visits: list[dict[str, Any]]) ->
     assert "Silver 1,900 of 1.8K, 90 duplicates, 7 quarantined" in found["figures"]["Rows of the batch run by stage"]
     assert "Kinesis 100 records read; Spark 96 rows made, 4 quarantined" in " ".join(found["figures"].values())
     assert "last known 0.7 s" in next(said for title, said in found["figures"].items() if "Age of the newest" in title)
+    assert [row[:6] for row in body(found, "Offsets of Kafka in bronze")] == [
+        ["pinterest.pin", "", "0", "0", "599", "600"], ["pinterest.pin", "2026", "1", "7", "9", "–"],
+    ]  # fmt: skip
     assert body(found, "gold.median_followers_by_age_group") == [["18-24", "116.5"]]
     assert ["art", "2020", "1,234"] in body(found, "gold.category_count_by_year")
     assert ["pin", "no index", "3"] in body(found, "Quarantined rows by reason")

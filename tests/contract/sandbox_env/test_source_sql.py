@@ -35,7 +35,7 @@ def query(connection, name, window):
 
 
 def counts(connection, window):
-    return {table: (rows, undated) for table, rows, undated in query(connection, "counts", window).fetchall()}
+    return {table: (rows, undated) for table, rows, undated, *_ in query(connection, "counts", window).fetchall()}
 
 
 @pytest.mark.parametrize("table", ["pin", "geo", "user"])
@@ -67,6 +67,21 @@ def test_the_count_agrees_with_the_queries_and_tells_who_stays_behind(source):
     for table, (rows, left_behind) in counts(source, YEAR).items():
         assert rows == len(query(source, table, YEAR).fetchall())
         assert left_behind == undated
+
+
+def test_the_newest_post_is_the_last_before_the_windows_end_that_the_table_has(source):
+    window = {**YEAR, "window_start": "2019-12-31T00:00:00"}
+    for table, _, _, ind, posted_at in query(source, "counts", window).fetchall():
+        name, key = {
+            "pin": ("pinterest_data", "index"),
+            "geo": ("geolocation_data", "ind"),
+            "user": ("user_data", "ind"),
+        }[table]
+        newest = source.execute(
+            f'SELECT t."{key}", g.timestamp FROM {name} AS t JOIN geolocation_data AS g ON g.ind = t."{key}" '
+            "WHERE g.timestamp < '2020-01-01' ORDER BY g.timestamp DESC, 1 DESC LIMIT 1"
+        ).fetchone()
+        assert (ind, posted_at) == (newest[0], newest[1].isoformat(timespec="seconds")[:19])
 
 
 def test_neighbouring_windows_share_no_post_and_miss_none(source):

@@ -66,7 +66,7 @@ def load_table(spark: SparkSession, lake: Lake, table: str, topic: str) -> dict[
     query.awaitTermination()
     if not is_on_databricks() and (again := rewritten.find(spark, lake, table, topic)):
         # Read once: the sink may write them again between the count and the write
-        with cached(with_source(rewritten.text_of(spark, again))) as lines_again:
+        with cached(with_source(unreadable.text_of(spark, [one.path for one in again]))) as lines_again:
             keep_once(lake, table, lake.topic(topic), taken)(lines_again, -1)
         rewritten.note(spark, lake, table, again)
     landed, added = sum(one.landed for one in taken), sum(one.added for one in taken)
@@ -87,7 +87,7 @@ def lines(spark: SparkSession, folder: str) -> DataFrame:
 
     The folders are a glob, so that a topic which has not landed anything yet is an empty stream and no error.
     """
-    reader = spark.readStream.schema("value string").option("pathGlobFilter", "*.json*")
+    reader = spark.readStream.schema("value string").option("pathGlobFilter", unreadable.OBJECTS)
     if is_on_databricks():
         reader = reader.format("cloudFiles").option("cloudFiles.format", "text")
         reader = reader.option("cloudFiles.allowOverwrites", "true")  # see rewritten
@@ -116,7 +116,11 @@ class NewObjects:
     path: str
 
     def names(self) -> dict[str, str]:
-        listed = self.spark.read.format("binaryFile").option("pathGlobFilter", "*.json*").load(f"{self.folder}/dt=*")
+        listed = (
+            self.spark.read.format("binaryFile")
+            .option("pathGlobFilter", unreadable.OBJECTS)
+            .load(f"{self.folder}/dt=*")
+        )
         known = (
             read(self.spark, self.path, BRONZE).groupBy("source_file").agg(sf.max("landed_at").alias("at")).collect()
         )
@@ -131,7 +135,7 @@ class NewObjects:
     def open(self, paths: list[str]) -> DataFrame:
         if not paths:
             return local_rows(self.spark, [], LINES)
-        return with_source(self.spark.read.schema("value string").format("text").load(paths))
+        return with_source(unreadable.text_of(self.spark, paths))
 
 
 def open_envelopes(lines: DataFrame) -> DataFrame:

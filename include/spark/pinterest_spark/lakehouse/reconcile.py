@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as sf
 
 from pinterest_spark.errors import StageError
+from pinterest_spark.lakehouse import coverage
 from pinterest_spark.lakehouse.offsets import OffsetRange, is_within
 from pinterest_spark.lakehouse.tables import Lake, read, row_count, run_in_threads
 from pinterest_spark.rows.parsing import read_key
@@ -31,6 +32,7 @@ def count(
     - ``quarantine_reasons``: rows by reason. ``defects``: records by column since the first run, re-sends included.
     - ``validated``: what silver found, in any record, since the run began to send: ``records``, ``quarantined``,
       ``defects`` by column, and ``samples``, up to three records by column or, of quarantine, by ``*``.
+    - ``offsets``: what bronze has of each partition in Kafka, and what is missing in between: see ``coverage.check``.
     - ``counted_at``: when, ISO 8601 in UTC, by which later totals are told from earlier ones.
 
     :raises StageError: when a table's totals do not add up.
@@ -61,8 +63,15 @@ def count(
         "quarantine_reasons": reasons,
         "defects": defects,
         "validated": {table: counted[table][2] for table in TABLES if counted[table][2]},
+        "offsets": {table: offsets_of(audits, table) for table in TABLES},
         "counted_at": counted_at,
     }
+
+
+def offsets_of(audits: list[Row], table: str) -> list[dict[str, Any]]:
+    of_table = (one for one in audits if one.table_name == table)
+    # An audit from before offsets were noted has no such column until silver runs
+    return coverage.check(coverage.Offsets(*noted) for one in of_table for noted in getattr(one, "offsets", None) or ())
 
 
 def validated_since(

@@ -96,6 +96,8 @@ def run(spark: SparkSession, lake: Lake, topic_prefix: str, request: Request) ->
     :raises StageError: when bronze is not silver + duplicates + quarantined, before or after.
     """
     work = Work(spark)
+    if not request.is_dry_run:
+        silver.note_older_offsets(spark, lake, topic_prefix)
     change = preview if request.is_dry_run else redo
     changes = run_in_threads(
         spark, request.tables, lambda table: change(spark, lake, table, f"{topic_prefix}.{table}", request.window)
@@ -141,12 +143,13 @@ def difference(lake: Lake, table: str, topic: str, validated: DataFrame, keys: D
     """Return by how many rows each place will grow."""
     spark = validated.sparkSession
     count = silver.count_batch(validated, table)
+    accepted_keys = validated.where("_reject_reason IS NULL").select("ind").distinct().count()
     before_silver = known_rows(spark, lake.silver(table), table).join(keys, "ind", "left_semi").count()
     before_quarantine = known_rejects(spark, lake, table, topic, validated).count()
     return {
         "records": count.records,
-        "silver": count.keys - before_silver,
-        "duplicates": count.accepted - count.keys - (count.records - before_silver - before_quarantine),
+        "silver": accepted_keys - before_silver,
+        "duplicates": count.accepted - accepted_keys - (count.records - before_silver - before_quarantine),
         "quarantined": count.rejected - before_quarantine,
     }
 
@@ -251,7 +254,7 @@ def finish(spark: SparkSession, lake: Lake, table: str, change: dict[str, int]) 
     batch_id = min([0, *(one.batch_id for one in known.select("batch_id").collect())]) - 1
     row: tuple[object, ...] = (
         table, batch_id, 0, -change["quarantined"], change["quarantined"], change["silver"], change["duplicates"], {},
-        datetime.now(UTC),
+        datetime.now(UTC), [],
     )  # fmt: skip
     append_row(spark, row, SILVER_BATCHES, lake.silver_batches)
     DeltaTable.forPath(spark, lake.reprocessing).delete(sf.col("table_name") == table)

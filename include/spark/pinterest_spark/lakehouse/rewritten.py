@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from pinterest_spark.lakehouse.tables import PARTITIONED, Lake, append, create_once, local_rows, read
 from pinterest_spark.lakehouse.unreadable import source_name
@@ -50,10 +50,6 @@ def note(spark: SparkSession, lake: Lake, table: str, found: list[Version]) -> N
         append(local_rows(spark, rows, READ_AGAIN), lake.read_again, PARTITIONED)
 
 
-def text_of(spark: SparkSession, found: list[Version]) -> DataFrame:
-    return spark.read.schema("value string").text([one.path for one in found])
-
-
 def versions_read(spark: SparkSession, checkpoint: str) -> dict[str, int]:
     """Return when each object that Spark's file source has read was written, by path."""
     found: dict[str, int] = {}
@@ -71,9 +67,12 @@ def objects(spark: SparkSession, folder: str) -> list[Version]:
     if not days:
         return []
     found = []
-    for status in statuses(spark, f"{folder}/{{{','.join(days)}}}/*.json*"):
-        path = str(status.getPath().toString())
-        found.append(Version(path, source_name(path), int(status.getModificationTime())))
+    for day in statuses(spark, f"{folder}/{{{','.join(days)}}}"):
+        # Listed and not matched by a pattern: Hadoop's fails on a name that has a colon
+        for status in file_system(spark, day.getPath()).listStatus(day.getPath()):
+            path = str(status.getPath().toString())
+            if path.endswith((".json", ".json.gz")):
+                found.append(Version(path, source_name(path), int(status.getModificationTime())))
     return found
 
 

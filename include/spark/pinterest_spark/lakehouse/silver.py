@@ -8,14 +8,14 @@ between any two of them costs a repetition and nothing else.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 
 from pinterest_spark.errors import StageError
-from pinterest_spark.lakehouse import reconcile
+from pinterest_spark.lakehouse import coverage, reconcile
 from pinterest_spark.lakehouse.offsets import OffsetRange
 from pinterest_spark.lakehouse.tables import (
     PARTITIONED,
@@ -25,12 +25,13 @@ from pinterest_spark.lakehouse.tables import (
     cached,
     create_once,
     exists,
+    local_rows,
     read,
     run_in_threads,
 )
 from pinterest_spark.lakehouse.work import Work
 from pinterest_spark.rows.rules import refine
-from pinterest_spark.rows.schemas import SILVER, SILVER_BATCHES, TABLES, WIRE, silver_table
+from pinterest_spark.rows.schemas import BRONZE, SILVER, SILVER_BATCHES, TABLES, WIRE, silver_table
 
 BROKEN_LINE = "unreadable envelope"
 # Time first: a topic that was created again begins at offset 0. The last one only makes a tie repeatable.
@@ -44,11 +45,12 @@ def run(
     """Bring what is new in bronze into silver and quarantine, then prove that no record was lost; safe to repeat.
 
     :param acknowledged: per table, the offsets that Kafka acknowledged to this run's ingestion; may be empty.
-    :returns: ``{"stage", "run", "totals", "quarantine_reasons", "defects", "validated", "counted_at", "seconds",
-        "work"}``: see ``reconcile``.
+    :returns: ``{"stage", "run", "totals", "quarantine_reasons", "defects", "validated", "offsets", "counted_at",
+        "seconds", "work"}``: see ``reconcile``.
     :raises StageError: when bronze is not silver + duplicates + quarantined.
     """
     work = Work(spark)
+    note_older_offsets(spark, lake, topic_prefix)
     known = audited(spark, lake)
     run_in_threads(spark, TABLES, lambda table: load_table(spark, lake, table, f"{topic_prefix}.{table}", known[table]))
     found = reconcile.count(spark, lake, topic_prefix, acknowledged)
@@ -59,6 +61,19 @@ def audited(spark: SparkSession, lake: Lake) -> dict[str, dict[int, int]]:
     """Return the records of each micro-batch that the audit has, by its number, by table."""
     found = read(spark, lake.silver_batches, SILVER_BATCHES).select("table_name", "batch_id", "records").collect()
     return {table: {one.batch_id: one.records for one in found if one.table_name == table} for table in TABLES}
+
+
+def note_older_offsets(spark: SparkSession, lake: Lake, topic_prefix: str) -> None:
+    """Give an audit from before offsets were noted a row for each table, with the offsets that bronze has; once."""
+    if not exists(spark, lake.silver_batches) or "offsets" in read(spark, lake.silver_batches, SILVER_BATCHES).columns:
+        return
+    first = min(one.batch_id for one in read(spark, lake.silver_batches, SILVER_BATCHES).select("batch_id").collect())
+    rows: list[tuple[object, ...]] = []
+    for table in TABLES:
+        records = records_of(read(spark, lake.bronze(table), BRONZE), f"{topic_prefix}.{table}")
+        found = [one._asdict() for one in coverage.offsets_of(coverage.by_object(records, {}))]
+        rows.append((table, min(0, first) - 1, 0, 0, 0, 0, 0, {}, datetime.now(UTC), found))
+    append(local_rows(spark, rows, SILVER_BATCHES), lake.silver_batches, PARTITIONED, mergeSchema="true")
 
 
 def load_table(spark: SparkSession, lake: Lake, table: str, topic: str, known: Mapping[int, int]) -> None:
@@ -84,33 +99,24 @@ def apply_batches(lake: Lake, table: str, topic: str, known: Mapping[int, int]) 
         with cached(validate(batch, table, topic)) as validated:
             count = count_batch(validated, table)
             accepted = validated.where("_reject_reason IS NULL")
-            known_keys = count_known(accepted, lake.silver(table), table) if count.accepted else 0
+            keys = count_keys(accepted, lake.silver(table), table) if count.accepted else Keys(0, 0)
             if count.rejected:
                 quarantine(validated.where("_reject_reason IS NOT NULL"), lake, table)
             if batch_id in known:
                 require_same(count, known[batch_id], lake, MicroBatch(table, batch_id))
             elif count.records:
-                audit(validated.sparkSession, lake, MicroBatch(table, batch_id), count, known_keys)
+                audit(validated.sparkSession, lake, MicroBatch(table, batch_id), count, keys)
             if count.accepted:
-                latest = newest(accepted, table, is_distinct=count.accepted == count.keys)
-                upsert(latest, lake.silver(table), is_new=known_keys == 0)
+                latest = newest(accepted, table, is_distinct=count.accepted == keys.distinct)
+                upsert(latest, lake.silver(table), is_new=keys.known == 0)
 
     return write
 
 
 def validate(bronze: DataFrame, table: str, topic: str) -> DataFrame:
     """Return bronze rows refined, lineage as ``_…`` columns; only a rejected row keeps its payload, each its hash."""
-    records = bronze.select(
-        sf.coalesce("topic", sf.lit(topic)).alias("_topic"),
-        sf.col("partition").alias("_kafka_partition"),
-        sf.col("offset").alias("_kafka_offset"),
-        sf.col("kafka_timestamp").alias("_arrived_at"),
-        sf.col("payload").alias("_payload"),
-        sf.col("line_key").alias("_line_key"),
-        sf.col("source_file").alias("_source"),
-    )
     broken = sf.col("_line_key").isNotNull()
-    refined = refine(records, table)
+    refined = refine(records_of(bronze, topic), table)
     reason = sf.when(broken, sf.lit(BROKEN_LINE)).otherwise(sf.col("_reject_reason"))
     rejected = reason.isNotNull()
     return refined.select(
@@ -118,7 +124,7 @@ def validate(bronze: DataFrame, table: str, topic: str) -> DataFrame:
         sf.when(rejected, sf.col("_payload")).alias("_payload"),
         sf.xxhash64("_payload").alias("_payload_hash"),
         sf.when(rejected, sf.col("_line_key")).alias("_line_key"),
-        sf.when(rejected, sf.col("_source")).alias("_source"),
+        "_source",
         reason.alias("_reject_reason"),
         "_defects",
         *SILVER[table].names,
@@ -128,14 +134,26 @@ def validate(bronze: DataFrame, table: str, topic: str) -> DataFrame:
     )
 
 
+def records_of(bronze: DataFrame, topic: str) -> DataFrame:
+    return bronze.select(
+        sf.coalesce("topic", sf.lit(topic)).alias("_topic"),
+        sf.col("partition").alias("_kafka_partition"),
+        sf.col("offset").alias("_kafka_offset"),
+        sf.col("kafka_timestamp").alias("_arrived_at"),
+        sf.col("payload").alias("_payload"),
+        sf.col("line_key").alias("_line_key"),
+        sf.col("source_file").alias("_source"),
+    )
+
+
 @dataclass(frozen=True)
 class BatchCount:
-    """The rows of one micro-batch; ``keys`` are the distinct ids of the accepted ones."""
+    """The rows of one micro-batch; ``offsets`` are those that they had in Kafka."""
 
     records: int
     rejected: int
-    keys: int
     defects: dict[str, int]
+    offsets: list[coverage.Offsets]
 
     @property
     def accepted(self) -> int:
@@ -143,17 +161,12 @@ class BatchCount:
 
 
 def count_batch(validated: DataFrame, table: str) -> BatchCount:
-    is_rejected = sf.col("_reject_reason").isNotNull()
-    columns = SILVER[table].names + WIRE[table].names
-    lost = {name: sf.count_if(sf.array_contains("_defects", name)).alias(name) for name in dict.fromkeys(columns)}
-    found = validated.agg(
-        sf.count("*").alias("_records"),
-        sf.count_if(is_rejected).alias("_rejected"),
-        sf.count_distinct(sf.when(~is_rejected, sf.col("ind"))).alias("_keys"),
-        *lost.values(),
-    ).collect()[0]
-    defects = {name: found[name] for name in lost if found[name]}
-    return BatchCount(found._records, found._rejected, found._keys, defects)
+    columns = dict.fromkeys(SILVER[table].names + WIRE[table].names)
+    lost = {name: sf.count_if(sf.array_contains("_defects", name)) for name in columns}
+    found = coverage.by_object(validated, {"_rejected": sf.count_if(sf.col("_reject_reason").isNotNull()), **lost})
+    total = {name: sum(one[name] for one in found) for name in ("_records", "_rejected", *lost)}
+    defects = {name: total[name] for name in lost if total[name]}
+    return BatchCount(total["_records"], total["_rejected"], defects, coverage.offsets_of(found))
 
 
 def quarantine(rejected: DataFrame, lake: Lake, table: str) -> None:
@@ -193,15 +206,15 @@ class MicroBatch:
     number: int
 
 
-def audit(spark: SparkSession, lake: Lake, batch: MicroBatch, count: BatchCount, known_keys: int) -> None:
+def audit(spark: SparkSession, lake: Lake, batch: MicroBatch, count: BatchCount, keys: "Keys") -> None:
     """Write down once what a micro-batch is about to do to silver, *before* it does it.
 
     A replay after silver was written could no longer tell a new key from a known one, so the first count stands.
     """
-    new_keys = count.keys - known_keys
+    new_keys = keys.distinct - keys.known
     row = (
         batch.table, batch.number, count.records, count.accepted, count.rejected, new_keys, count.accepted - new_keys,
-        count.defects, datetime.now(UTC),
+        count.defects, datetime.now(UTC), [one._asdict() for one in count.offsets],
     )  # fmt: skip
     append_row(spark, row, SILVER_BATCHES, lake.silver_batches)
 
@@ -217,12 +230,22 @@ def require_same(count: BatchCount, audited_records: int, lake: Lake, batch: Mic
         )
 
 
-def count_known(accepted: DataFrame, path: str, table: str) -> int:
-    """Count the keys of the batch that silver has already."""
+class Keys(NamedTuple):
+    """The ids of a micro-batch's accepted rows, each counted once, and how many of them silver has already."""
+
+    distinct: int
+    known: int
+
+
+def count_keys(accepted: DataFrame, path: str, table: str) -> Keys:
     spark = accepted.sparkSession
+    keys = accepted.select("ind").distinct()
     if not exists(spark, path):
-        return 0
-    return accepted.select("ind").distinct().join(read(spark, path, SILVER[table]).select("ind"), "ind").count()
+        return Keys(keys.count(), 0)
+    # An inner join, so that Spark may send the batch's few keys to silver's many, and not the other way round
+    known = keys.join(read(spark, path, SILVER[table]).select("ind"), "ind")
+    marked = keys.select(sf.lit(0).alias("is_known")).unionAll(known.select(sf.lit(1)))
+    return Keys(*marked.agg(*(sf.count_if(sf.col("is_known") == value) for value in (0, 1))).collect()[0])
 
 
 def upsert(latest: DataFrame, path: str, *, is_new: bool) -> None:

@@ -89,9 +89,9 @@ def local_rows(spark: SparkSession, rows: Sequence[tuple[object, ...]], schema: 
     return spark.createDataFrame(pa.Table.from_pylist(records, schema=to_arrow_schema(schema)), schema)
 
 
-def append(rows: DataFrame, path: str, partitioned_by: tuple[str, ...] = ()) -> None:
+def append(rows: DataFrame, path: str, partitioned_by: tuple[str, ...] = (), **options: str) -> None:
     """Append rows; the first append makes the table (a commit costs 0.3-0.5 s, so that none is spent on making it)."""
-    rows.write.format("delta").mode("append").partitionBy(*partitioned_by).save(path)
+    rows.write.format("delta").mode("append").partitionBy(*partitioned_by).options(**options).save(path)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from pyspark.sql import functions as sf
 from pinterest_spark.lakehouse.tables import PARTITIONED, Lake, append, create_once, local_rows, read
 from pinterest_spark.rows.schemas import BRONZE, TABLES, UNREADABLE
 
+OBJECTS = "*.{json,json.gz}"  # what the connector may write; others, such as .bz2, are not read
+WILDCARDS = re.compile(r"[\[\]{}*?\\]")
 SOURCE_FILE = r"/(?:topics/)?((?:topics-[^/]+/)?[^/]+/dt[^/]+/[^/]+)$"
 FAILED_READ = re.compile(r"reading file (.+?)\.\s+SQLSTATE")
 # What a decompressor says of bytes that are no gzip, or end too early; a service that does not answer says other things
@@ -73,6 +75,11 @@ def can_be_read(lines: DataFrame) -> bool:
             return False
         raise
     return True
+
+
+def text_of(spark: SparkSession, paths: list[str]) -> DataFrame:
+    """Return the lines of objects; a name may have characters that a path of Spark's takes for wildcards."""
+    return spark.read.schema("value string").text([WILDCARDS.sub(r"\\\g<0>", path) for path in paths])
 
 
 def source_name(path: str) -> str:

@@ -68,9 +68,10 @@ QUARANTINE = struct(
     table_name=TEXT, topic=TEXT, partition=INT, offset=LONG, kafka_timestamp=TIME, payload=TEXT, reject_reason=TEXT,
     source=TEXT, line_key=TEXT,
 )  # fmt: skip
+OFFSETS = struct(topic=TEXT, generation=TEXT, partition=INT, first=LONG, last=LONG, unplaced=LONG)
 SILVER_BATCHES = struct(
     table_name=TEXT, batch_id=LONG, records=LONG, accepted=LONG, rejected=LONG, new_keys=LONG, duplicates=LONG,
-    defects=MapType(TEXT, LONG), written_at=TIME,
+    defects=MapType(TEXT, LONG), written_at=TIME, offsets=ArrayType(OFFSETS),
 )  # fmt: skip
 UNREADABLE = struct(table_name=TEXT, source_file=TEXT, reason=TEXT, seen_at=TIME)
 READ_AGAIN = struct(table_name=TEXT, source_file=TEXT, version=LONG, read_at=TIME)  # version: when it was written, ms

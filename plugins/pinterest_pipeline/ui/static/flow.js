@@ -1,6 +1,6 @@
 // The way of the rows as a picture: boxes from left to right, or from top to bottom where the page is narrow.
 
-import { el, figure, number, short, svg, table } from "./dom.js";
+import { details, el, figure, number, short, svg, table } from "./dom.js";
 
 const WIDE = { box: 116, gap: 30, height: 92, size: 15 };
 const NARROW = 560;
@@ -31,6 +31,9 @@ export function batchFlow(data, chosen, width) {
       ["table", ...COUNTED.map((name) => name.replace("_rows", ""))],
       [...run.tables, { ...run, table_name: "all" }].map((row) => [row.table_name, ...COUNTED.map((name) => row[name])]),
     ),
+    data.offsets.length ? details("offsets", data.offsets.some((row) => row.missing_offsets) ? "Offsets of Kafka that bronze lacks" : "Offsets of Kafka in bronze: none is missing",
+      table("Offsets of Kafka in bronze, by partition", ["topic", "generation", "partition", "first", "last", "next in Kafka", "missing", "first missing"],
+        data.offsets.map((row) => [row.topic, row.generation, row.partition, row.first_offset, row.last_offset, row.end_offset, row.missing_offsets, row.first_missing]))) : null,
   ];
 }
 
