@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pyspark.sql.datasource import DataSource, SimpleDataSourceStreamReader
 
 from pinterest_spark.errors import StageError
 from pinterest_spark.lakehouse import bronze, silver
@@ -327,3 +328,72 @@ def test_a_query_that_fails_ends_the_others_and_is_named_with_its_reason(writers
     stream.stop(running)
 
     assert [writer.query.isActive for writer in running] == [False, False]
+
+
+def unsteady():
+    """Return a source of no record that ends its query the first times it is read, as a worker that cannot start does.
+
+    Spark's processes cannot import this module, and take classes of a function by value.
+    """
+
+    class Reader(SimpleDataSourceStreamReader):
+        def __init__(self, log, failures, error):
+            self.log, self.failures, self.error = log, failures, error
+
+        def initialOffset(self):
+            from pathlib import Path
+
+            from pinterest_spark.errors import StageError
+
+            attempts = Path(self.log).read_text() + "."
+            Path(self.log).write_text(attempts)
+            if len(attempts) <= self.failures:
+                raise (StageError if self.error == "stays" else RuntimeError)("Python worker failed to connect back")
+            return {"at": 0}
+
+        def read(self, start):
+            return iter(()), start
+
+    class Unsteady(DataSource):
+        @classmethod
+        def name(cls):
+            return "unsteady"
+
+        def schema(self):
+            return (
+                "data binary, stream string, shardId string, sequenceNumber string, "
+                "approximateArrivalTimestamp timestamp"
+            )
+
+        def simpleStreamReader(self, schema):  # noqa: ARG002 - PySpark's interface
+            return Reader(self.options["log"], int(self.options["failures"]), self.options["error"])
+
+    return Unsteady
+
+
+@pytest.mark.parametrize(
+    ("failures", "error", "attempts", "is_alive"),
+    [
+        pytest.param(0, "passes", 1, True, id="starts"),
+        pytest.param(2, "passes", 3, True, id="starts at the third attempt"),
+        pytest.param(9, "passes", stream.START_ATTEMPTS, False, id="never starts"),
+        pytest.param(9, "stays", 1, False, id="another start does not help"),
+    ],
+)
+def test_a_query_that_does_not_start_is_started_again_within_the_run(
+    spark, tmp_path, failures, error, attempts, is_alive
+):
+    spark.dataSource.register(unsteady())
+    writer = stream.Writer(StreamSettings("p", "r", f"file://{tmp_path}", trigger_seconds=0.1), "geo", "unused")
+    writer.sink = Sink()
+    options = {"log": f"{tmp_path}/log", "failures": str(failures), "error": error}
+    Path(options["log"]).write_text("")
+
+    stream.begin(writer, lambda: spark.readStream.format("unsteady").options(**options).load(), lambda _: None)
+
+    assert writer.query.isActive is is_alive
+    assert len(Path(options["log"]).read_text()) == attempts
+    if not is_alive:
+        with pytest.raises(StageError, match=r"^stream_geo failed, the other queries were stopped\. \S"):
+            writer.check(Asked(lambda: False))
+    writer.stop()

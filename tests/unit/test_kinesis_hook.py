@@ -127,6 +127,50 @@ def test_time_outs_and_retries_are_bounded_and_what_the_caller_says_wins():
     assert config.retries["total_max_attempts"] == 5
 
 
+ARN = "arn:aws:kinesis:eu-west-1:123456789012:stream/theirs"
+
+
+def test_a_stream_of_another_account_is_named_by_its_arn_in_every_request(hook, kinesis):
+    by_arn = {"StreamARN": ARN}
+    kinesis.add_response("describe_stream_summary", {"StreamDescriptionSummary": SUMMARY}, by_arn)
+    kinesis.add_response("list_tags_for_stream", {"Tags": [], "HasMoreTags": False}, by_arn)
+    kinesis.add_response("list_shards", {"Shards": [shard(0)]}, by_arn)
+    where = {"ShardId": "shard-0", "ShardIteratorType": "TRIM_HORIZON"}
+    kinesis.add_response("get_shard_iterator", {"ShardIterator": "i"}, {**by_arn, **where})
+    tip = {"Records": [], "MillisBehindLatest": 0}
+    kinesis.add_response("get_records", tip, {**by_arn, "ShardIterator": "i", "Limit": 1})
+    hours = {"RetentionPeriodHours": 48}
+    kinesis.add_response("increase_stream_retention_period", {}, {**by_arn, **hours})
+
+    hook.find(ARN)
+    assert hook.unread(ARN) == ()
+    hook.change("increase_stream_retention_period", ARN, StreamName="theirs", **hours)
+
+    kinesis.assert_no_pending_responses()
+
+
+def test_what_a_record_may_weigh_is_the_streams_own(hook, kinesis):
+    summary = {**SUMMARY, "MaxRecordSizeInKiB": 10_240}
+    for answer in (summary, SUMMARY):
+        kinesis.add_response("describe_stream_summary", {"StreamDescriptionSummary": answer})
+        kinesis.add_response("list_tags_for_stream", {"Tags": [], "HasMoreTags": False})
+
+    assert [hook.find("s").max_record_bytes for _ in range(2)] == [10_485_760, 1_048_576]
+
+
+def test_an_explicit_hash_key_goes_out_with_its_record(hook):
+    class Client:
+        def put_records(self, **request):
+            return request
+
+    sent = hook._put_request(Client(), ARN, [StreamRecord("a", b"1"), StreamRecord("b", b"2", 2**128 - 1)])
+
+    assert sent == {"StreamARN": ARN, "Records": [
+        {"Data": b"1", "PartitionKey": "a"},
+        {"Data": b"2", "PartitionKey": "b", "ExplicitHashKey": "340282366920938463463374607431768211455"},
+    ]}  # fmt: skip
+
+
 def test_a_large_request_that_is_refused_is_known_to_be_too_large(hook):
     class Client:
         def put_records(self, **_):

@@ -170,7 +170,17 @@ def test_the_limits_themselves_are_allowed():
         assert replace(SPEC, **allowed).problems() == []
 
 
-@pytest.mark.parametrize("name", ["", "a b", "x" * 129, None, 7, "ä"])
+def test_a_stream_of_another_account_is_named_by_arn_and_never_created():
+    arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/theirs"
+
+    assert require_stream_name(arn) == arn
+    with pytest.raises(PermanentError, match=r"Stream arn:.*theirs does not exist"):
+        next_step(None, StreamSpec(arn))
+
+
+@pytest.mark.parametrize(
+    "name", ["arn:aws:kinesis:eu-west-1:1:stream/a", "arn:aws:s3:::a", "", "a b", "x" * 129, None, 7, "ä"]
+)
 def test_a_name_that_kinesis_does_not_take_is_refused(name):
     with pytest.raises(PermanentError, match="expected 1 to 128 of a-z"):
         require_stream_name(name)

@@ -126,6 +126,19 @@ def test_a_request_too_large_is_cut_up_without_costing_an_attempt():
     assert result.records == 8
 
 
+def test_a_record_that_is_too_large_alone_is_given_up_and_the_others_go():
+    def fail(number, index, record):
+        return RequestTooLargeError("too large") if "large" in service.requests[number] else None
+
+    service = Service(fail)
+    records = [StreamRecord("a", b"x"), StreamRecord("large", b"x" * (3 << 20)), StreamRecord("c", b"x")]
+
+    result = put(service, records, max_attempts=1, max_in_flight=1, bounds=Bounds(10, 10 << 20, 10 << 20))
+
+    assert [(one.record.partition_key, one.reason) for one in result.failed] == [("large", "too large")]
+    assert (result.records, result.failed_count) == (2, 1)
+
+
 def test_another_number_of_outcomes_than_records_is_no_answer():
     class Short(Service):
         def __call__(self, records):

@@ -1,5 +1,6 @@
 """The links of a task's page to what the task works on: the Databricks run, the connector, the stream."""
 
+import re
 from typing import Any, override
 from urllib.parse import quote
 
@@ -39,7 +40,7 @@ class KinesisStreamLink(BaseOperatorLink):
 
     @override
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        stream = quote(str(operator.stream_name), safe="")
+        stream = quote(re.sub("^arn:.*:stream/", "", str(operator.stream_name)), safe="")
         return console_url(region_of(operator), "kinesis/home", f"/streams/details/{stream}/monitoring")
 
 

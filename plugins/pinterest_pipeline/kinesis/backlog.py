@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from pinterest_pipeline.common.errors import TransientError
-from pinterest_pipeline.kinesis.model import Shard, UnreadShard
+from pinterest_pipeline.kinesis.model import Shard, UnreadShard, named
 
 MOST_PAGES = 100  # GetRecords may answer with nothing several times on the way to the next record
 RECORDS_PER_PAGE = 1000
@@ -70,9 +70,10 @@ def first_unread(client: Any, stream: str, shard: Shard, read: ReadUpTo) -> Unre
 def _records(client: Any, stream: str, shard_id: str, arguments: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the records from an iterator to the tip of the shard, or to its end where it is closed."""
     limit = RECORDS_PER_PAGE if "Timestamp" in arguments else 1
-    iterator = client.get_shard_iterator(StreamName=stream, ShardId=shard_id, **arguments)["ShardIterator"]
+    iterator = client.get_shard_iterator(**named(stream), ShardId=shard_id, **arguments)["ShardIterator"]
+    by_arn = named(stream) if "StreamARN" in named(stream) else {}
     for _ in range(MOST_PAGES):
-        page = client.get_records(ShardIterator=iterator, Limit=limit)
+        page = client.get_records(ShardIterator=iterator, Limit=limit, **by_arn)
         yield from page["Records"]
         iterator = page.get("NextShardIterator")
         if not iterator or (not page["Records"] and not page.get("MillisBehindLatest")):

@@ -8,6 +8,7 @@ from operator import attrgetter
 from pinterest_pipeline.common.backoff import pause_seconds
 from pinterest_pipeline.kinesis.model import (
     DEFAULT_MAX_RECORD_BYTES,
+    MAX_HASH_KEY,
     MAX_PARTITION_KEY_CHARACTERS,
     MAX_PUT_BYTES,
     MAX_RECORDS_PER_PUT,
@@ -67,8 +68,9 @@ class RequestQueue:
         self._again: list[Entry] = []  # sorted by due
 
     def lower_request_bytes(self) -> None:
-        """Halve what a request may carry from now on, down to one record of the greatest size."""
-        lowered = max(self.bounds.record_bytes, self.bounds.request_bytes // 2)
+        """Halve what a request may carry from now on, down to 1 MiB; a larger record then goes alone."""
+        least = min(self.bounds.record_bytes, DEFAULT_MAX_RECORD_BYTES)
+        lowered = max(least, self.bounds.request_bytes // 2)
         self.bounds = replace(self.bounds, request_bytes=lowered)
 
     def put_back(self, entries: Iterable[Entry]) -> None:
@@ -132,6 +134,8 @@ class RequestQueue:
                 f"partition key of {len(record.partition_key)} characters, Kinesis takes 1 to "
                 f"{MAX_PARTITION_KEY_CHARACTERS}"
             )
+        if record.explicit_hash_key is not None and not 0 <= record.explicit_hash_key <= MAX_HASH_KEY:
+            return f"explicit hash key {record.explicit_hash_key}, Kinesis takes 0 to 2**128 - 1"
         if record.size_bytes > self.bounds.record_bytes:
             return f"record of {record.size_bytes} bytes, this stream takes at most {self.bounds.record_bytes}"
         return ""

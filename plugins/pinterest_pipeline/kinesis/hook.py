@@ -38,7 +38,9 @@ from pinterest_pipeline.kinesis.model import (
     StreamRecord,
     UnreadShard,
     age_milliseconds,
+    named,
     shard_from,
+    short_name,
     stream_from,
 )
 from pinterest_pipeline.kinesis.producer import Putting, RequestTooLargeError
@@ -50,7 +52,8 @@ PUTTING = Config(retries={"total_max_attempts": 1}, max_pool_connections=MAX_IN_
 class KinesisStreamHook(BoundedAwsHook):
     """Describe, change, fill and watch data streams.
 
-    Every method raises :class:`TransientError` when the same call may succeed later, :class:`PermanentError` when not.
+    A stream is given by its name, or, one of another account, by its ARN. Every method raises
+    :class:`TransientError` when the same call may succeed later, :class:`PermanentError` when not.
     Constructor arguments are those of ``AwsBaseHook``.
     """
 
@@ -72,7 +75,7 @@ class KinesisStreamHook(BoundedAwsHook):
         """Return the stream with its tags, or None where there is none; two requests."""
         with calling(f"describing stream {name}"):
             try:
-                summary = self.conn.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+                summary = self.conn.describe_stream_summary(**named(name))["StreamDescriptionSummary"]
                 tags = dict(self._tags(name))
             except self.conn.exceptions.ResourceNotFoundException:
                 return None
@@ -81,7 +84,7 @@ class KinesisStreamHook(BoundedAwsHook):
     def _tags(self, name: str) -> Iterator[tuple[str, str]]:
         start: dict[str, str] = {}
         while True:
-            page = self.conn.list_tags_for_stream(StreamName=name, **start)
+            page = self.conn.list_tags_for_stream(**named(name), **start)
             yield from ((tag["Key"], tag.get("Value", "")) for tag in page["Tags"])
             if not page["HasMoreTags"]:
                 return
@@ -90,7 +93,7 @@ class KinesisStreamHook(BoundedAwsHook):
     def list_shards(self, name: str) -> tuple[Shard, ...]:
         """Return every shard that still holds records, open and closed; one request per 1,000."""
         shards: list[Shard] = []
-        request: dict[str, Any] = {"StreamName": name}
+        request: dict[str, Any] = named(name)
         while request:
             with calling(f"listing the shards of stream {name}"):
                 page = self.conn.list_shards(**request)
@@ -101,8 +104,11 @@ class KinesisStreamHook(BoundedAwsHook):
     def change(self, operation: str, stream: str, **arguments: Any) -> None:
         """Begin one change of a stream, by boto3's name for it; the service carries it out in the background.
 
-        :param stream: Name of the stream, for the log and for errors; ``arguments`` hold what the operation wants.
+        :param stream: Name or ARN of the stream; ``arguments`` hold what the operation wants beside it.
         """
+        if "StreamName" in arguments:
+            del arguments["StreamName"]
+            arguments |= named(stream)
         with calling(f"{operation.replace('_', ' ')}, stream {stream}", operation):
             getattr(self.conn, operation)(**arguments)
         self.log.info("Stream %s: began %s", stream, operation.replace("_", " "))
@@ -145,7 +151,7 @@ class KinesisStreamHook(BoundedAwsHook):
         :param read: How far they are, for the shards; None = not known.
         """
         with calling(f"asking CloudWatch for the iterator age of stream {name}"):
-            age = newest_value(self._cloudwatch.conn.get_metric_data(**iterator_age_query(name, utc_now())))
+            age = newest_value(self._cloudwatch.conn.get_metric_data(**iterator_age_query(short_name(name), utc_now())))
         if age is not None:
             return IteratorAge(age, "cloudwatch")
         if read is None:
@@ -225,12 +231,18 @@ class KinesisStreamHook(BoundedAwsHook):
     @staticmethod
     def _put_request(client: Any, name: str, records: Sequence[StreamRecord]) -> Mapping[str, Any]:
         """Make one PutRecords request, once."""
-        entries = [{"Data": record.data, "PartitionKey": record.partition_key} for record in records]
+        entries = [entry(record) for record in records]
         try:
             with calling(f"putting {len(records)} records into stream {name}"):
-                answer: Mapping[str, Any] = client.put_records(StreamName=name, Records=entries)
+                answer: Mapping[str, Any] = client.put_records(**named(name), Records=entries)
         except PermanentError as error:
             if is_too_large(error) and sum(record.size_bytes for record in records) > OLD_MAX_PUT_BYTES:
                 raise RequestTooLargeError(str(error)) from error
             raise
         return answer
+
+
+def entry(record: StreamRecord) -> dict[str, Any]:
+    """Return a record as PutRecords takes it."""
+    where = {} if record.explicit_hash_key is None else {"ExplicitHashKey": str(record.explicit_hash_key)}
+    return {"Data": record.data, "PartitionKey": record.partition_key, **where}

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 MAX_RECORDS_PER_PUT = 500
 MAX_PUT_BYTES = 10 * 1024 * 1024  # since October 2025
 OLD_MAX_PUT_BYTES = 5 * 1024 * 1024  # before, and still in some regions
-DEFAULT_MAX_RECORD_BYTES = 1024 * 1024  # data and partition key; a stream can be set to allow up to 10 MiB
+DEFAULT_MAX_RECORD_BYTES = 1024 * 1024  # data and partition key, unless the stream is set to take more
+MAX_RECORD_BYTES = 10 * 1024 * 1024  # what a stream can be set to take, since October 2025
+MAX_HASH_KEY = 2**128 - 1
 MAX_PARTITION_KEY_CHARACTERS = 256
 RETENTION_HOURS = range(24, 8760 + 1)
 MAX_SHARDS_BY_UPDATE = 10_000
@@ -53,6 +55,7 @@ class StreamDescription:
     key_id: str | None = None
     consumer_count: int = 0
     tags: Mapping[str, str] = field(default_factory=dict)
+    max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,12 @@ class StreamRecord(NamedTuple):
     """A record to put.
 
     :param partition_key: 1 to 256 characters; records of one key share a shard.
+    :param explicit_hash_key: 0 to 2**128 - 1, which chooses the shard in place of the partition key's hash.
     """
 
     partition_key: str
     data: bytes
+    explicit_hash_key: int | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -129,6 +134,16 @@ class UnreadShard(NamedTuple):
     arrived_at: datetime
 
 
+def named(stream: str) -> dict[str, str]:
+    """Return how a request names a stream: by its ARN, which streams of other accounts need, or by its name."""
+    return {"StreamARN": stream} if stream.startswith("arn:") else {"StreamName": stream}
+
+
+def short_name(stream: str) -> str:
+    """Return the name of a stream that was given by name or ARN."""
+    return stream.rpartition("/")[2]
+
+
 def stream_from(summary: Mapping[str, Any], tags: Mapping[str, str]) -> StreamDescription:
     """Read ``StreamDescriptionSummary``; a service without capacity modes has provisioned streams only."""
     return StreamDescription(
@@ -142,6 +157,7 @@ def stream_from(summary: Mapping[str, Any], tags: Mapping[str, str]) -> StreamDe
         key_id=summary.get("KeyId"),
         consumer_count=summary.get("ConsumerCount", 0),
         tags=dict(tags),
+        max_record_bytes=summary.get("MaxRecordSizeInKiB", DEFAULT_MAX_RECORD_BYTES // 1024) * 1024,
     )
 
 

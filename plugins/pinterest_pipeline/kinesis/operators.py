@@ -44,7 +44,7 @@ class KinesisStreamOperator(BaseOperator):
     So a task that was killed between two steps goes on where it was, and one that runs again does nothing. Waits for
     the service between two changes, on the worker or deferred.
 
-    :param stream_name: Name of the stream. (templated)
+    :param stream_name: Name of the stream, or its ARN, as one of another account needs. (templated)
     :param timeout: For all changes together; a change of the shard count takes the service minutes.
     :param poll_seconds: Seconds between two polls while waiting.
     """

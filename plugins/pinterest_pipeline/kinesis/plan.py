@@ -17,10 +17,11 @@ from pinterest_pipeline.kinesis.model import (
     Mode,
     StreamDescription,
     StreamStatus,
+    short_name,
 )
 
 CREATE_STREAM = "create it (DAG pinterest_kinesis_streams) or correct its name and the region"
-STREAM_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
+STREAM_NAME = re.compile(r"(arn:[^:,]+:kinesis:[^:,]+:\d{12}:stream/)?[a-zA-Z0-9_.-]{1,128}")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ def require_stream_name(name: object) -> str:
     """Return the name where Kinesis takes it; else raise :class:`PermanentError`."""
     if isinstance(name, str) and STREAM_NAME.fullmatch(name):
         return name
-    raise PermanentError(f"Stream name {name!r}: expected 1 to 128 of a-z, A-Z, 0-9, _ . and -: correct it.")
+    raise PermanentError(
+        f"Stream name {name!r}: expected 1 to 128 of a-z, A-Z, 0-9, _ . and -, or the ARN of a stream: correct it."
+    )
 
 
 def missing_stream(name: str) -> PermanentError:
@@ -152,6 +155,8 @@ def still_busy(stream: StreamDescription) -> Await | None:
 
 
 def creation(spec: StreamSpec) -> Change:
+    if spec.name != short_name(spec.name):
+        raise missing_stream(spec.name)  # in another account, where it cannot be made from here
     shards = {} if spec.shard_count is None else {"ShardCount": spec.shard_count}
     tags = {"Tags": dict(spec.tags)} if spec.tags else {}
     mode = {"StreamModeDetails": {"StreamMode": str(spec.mode)}}

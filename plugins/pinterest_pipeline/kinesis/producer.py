@@ -96,7 +96,10 @@ class Putting:
         """Count the outcome of each record of one request; return the entries to retry."""
         try:
             outcomes = read_outcomes(future.result(), len(entries))
-        except RequestTooLargeError:
+        except RequestTooLargeError as error:
+            if len(entries) == 1:
+                self._fail(FailedRecord(entries[0].record, str(error)))
+                return []
             requests.lower_request_bytes()
             return list(entries)
         except TransientError as error:

@@ -11,7 +11,15 @@ from airflow.sdk import Context
 from pinterest_pipeline.common.concurrency import MAX_IN_FLIGHT, require_between
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.common.records import DeadLetter, Record
-from pinterest_pipeline.kinesis.model import FailedRecord, PutResult, StreamDescription, StreamRecord
+from pinterest_pipeline.kinesis.batches import Bounds
+from pinterest_pipeline.kinesis.model import (
+    DEFAULT_MAX_RECORD_BYTES,
+    FailedRecord,
+    PutResult,
+    StreamDescription,
+    StreamRecord,
+    short_name,
+)
 from pinterest_pipeline.kinesis.operators import KinesisStreamOperator
 from pinterest_pipeline.kinesis.plan import Await, Change, missing_stream, still_busy
 from pinterest_pipeline.lake.dead_letters import DeadLetterBox
@@ -26,9 +34,10 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
 
     The data of a record is the row as a JSON object; its partition key is the key column's text, or, where that is
     NULL, a hash of the data: such a row goes out too, for the readers' quarantine. The rows are read once, in their
-    order, and never held all at once. A record that cannot be delivered (more than 1 MiB, or refused in all
-    attempts while others are taken) is kept whole in the lake, ``<dead_letter_prefix>/<stream>/dt=<day>/``, one JSON
-    line each; the others are delivered. Waits, deferred if so set, for a stream that is being created.
+    order, and never held all at once. A record that cannot be delivered (larger than the stream takes, 1 to 10 MiB, or
+    refused in all attempts while others are taken) is kept whole in the lake,
+    ``<dead_letter_prefix>/<stream>/dt=<day>/``, one JSON line each; the others are delivered. Waits,
+    deferred if so set, for a stream that is being created.
 
     Not atomic and without order, and a retry of the task sends all rows again: readers take the latest of a key.
 
@@ -119,6 +128,7 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
                 self.stream_name,
                 stream_records(records, box),
                 max_in_flight=self.concurrency,
+                bounds=Bounds(record_bytes=stream.max_record_bytes if stream else DEFAULT_MAX_RECORD_BYTES),
                 on_failed=lambda failed: box.add(dead_letter(failed)),
             )
         box.flush()
@@ -153,7 +163,7 @@ class KinesisPutRecordsOperator(KinesisStreamOperator):
             self._lake(self.dead_letter_bucket),
             context,
             prefix=self.dead_letter_prefix,
-            topic=self.stream_name,
+            topic=short_name(self.stream_name),
             started_at=started_at,
         )
 

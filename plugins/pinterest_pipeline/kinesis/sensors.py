@@ -22,7 +22,7 @@ class KinesisStreamSensor(PollingSensor):
     Returns ``{"stream", "status", "open_shards"}``, and with ``max_iterator_age`` also ``"iterator_age_ms"`` and
     ``"source"`` (``cloudwatch`` or ``shards``).
 
-    :param stream_name: Name of the stream. (templated)
+    :param stream_name: Name of the stream, or its ARN, as one of another account needs. (templated)
     :param sql: Query, or ``.sql`` file, that tells how far readers are; see
         :func:`pinterest_pipeline.kinesis.readiness.read_up_to`. Run by ``warehouse_conn_id`` at each poll. (templated)
     """

@@ -5,9 +5,11 @@ that it is analysed once and not for each micro-batch, and a micro-batch is one 
 """
 
 import logging
+import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -31,6 +33,11 @@ DRIVER_ROWS = (
 )
 WATCH_SECONDS = 0.5
 START_SECONDS = 120.0  # the id of a checkpoint is known once its query has started
+START_ATTEMPTS = 4
+START_PAUSE_SECONDS = 2.0
+STAYING = ("pinterest_spark.errors.StageError", "pinterest_spark.errors.DataLossError")
+# Spark's words for a query that has not read its source yet, or is about to end
+STARTING = ("Initializing", "Getting offsets", "Terminated")
 
 
 def run(spark: SparkSession, settings: StreamSettings, warehouse_url: str) -> dict[str, Any]:
@@ -56,7 +63,7 @@ def run(spark: SparkSession, settings: StreamSettings, warehouse_url: str) -> di
     try:
         upkeep.start()
         for writer in writers:
-            writer.start(records(spark, settings, writer.table, is_ours=is_ours))
+            begin(writer, partial(records, spark, settings, writer.table, is_ours=is_ours))
         watch(
             writers,
             control,
@@ -164,6 +171,15 @@ class Writer:
         )
         self.checkpoint_id.set_result(str(self.query.id))
 
+    def await_start(self, pause: Callable[[float], None] = time.sleep) -> bool:
+        """Wait until the query has read its source once; return whether it is alive."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.query is not None and self.query.isActive and time.monotonic() < deadline:
+            if self.query.lastProgress is not None or not self.query.status["message"].startswith(STARTING):
+                break
+            pause(0.1)
+        return self.query is not None and self.query.isActive
+
     def write(self, batch: DataFrame, batch_id: int) -> None:
         """Commit a micro-batch; the lake, if asked for, after PostgreSQL, by a write that Delta does once."""
         checkpoint_id = self.checkpoint_id.result(START_SECONDS)
@@ -199,8 +215,7 @@ class Writer:
             if not self.has_begun and self.query.lastProgress is not None:
                 self.has_begun = control.drop_acceptance(self.name)
             return
-        error = self.query.exception()
-        said = str(error).strip().splitlines() if error else ["it ended without an error"]
+        said, error = self.last_words()
         if what := lost_records(said):
             if control.report_loss(self.name, what):
                 self.lost = what
@@ -208,12 +223,34 @@ class Writer:
             return
         raise StageError(f"{self.name} failed, the other queries were stopped. {reason(said)}") from error
 
+    def last_words(self) -> tuple[list[str], Exception | None]:
+        error = self.query.exception() if self.query is not None else None
+        return str(error).strip().splitlines() if error else ["it ended without an error"], error
+
     def stop(self) -> None:
         """End the query; a micro-batch at work is finished or left to the next run, which does it once either way."""
         self.is_stopped = True
         if self.query is not None:
             self.query.stop()
         self.sink.close()
+
+
+def begin(writer: Writer, stream: Callable[[], DataFrame], pause: Callable[[float], None] = time.sleep) -> None:
+    """Start a query and wait until it has read its source; start it again where it ended before that.
+
+    A source and the sink start Python processes, each within a time that Spark fixes: on a machine under load three
+    queries that start at once exceed it together. What no second start changes is left to :func:`watch`.
+    """
+    for attempt in range(1, START_ATTEMPTS + 1):
+        writer.start(stream())
+        if writer.await_start():
+            return
+        said, _ = writer.last_words()
+        if lost_records(said) or attempt == START_ATTEMPTS or reason(said).startswith(STAYING):
+            return
+        seconds = START_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+        log.warning("%s did not start (%s); again in %.1f s", writer.name, reason(said), seconds)
+        pause(seconds)
 
 
 def lost_records(said: list[str]) -> str:
