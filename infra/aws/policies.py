@@ -151,7 +151,12 @@ def airflow_change() -> list[Statement]:
             ("s3:PutObject",),
             (f"{LAKE}/dead-letters*", f"{LAKE}/progress/*", f"{LAKE}/emulation/*"),
         ),
-        Statement("MoveDeadLetters", ("s3:DeleteObject",), (f"{LAKE}/dead-letters/*",)),
+        Statement(
+            "MoveDeadLetters",
+            ("s3:DeleteObject",),
+            (f"{LAKE}/dead-letters/*",),
+            "LakeHook.move deletes what it has copied, when dead letters are sent again.",
+        ),
     ]
 
 

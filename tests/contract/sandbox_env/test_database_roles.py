@@ -1,4 +1,4 @@
-"""``infra/aws/roles.sql`` by psql, as a master who is no superuser, which is what RDS gives: twice, with the same result."""
+"""``infra/aws/roles.sql`` by psql, as a master who is no superuser, as on RDS: twice, with the same result."""
 
 import os
 import subprocess
