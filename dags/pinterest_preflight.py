@@ -23,6 +23,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, TaskGroup
 
+from pinterest_pipeline.dag.deadlines import ends_within
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.preflight import check_environment, takes_a_slot
@@ -37,7 +38,7 @@ with DAG(
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=2 * LIMIT,
+    **ends_within(2 * LIMIT),
     default_args={**DEFAULT_ARGS, "execution_timeout": LIMIT},
     user_defined_macros=MACROS,
     tags=["pinterest"],

@@ -24,6 +24,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
+from pinterest_pipeline.dag.deadlines import ends_within
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.settings import MACROS
 from pinterest_pipeline.dag.stream_comparison import BACKFILL_PARAMS, BACKFILL_TASK_KEY, BACKFILL_TASKS, check_window
@@ -38,7 +39,7 @@ with DAG(
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=6),
+    **ends_within(timedelta(hours=6)),
     default_args=DEFAULT_ARGS,
     render_template_as_native_obj=True,
     user_defined_macros=MACROS,

@@ -125,6 +125,12 @@ def test_every_task_has_a_limit_of_time(tasks, expect_none):
     )
 
 
+def test_every_dag_raises_an_alarm_where_a_run_misses_its_time():
+    files = sorted((Path(__file__).resolve().parents[2] / "dags").glob("pinterest_*.py"))
+
+    assert [file.name for file in files if "**ends_within(" not in file.read_text()] == []
+
+
 def test_every_failed_task_raises_the_alarm(tasks, expect_none):
     expect_none(
         [where(task) for task in tasks if not argument(task, "on_failure_callback")],
