@@ -54,14 +54,14 @@ from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.quality import check_quality
 from pinterest_pipeline.dag.settings import MACROS, MAX_DEAD_LETTER_SHARE, TOPICS_DIR, setting, text_setting
-from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 from pinterest_pipeline.kafka_rest.operators import KafkaRestProduceOperator
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
 from pinterest_pipeline.lake.sensors import KafkaOffsetsLandedSensor
 from pinterest_pipeline.msk_connect.sensors import MskConnectHealthSensor
 from pinterest_pipeline.warehouse.operators import PostgresQueryOperator
 
-SQL = include_folder(__file__) / "sql"
+INCLUDE = include_folder(__file__)
+SQL = INCLUDE / "sql"
 TOPICS = {table: topic_name(setting("topic_prefix"), table) for table in KEYS}
 STAGE_LIMIT = timedelta(hours=1)
 WAITING = {"deferrable": True, "poke_interval": 5, "timeout": 30 * 60, "execution_timeout": timedelta(minutes=35)}
@@ -107,7 +107,7 @@ with DAG(
         ).expand_kwargs(
             [{"sql": f"source/{table}.sql", "topic": TOPICS[table], "key_column": key} for table, key in KEYS.items()]
         )
-    acknowledged = any_posts(send_posts.output)
+    acknowledged = any_posts(send_posts.output, bucket=text_setting("bucket"), lake_uri=text_setting("lake_uri"))
     posts_landed = KafkaOffsetsLandedSensor(
         task_id="posts_landed",
         bucket=text_setting("bucket"),
@@ -116,13 +116,8 @@ with DAG(
         **WAITING,
     )
     with TaskGroup("lakehouse"):
-        submit_batch_run = DatabricksBatchRunOperator(
-            task_id="submit_batch_run",
-            run_name=lakehouse.RUN_NAME,
-            tasks=lakehouse.batch_tasks(acknowledged, stage_limit=STAGE_LIMIT),
-            pool="pinterest_lakehouse",
-            execution_timeout=timedelta(hours=3),
-            deferrable=True,
+        submit_batch_run = lakehouse.run_stages(
+            "submit_batch_run", INCLUDE, assets.LAKE, {"acknowledged_uri": acknowledged["acknowledged_uri"]}
         )
         stages = lakehouse.follow_stages(submit_batch_run.output, assets.LAKE, stage_limit=STAGE_LIMIT)
     with TaskGroup("publish"):

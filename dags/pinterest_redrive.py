@@ -45,12 +45,12 @@ from pinterest_pipeline.dag.redrive import (
     record_redriven,
 )
 from pinterest_pipeline.dag.settings import MACROS, MAX_DEAD_LETTER_SHARE, TOPICS_DIR, setting, text_setting
-from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 from pinterest_pipeline.kafka_rest.redrive import KafkaRestRedriveOperator
 from pinterest_pipeline.kafka_rest.sensors import KafkaRestTopicSensor
 from pinterest_pipeline.lake.sensors import KafkaOffsetsLandedSensor
 
-SQL = include_folder(__file__) / "sql"
+INCLUDE = include_folder(__file__)
+SQL = INCLUDE / "sql"
 TOPICS = {table: topic_name(setting("topic_prefix"), table) for table in KEYS}
 DEAD_LETTERS = "dead-letters"
 # By templates, not by outputs: their tasks succeed whatever is chosen, which must not start a run
@@ -58,12 +58,11 @@ REQUEST = {
     name: f"{{{{ ti.xcom_pull(task_ids='choose_records', key='{name}') }}}}"
     for name in ("window_start", "window_end", "tables")
 }
-ACKNOWLEDGED = "{{ ti.xcom_pull(task_ids='acknowledged_offsets') or {} }}"
 ENDS = "{{ ti.xcom_pull(task_ids='ingest.offsets_grow') or {} }}"
+ACKNOWLEDGED = "{{ ti.xcom_pull(task_ids='acknowledged_offsets') or '' }}"
 PRODUCED = "{{ ti.xcom_pull(task_ids='record_redriven') or [] }}"
 STAGE_LIMIT = timedelta(hours=3)
 WAITING = {"deferrable": True, "poke_interval": 5, "timeout": 30 * 60, "execution_timeout": timedelta(minutes=35)}
-RUN = {"pool": "pinterest_lakehouse", "execution_timeout": timedelta(hours=3), "deferrable": True}
 
 with DAG(
     "pinterest_redrive",
@@ -84,12 +83,7 @@ with DAG(
     found = find_dead_letters(TOPICS, bucket=text_setting("bucket"), prefix=DEAD_LETTERS)
     path = choose_path(found)
     with TaskGroup("preview"):
-        submit_preview = DatabricksBatchRunOperator(
-            task_id="submit_preview",
-            run_name=lakehouse.RUN_NAME,
-            tasks=lakehouse.preview_tasks(REQUEST, stage_limit=STAGE_LIMIT),
-            **RUN,
-        )
+        submit_preview = lakehouse.run_stages("submit_preview", INCLUDE, ("reprocess",), {**REQUEST, "dry_run": "true"})
         (preview,) = lakehouse.follow_stages(submit_preview.output, {"reprocess": []}, stage_limit=STAGE_LIMIT).values()
         log_preview(preview.output)
     migrate_warehouse = lakehouse.migrate_warehouse(SQL)
@@ -116,7 +110,9 @@ with DAG(
                 for table, key in KEYS.items()
             ]
         )
-    acknowledged = acknowledged_offsets(redrive.output)
+    acknowledged = acknowledged_offsets(
+        redrive.output, bucket=text_setting("bucket"), lake_uri=text_setting("lake_uri")
+    )
     posts_landed = KafkaOffsetsLandedSensor(
         task_id="posts_landed",
         bucket=text_setting("bucket"),
@@ -128,12 +124,12 @@ with DAG(
         str(SQL), produced=redrive.output
     )
     with TaskGroup("lakehouse"):
-        submit_run = DatabricksBatchRunOperator(
-            task_id="submit_run",
-            run_name=lakehouse.RUN_NAME,
-            tasks=lakehouse.redrive_tasks(ACKNOWLEDGED, REQUEST, stage_limit=STAGE_LIMIT),
+        submit_run = lakehouse.run_stages(
+            "submit_run",
+            INCLUDE,
+            assets.REDRIVEN,
+            {**REQUEST, "acknowledged_uri": ACKNOWLEDGED},
             trigger_rule="none_failed_min_one_success",
-            **RUN,
         )
         stages = lakehouse.follow_stages(submit_run.output, assets.REDRIVEN, stage_limit=STAGE_LIMIT)
     with TaskGroup("publish"):

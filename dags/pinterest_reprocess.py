@@ -37,9 +37,9 @@ from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
 from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.reprocess import PARAMS, choose_records, record_lake
 from pinterest_pipeline.dag.settings import MACROS
-from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
 
-SQL = include_folder(__file__) / "sql"
+INCLUDE = include_folder(__file__)
+SQL = INCLUDE / "sql"
 STAGE_LIMIT = timedelta(hours=3)
 
 with DAG(
@@ -59,15 +59,8 @@ with DAG(
 ):
     window = choose_records()
     migrate_warehouse = lakehouse.migrate_warehouse(SQL)
-    submit_run = DatabricksBatchRunOperator(
-        task_id="submit_run",
-        run_name=lakehouse.RUN_NAME,
-        tasks=lakehouse.reprocess_tasks(
-            {name: window[name] for name in ("window_start", "window_end")}, stage_limit=STAGE_LIMIT
-        ),
-        pool="pinterest_lakehouse",
-        execution_timeout=timedelta(hours=3),
-        deferrable=True,
+    submit_run = lakehouse.run_stages(
+        "submit_run", INCLUDE, assets.REPROCESSED, {name: window[name] for name in ("window_start", "window_end")}
     )
     reprocess, gold = lakehouse.follow_stages(submit_run.output, assets.REPROCESSED, stage_limit=STAGE_LIMIT).values()
     publish_gold = lakehouse.publish_gold(SQL)

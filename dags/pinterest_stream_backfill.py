@@ -17,7 +17,7 @@ may run meanwhile.
 **Triage notes.** Its XCom has rows and new keys by table. Compare afterwards: `pinterest_stream_comparison`.
 - `check_window` failed: write `since` and `until` as its message says.
 - `submit_backfill`, `backfill_stream_from_silver`: as in `pinterest_daily_batch`; they wait for a batch that runs.
-  Clear `submit_backfill` to begin a run again that was cut short.
+  Clear `submit_backfill` to begin a run again.
 """
 
 from datetime import timedelta
@@ -26,9 +26,9 @@ from airflow.sdk import DAG
 
 from pinterest_pipeline.dag.deadlines import ends_within
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS
-from pinterest_pipeline.dag.stream_comparison import BACKFILL_PARAMS, BACKFILL_TASK_KEY, BACKFILL_TASKS, check_window
-from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
+from pinterest_pipeline.dag.stream_comparison import BACKFILL_PARAMS, BACKFILL_TASK_KEY, check_window, run_notebook
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 
 LIMIT = timedelta(hours=1)
@@ -47,14 +47,11 @@ with DAG(
     tags=["pinterest", "stream"],
     doc_md=__doc__,
 ):
-    submit_backfill = DatabricksBatchRunOperator(
-        task_id="submit_backfill",
-        run_name="pinterest_stream_backfill",
-        tasks=BACKFILL_TASKS,
-        pool="pinterest_lakehouse",
-        poll_seconds=5,
-        execution_timeout=timedelta(hours=3),
-        deferrable=True,
+    submit_backfill = run_notebook(
+        "submit_backfill",
+        include_folder(__file__),
+        BACKFILL_TASK_KEY,
+        {"since": "{{ as_text(params.since or '') }}", "until": "{{ as_text(params.until or '') }}"},
     )
     backfilled = DatabricksTaskRunSensor(
         task_id=BACKFILL_TASK_KEY,

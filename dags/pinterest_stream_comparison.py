@@ -25,9 +25,9 @@ from airflow.sdk import DAG
 
 from pinterest_pipeline.dag.deadlines import ends_within
 from pinterest_pipeline.dag.defaults import DEFAULT_ARGS, START
+from pinterest_pipeline.dag.paths import include_folder
 from pinterest_pipeline.dag.settings import MACROS
-from pinterest_pipeline.dag.stream_comparison import PARAMS, TASK_KEY, TASKS, agree
-from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
+from pinterest_pipeline.dag.stream_comparison import PARAMS, TASK_KEY, agree, run_notebook
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 
 LIMIT = timedelta(hours=1)
@@ -46,14 +46,8 @@ with DAG(
     tags=["pinterest", "stream"],
     doc_md=__doc__,
 ):
-    submit_comparison = DatabricksBatchRunOperator(
-        task_id="submit_comparison",
-        run_name="pinterest_stream_comparison",
-        tasks=TASKS,
-        pool="pinterest_lakehouse",
-        poll_seconds=5,
-        execution_timeout=timedelta(hours=3),
-        deferrable=True,
+    submit_comparison = run_notebook(
+        "submit_comparison", include_folder(__file__), TASK_KEY, {"since": "{{ as_text(params.since or '') }}"}
     )
     compared = DatabricksTaskRunSensor(
         task_id=TASK_KEY,

@@ -44,7 +44,7 @@ XCOMS = {
         "window_end": "2018-03-02T02:00:00",
         "include_undated": False,
     },
-    "any_posts": {"pin": [{"partition": 0, "first_offset": 5, "last_offset": 9}]},
+    "any_posts": {"acknowledged_uri": "s3a://a-lake/runs/a.json"},
     "lakehouse.submit_batch_run": 42,
     "ingest.offsets_grow": None,
     "ingest.send_posts": [{"topic": "prefix.pin"}],
@@ -89,6 +89,14 @@ def rendered(dags):
         return context["task"]
 
     return render
+
+
+def read_job(task):
+    from pathlib import Path
+
+    from pinterest_pipeline.databricks.jobs import read_job_file
+
+    return read_job_file(Path(task.job_file), task.job_values, getattr(task, "may_be_empty", ()))
 
 
 def test_the_connector_file_is_filled_from_the_variable_without_changing_types(rendered):
@@ -179,18 +187,28 @@ def test_the_count_takes_the_same_window_as_the_queries(rendered):
     assert "%(window_start)s" in task.sql
 
 
-def test_the_batch_run_is_submitted_with_the_cluster_and_the_acknowledged_offsets(rendered):
+def test_the_batch_run_is_given_its_stages_and_where_the_acknowledged_offsets_are(rendered):
     task = rendered("pinterest_daily_batch", "lakehouse.submit_batch_run")
 
-    assert [stage["new_cluster"] for stage in task.tasks] == [VARIABLE["databricks"]["cluster"]] * 3
-    assert [stage["notebook_task"]["notebook_path"] for stage in task.tasks] == [
-        f"/Workspace/notebooks/{stage}" for stage in ("bronze", "silver", "gold")
-    ]
-    assert task.tasks[1]["notebook_task"]["base_parameters"] == {
-        "lake_uri": "s3a://a-lake",
-        "topic_prefix": "prefix",
-        "acknowledged": XCOMS["any_posts"],
+    job = read_job(task)
+    assert job["name"] == "pinterest_lakehouse"
+    assert job["job_clusters"][0]["new_cluster"] == VARIABLE["databricks"]["cluster"]
+    assert job["tasks"][0]["notebook_task"]["notebook_path"] == "/Workspace/notebooks/bronze"
+    defaults = {parameter["name"]: parameter["default"] for parameter in job["parameters"]}
+    assert (defaults["lake_uri"], defaults["topic_prefix"]) == ("s3a://a-lake", "prefix")
+    assert (defaults["secret_scope"], defaults["secret_key"]) == ("scope", "key")
+    assert task.job_parameters == {
+        "stages": "bronze,silver,gold",
+        "acknowledged_uri": "s3a://a-lake/runs/a.json",
     }
+
+
+def test_the_name_of_the_job_may_be_chosen(rendered, monkeypatch):
+    monkeypatch.setitem(VARIABLE["databricks"], "job_name", "mine")
+
+    assert read_job(rendered("pinterest_reprocess", "submit_run"))["name"] == "mine"
+    comparison = rendered("pinterest_stream_comparison", "submit_comparison", params={"since": None})
+    assert read_job(comparison)["name"] == "mine_compare_stream_with_silver"
 
 
 @pytest.mark.parametrize(
@@ -205,20 +223,19 @@ def test_dead_letters_are_sent_again_as_their_rows_are_now(rendered, map_index, 
     assert "%(ids)s" in task.sql
 
 
-@pytest.mark.parametrize("acknowledged", [None, {"pin": {"offsets": [[0, 1, 2]]}}])
-def test_a_redrive_takes_what_was_sent_and_validates_what_was_chosen(rendered, monkeypatch, acknowledged):
-    monkeypatch.setitem(XCOMS, "acknowledged_offsets", acknowledged)
+@pytest.mark.parametrize("uri", [None, "s3a://a-lake/runs/b.json"])
+def test_a_redrive_takes_what_was_sent_and_validates_what_was_chosen(rendered, monkeypatch, uri):
+    monkeypatch.setitem(XCOMS, "acknowledged_offsets", uri)
 
     run = rendered("pinterest_redrive", "lakehouse.submit_run")
     preview = rendered("pinterest_redrive", "preview.submit_preview")
 
-    lake = {"lake_uri": "s3a://a-lake", "topic_prefix": "prefix"}
-    given = {task["task_key"]: task["notebook_task"]["base_parameters"] for task in run.tasks}
-    assert list(given) == ["bronze", "silver", "reprocess", "gold"]
-    assert given["silver"] == {**lake, "acknowledged": acknowledged or {}}
-    assert given["reprocess"] == {**lake, **XCOMS["choose_records"]}
-    (only,) = preview.tasks
-    assert only["notebook_task"]["base_parameters"] == {**given["reprocess"], "dry_run": "true"}
+    chosen = XCOMS["choose_records"]
+    assert run.job_parameters == {
+        "stages": "bronze,silver,reprocess,gold", **chosen, "acknowledged_uri": uri or "",
+    }  # fmt: skip
+    assert preview.job_parameters == {"stages": "reprocess", **chosen, "dry_run": "true"}
+    assert read_job(run) == read_job(preview)
 
 
 def test_a_redrive_without_dead_letters_is_reconciled_with_no_results(rendered):
@@ -238,13 +255,9 @@ def test_the_answers_are_published_from_the_folder_that_was_deployed(rendered):
 
 
 def test_the_streams_job_is_filled_from_the_variable_and_asks_for_exactly_what_the_dag_gives(rendered):
-    from pathlib import Path
-
-    from pinterest_pipeline.databricks.jobs import read_job_file
-
     task = rendered("pinterest_stream_supervisor", "launch_stream")
 
-    job = read_job_file(Path(task.job_file), task.job_values, task.may_be_empty)
+    job = read_job(task)
 
     assert (job["name"], task.unwanted) == ("a-stream", "")
     assert job["tasks"][0]["new_cluster"] == VARIABLE["stream"]["cluster"]

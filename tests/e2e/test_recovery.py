@@ -31,8 +31,9 @@ def databricks(pipeline: Any) -> WorkspaceClient:
 
 
 def remote_runs(databricks: WorkspaceClient, run_id: str) -> list[Any]:
-    """Every run that this DAG run ever submitted: their names end with its id."""
-    return [run for run in databricks.jobs.list_runs() if f"({run_id})" in (run.run_name or "")]
+    """Every run that this DAG run ever started: a parameter of theirs has its id."""
+    runs = databricks.jobs.list_runs()
+    return [run for run in runs if any(f"({run_id})" in (each.value or "") for each in run.job_parameters or ())]
 
 
 def pid_of(pipeline: Any, server: str) -> int:
@@ -195,7 +196,5 @@ def test_clearing_a_failed_gold_stage_repairs_only_gold(pipeline: Any, databrick
 
 def attempts(databricks: WorkspaceClient, run_id: int) -> dict[str, list[int]]:
     """The task runs of each stage: a repaired stage has one more, with an id of its own."""
-    found: dict[str, list[int]] = {stage: [] for stage in STAGES}
-    for task in databricks.jobs.get_run(run_id).tasks or []:
-        found[task.task_key].append(task.run_id)  # type: ignore[index, arg-type]
-    return found
+    tasks = databricks.jobs.get_run(run_id).tasks or []
+    return {stage: [task.run_id for task in tasks if task.task_key == stage] for stage in STAGES}  # type: ignore[misc]

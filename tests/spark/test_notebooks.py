@@ -27,6 +27,7 @@ def run_notebook(spark, monkeypatch):
         dbutils = types.SimpleNamespace(
             widgets=types.SimpleNamespace(text=defaults.__setitem__, get=lambda name: {**defaults, **values}[name]),
             notebook=types.SimpleNamespace(exit=leave),
+            fs=types.SimpleNamespace(head=lambda uri, _: Path(uri).read_text()),
             secrets=types.SimpleNamespace(get=lambda scope, key: f"secret of {scope}/{key}"),
         )
         monkeypatch.chdir(NOTEBOOKS)
@@ -42,7 +43,7 @@ def run_notebook(spark, monkeypatch):
     return run
 
 
-def test_the_three_run_one_after_the_other(run_notebook, lake, land, envelope_of, monkeypatch):
+def test_the_three_run_one_after_the_other(run_notebook, lake, land, envelope_of, monkeypatch, tmp_path):
     from pinterest_spark.lakehouse import staging
 
     urls = []
@@ -52,10 +53,11 @@ def test_the_three_run_one_after_the_other(run_notebook, lake, land, envelope_of
     for table in ("pin", "geo", "user"):
         land(table, envelope_of(table, 1, 0))
     sent = {"sent_from": "2025-11-24T00:00:00+00:00", "sent_until": "2025-11-25T00:00:00+00:00", "offsets": [[0, 0, 0]]}
-    acknowledged = {"pin": sent}
+    acknowledged = tmp_path / "acknowledged.json"
+    acknowledged.write_text(json.dumps({"pin": sent}) + "\n")
 
     landed = run_notebook("bronze", lake_uri=lake.uri, topic_prefix="pinterest")
-    cleaned = run_notebook("silver", lake_uri=lake.uri, topic_prefix="pinterest", acknowledged=json.dumps(acknowledged))
+    cleaned = run_notebook("silver", lake_uri=lake.uri, topic_prefix="pinterest", acknowledged_uri=str(acknowledged))
     answered = run_notebook("gold", lake_uri=lake.uri, secret_scope="pinterest", secret_key="warehouse_url")
 
     assert landed["tables"]["pin"] == {"landed": 1, "added": 1, "redelivered": 0}
@@ -74,13 +76,25 @@ def test_the_three_run_one_after_the_other(run_notebook, lake, land, envelope_of
     [
         pytest.param("bronze", {"topic_prefix": " "}, "lake_uri, topic_prefix", id="all that is missing"),
         pytest.param("gold", {"lake_uri": "file:///x"}, "secret_scope, secret_key", id="secret"),
-        pytest.param("silver", {"lake_uri": "file:///x", "topic_prefix": "p", "acknowledged": "[]"}, "acknowledged",
-                     id="acknowledged is no object"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_widget_is_refused_by_name(run_notebook, name, values, message):
     with pytest.raises(ValueError, match=message):
         run_notebook(name, **values)
+
+
+def test_offsets_that_are_none_are_refused(run_notebook, tmp_path):
+    (tmp_path / "a.json").write_text("[]")
+
+    with pytest.raises(ValueError, match="acknowledged_uri is not what the ingestion reports"):
+        run_notebook("silver", lake_uri="file:///x", topic_prefix="p", acknowledged_uri=str(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize("name", ["bronze", "silver", "reprocess", "gold"])
+def test_a_stage_that_the_run_leaves_out_ends_at_once(run_notebook, name):
+    others = ",".join({"bronze", "silver", "reprocess", "gold"} - {name})
+
+    assert run_notebook(name, stages=others) == {"stage": name, "left_out": True}
 
 
 def test_a_session_in_another_time_zone_is_refused(run_notebook, spark):

@@ -16,6 +16,13 @@ def task(key: str, life: str = "RUNNING", result: str = "", **more: Any) -> dict
     return {"task_key": key, "run_id": 100, "attempt_number": 0, "state": state, **more}
 
 
+ACTIVE = {"PENDING", "RUNNING", "QUEUED", "TERMINATING"}
+
+
+def is_over(run: dict[str, Any]) -> bool:
+    return run["state"]["life_cycle_state"] in {"TERMINATED", "SKIPPED", "INTERNAL_ERROR"}
+
+
 @dataclass
 class Fault:
     """An answer in place of the right one, once.
@@ -123,7 +130,6 @@ class ScriptedDatabricks:
 
     def answer(self, name: str, given: dict[str, Any]) -> tuple[int, Any]:
         routes = {
-            "jobs/runs/submit": self.submit,
             "jobs/runs/get": self.get_run,
             "jobs/runs/list": self.list_runs,
             "jobs/runs/cancel": lambda given: self.end(given["run_id"], "CANCELED") or {},
@@ -159,19 +165,21 @@ class ScriptedDatabricks:
     def delete(self, run_id: int) -> None:
         del self.runs[run_id]
 
-    def submit(self, given: dict[str, Any]) -> dict[str, Any]:
-        token = given["idempotency_token"]
-        if token not in self.tokens:
-            self.tokens[token] = self.add_run(given["run_name"])
-        if self.tokens[token] not in self.runs:
-            raise RefusedError(f"The run {self.tokens[token]} of the idempotency token was deleted.")
-        return {"run_id": self.tokens[token]}
-
     def run_now(self, given: dict[str, Any]) -> dict[str, Any]:
-        token = given["idempotency_token"]
-        if token not in self.tokens:
-            self.tokens[token] = self.add_job_run(given["job_id"], "PENDING", start=time.time())
-        return {"run_id": self.tokens[token]}
+        """Start a run; one more than the job may have at a time is skipped, as the service does without a queue."""
+        token, job = given["idempotency_token"], self.jobs[given["job_id"]]
+        if token in self.tokens:
+            if self.tokens[token] not in self.runs:
+                raise RefusedError(f"The run {self.tokens[token]} of the idempotency token was deleted.")
+            return {"run_id": self.tokens[token]}
+        active = [run for run in self.runs.values() if run.get("job_id") == given["job_id"] and not is_over(run)]
+        run_id = self.tokens[token] = self.add_job_run(given["job_id"], "PENDING", start=time.time())
+        values = {each["name"]: each["default"] for each in job["settings"].get("parameters", [])}
+        values |= given.get("job_parameters", {})
+        self.runs[run_id]["job_parameters"] = [{"name": name, "value": value} for name, value in values.items()]
+        if len(active) >= job["settings"].get("max_concurrent_runs", 1):
+            self.end(run_id, "MAXIMUM_CONCURRENT_RUNS_REACHED", life="SKIPPED")
+        return {"run_id": run_id}
 
     def list_jobs(self, given: dict[str, Any]) -> dict[str, Any]:
         start = int(given.get("page_token", 0))
@@ -184,6 +192,8 @@ class ScriptedDatabricks:
         end = start + self.page_size
         of_job = int(given.get("job_id", 0))
         newest_first = [run for run in reversed(self.runs.values()) if not of_job or run.get("job_id") == of_job]
+        if given.get("active_only"):  # leaves out BLOCKED and WAITING_FOR_RETRY
+            newest_first = [run for run in newest_first if run["state"]["life_cycle_state"] in ACTIVE]
         page = {"next_page_token": str(end)} if end < len(newest_first) else {}
         return {"runs": newest_first[start:end], **page}
 

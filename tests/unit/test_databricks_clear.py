@@ -10,6 +10,7 @@ from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from tests.support.dag_run import RETRIES, DagRun
 from tests.unit.scripted_databricks import task
 
+JOB = 500
 STAGES = ("bronze", "silver", "gold")
 DONE = ("TERMINATED", "SUCCESS")
 
@@ -21,6 +22,7 @@ def run(databricks):
     for stage, before in zip(stages[1:], STAGES, strict=False):
         stage["depends_on"] = [{"task_key": before}]
     databricks.add_run("batch", *stages, life="TERMINATED", result="SUCCESS")
+    databricks.runs[1]["job_id"] = JOB
     for run_id in range(100, 400):
         databricks.outputs[run_id] = {"notebook_output": {"result": json.dumps({"task_run": run_id})}}
     dag_run = DagRun()
@@ -145,3 +147,23 @@ def test_a_cleared_stage_of_a_run_that_is_still_active_is_repaired_at_its_end(da
         cleared.resume(run.context("silver"), event={"status": "ready", "result": {}}, **first.value.kwargs)
 
     assert repairs() == [["silver"]]
+
+
+@pytest.mark.parametrize("life", ["QUEUED", "RUNNING", "BLOCKED", "WAITING_FOR_RETRY", "TERMINATING"])
+def test_a_repair_waits_while_another_run_of_the_job_is_not_over(databricks, run, repairs, life):
+    other = databricks.add_job_run(JOB, life)
+    databricks.add_job_run(JOB + 1, "RUNNING")
+    run.clear("silver")
+    cleared = sensor("silver")
+
+    with pytest.raises(TaskDeferred) as first:
+        cleared.execute(run.context("silver"))
+    waits_for = first.value.trigger.serialize()[1]
+    assert repairs() == []
+    assert (waits_for["run_id"], waits_for["task_key"], waits_for["cancel_on_kill"]) == (other, None, False)
+    databricks.end(other, "FAILED")
+    with pytest.raises(TaskDeferred) as second:
+        cleared.resume(run.context("silver"), event={"status": "ready", "result": {}}, **first.value.kwargs)
+
+    assert repairs() == [["silver"]]
+    assert second.value.trigger.serialize()[1]["run_id"] == 1

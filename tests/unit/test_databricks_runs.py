@@ -1,14 +1,14 @@
-"""Decisions over runs: which attempt counts, attach or submit again, wait, repair or fail."""
+"""Decisions over runs: which attempt counts, attach or start again, wait, repair or fail."""
 
 import pytest
 
 from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.databricks.runs import (
-    AfterSubmit,
+    AfterStart,
     StageStep,
     State,
     Watch,
-    after_submit,
+    after_start,
     has_ended,
     run_from,
     stage_step,
@@ -63,21 +63,21 @@ def test_a_task_that_the_run_does_not_have_is_named_with_those_it_has():
 @pytest.mark.parametrize(
     ("life", "result", "expected"),
     [
-        ("PENDING", "", AfterSubmit.ATTACH),
-        ("QUEUED", "", AfterSubmit.ATTACH),
-        ("RUNNING", "", AfterSubmit.ATTACH),
-        ("WAITING_FOR_RETRY", "", AfterSubmit.ATTACH),
-        ("TERMINATED", "SUCCESS", AfterSubmit.ATTACH),
-        ("TERMINATING", "", AfterSubmit.WAIT_FOR_END),
-        ("TERMINATED", "FAILED", AfterSubmit.SUBMIT_AGAIN),
-        ("TERMINATED", "CANCELED", AfterSubmit.SUBMIT_AGAIN),
-        ("TERMINATED", "SUCCESS_WITH_FAILURES", AfterSubmit.SUBMIT_AGAIN),
-        ("INTERNAL_ERROR", "FAILED", AfterSubmit.SUBMIT_AGAIN),
-        ("SKIPPED", "", AfterSubmit.SUBMIT_AGAIN),
+        ("PENDING", "", AfterStart.ATTACH),
+        ("QUEUED", "", AfterStart.ATTACH),
+        ("RUNNING", "", AfterStart.ATTACH),
+        ("WAITING_FOR_RETRY", "", AfterStart.ATTACH),
+        ("TERMINATED", "SUCCESS", AfterStart.ATTACH),
+        ("TERMINATING", "", AfterStart.WAIT_FOR_END),
+        ("TERMINATED", "FAILED", AfterStart.START_AGAIN),
+        ("TERMINATED", "CANCELED", AfterStart.START_AGAIN),
+        ("TERMINATED", "SUCCESS_WITH_FAILURES", AfterStart.START_AGAIN),
+        ("INTERNAL_ERROR", "FAILED", AfterStart.START_AGAIN),
+        ("SKIPPED", "", AfterStart.START_AGAIN),
     ],
 )
 def test_what_a_used_or_new_token_brought(life, result, expected):
-    assert after_submit(State(life, result)) is expected
+    assert after_start(State(life, result)) is expected
 
 
 @pytest.mark.parametrize(

@@ -1,67 +1,101 @@
-"""The Databricks runs of a batch and of a reprocessing."""
+"""The Databricks jobs of the batch: what their files say, and what their runs are given."""
 
 import json
 from datetime import timedelta
 from pathlib import Path
 
-from pinterest_pipeline.dag import stream_comparison
-from pinterest_pipeline.dag.lakehouse import LIBRARIES, batch_tasks, reprocess_tasks
+import pytest
+
+from pinterest_pipeline.common.tables import TABLES
+from pinterest_pipeline.dag import assets, lakehouse
+from pinterest_pipeline.databricks.jobs import read_job_file
+from pinterest_pipeline.databricks.start import MAX_PARAMETER_BYTES, run_parameters
 
 PROJECT = Path(__file__).resolve().parents[2]
+INCLUDE = PROJECT / "include"
 OF_THE_RUNTIME = ("pyspark", "delta-spark", "pyarrow", "pandas", "boto3")
-
-TASKS = batch_tasks({"pin": []}, stage_limit=timedelta(minutes=30))
-AGAIN = reprocess_tasks({"window_start": "2026-11-25T00:00:00", "window_end": ""}, stage_limit=timedelta(minutes=30))
-
-
-def setting(path):
-    return f"{{{{ pipeline_variable(var)('{path}') }}}}"
+FILES = sorted((INCLUDE / "databricks").glob("*_job.json"))
+CLUSTER = {"num_workers": 2}
+OFFSETS = {"pin": {"sent_from": "a", "sent_until": "b", "offsets": [[0, 1, 2]]}}
 
 
-def test_each_stage_waits_for_the_one_before():
-    waits = {task["task_key"]: [d["task_key"] for d in task.get("depends_on", [])] for task in TASKS}
+def job(name, values):
+    texts = {key: CLUSTER if key == "cluster" else f"the-{key}" for key in values}
+    return read_job_file(INCLUDE / "databricks" / name, texts)
 
-    assert waits == {"bronze": [], "silver": ["bronze"], "gold": ["silver"]}
+
+@pytest.fixture
+def lakehouse_job():
+    return job("lakehouse_job.json", lakehouse.JOB_VALUES)
 
 
-def test_each_stage_runs_its_notebook_on_the_same_kind_of_cluster_within_the_limit():
-    root = setting("databricks.notebook_root")
+def test_each_stage_waits_for_the_one_before_on_the_one_cluster_of_the_job(lakehouse_job):
+    waits = {task["task_key"]: [d["task_key"] for d in task.get("depends_on", [])] for task in lakehouse_job["tasks"]}
 
-    assert {task["new_cluster"] for task in TASKS} == {setting("databricks.cluster")}
-    assert [task["notebook_task"]["notebook_path"] for task in TASKS] == [
-        f"{root}/{stage}" for stage in ("bronze", "silver", "gold")
+    assert waits == {"bronze": [], "silver": ["bronze"], "reprocess": ["silver"], "gold": ["reprocess"]}
+    assert lakehouse_job["job_clusters"] == [{"job_cluster_key": "lakehouse", "new_cluster": CLUSTER}]
+    assert {task["job_cluster_key"] for task in lakehouse_job["tasks"]} == {"lakehouse"}
+    assert [task["notebook_task"]["notebook_path"] for task in lakehouse_job["tasks"]] == [
+        f"the-notebook_root/{stage}" for stage in waits
     ]
-    assert {task["timeout_seconds"] for task in TASKS} == {1800}
 
 
-def test_each_notebook_gets_its_own_widgets_and_no_others():
-    bronze, silver, gold = (task["notebook_task"]["base_parameters"] for task in TASKS)
-    lake = {"lake_uri": setting("lake_uri"), "topic_prefix": setting("topic_prefix")}
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_service_keeps_two_runs_of_a_job_apart(file):
+    settings = json.loads(file.read_text())
 
-    assert bronze == lake
-    assert silver == {**lake, "acknowledged": {"pin": []}}
-    assert gold == {
-        "lake_uri": setting("lake_uri"), "secret_scope": setting("databricks.warehouse_url_scope"),
-        "secret_key": setting("databricks.warehouse_url_key"),
-    }  # fmt: skip
+    assert settings["max_concurrent_runs"] == 1
+    assert settings.get("queue", {"enabled": False}) == {"enabled": False}
 
 
-def test_a_reprocess_validates_a_window_and_computes_the_answers_again():
-    reprocess, gold = AGAIN
+def test_the_jobs_parameters_are_the_widgets_of_its_notebooks(lakehouse_job):
+    declared = {parameter["name"] for parameter in lakehouse_job["parameters"]}
+    read = {"stages", "requested_by"}
+    for task in lakehouse_job["tasks"]:
+        notebook = (INCLUDE / "spark" / "notebooks" / f"{task['task_key']}.py").read_text()
+        read |= {name for name in declared if f'"{name}"' in notebook}
 
-    assert (reprocess["task_key"], gold["depends_on"]) == ("reprocess", [{"task_key": "reprocess"}])
-    assert reprocess["notebook_task"]["base_parameters"] == {
-        "lake_uri": setting("lake_uri"), "topic_prefix": setting("topic_prefix"),
-        "window_start": "2026-11-25T00:00:00", "window_end": "",
-    }  # fmt: skip
-    assert gold["notebook_task"] == TASKS[-1]["notebook_task"]
+    assert declared == read
 
 
-def test_every_task_brings_the_packages_that_a_databricks_runtime_lacks_in_the_versions_that_are_tested():
+@pytest.mark.parametrize("made", [assets.LAKE, assets.REPROCESSED, assets.REDRIVEN], ids=["batch", "again", "redrive"])
+def test_a_run_takes_the_stages_that_are_followed(lakehouse_job, made):
+    started = lakehouse.run_stages("t", INCLUDE, made, {"window_start": "2026-11-25T00:00:00"})
+    followed = lakehouse.follow_stages(1, made, stage_limit=timedelta(minutes=1))
+
+    parameters = run_parameters(lakehouse_job, started.job_parameters, "me")
+    keys = [task["task_key"] for task in lakehouse_job["tasks"]]
+    assert parameters["stages"].split(",") == list(followed) == [key for key in keys if key in made]
+
+
+def test_acknowledged_offsets_travel_as_an_object_of_the_lake(store):
+    place = {"bucket": "b", "lake_uri": "s3a://b", "dag_id": "d"}
+
+    uri = lakehouse.store_offsets(OFFSETS, run_id="manual__2026-11-28T12:00:00+00:00", **place)
+
+    [(key, [stored])] = store.objects.items()
+    assert stored == OFFSETS
+    assert uri == f"s3a://b/{key}"
+    assert key.startswith("runs/d/manual__2026-11-28T12_00_00_00_00/acknowledged-")
+    assert ":" not in key
+    assert lakehouse.store_offsets(OFFSETS, run_id="manual__2026-11-28T12:00:00+00:00", **place) == uri
+    assert lakehouse.store_offsets({"geo": OFFSETS["pin"]}, run_id="manual__2026-11-28T12:00:00+00:00", **place) != uri
+    assert lakehouse.store_offsets({}, run_id="r", **place) == ""
+
+
+def test_a_run_of_any_size_stays_below_the_services_limit_of_parameters(lakehouse_job, store):
+    many = {"offsets": [[partition, 0, 10**12] for partition in range(10_000)], "sent_from": "", "sent_until": ""}
+    uri = lakehouse.store_offsets(dict.fromkeys(TABLES, many), bucket="b", lake_uri="s3a://b", dag_id="d", run_id="r")
+
+    parameters = run_parameters(lakehouse_job, {"acknowledged_uri": uri}, "me")
+
+    assert len(json.dumps(parameters)) < MAX_PARAMETER_BYTES / 10
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_task_brings_the_packages_that_a_databricks_runtime_lacks_in_the_versions_that_are_tested(file):
     declared = (PROJECT / "requirements" / "spark.in").read_text().split("# checks")[0].splitlines()
     needed = [line for line in declared if not line.startswith(("#", *OF_THE_RUNTIME))]
-    stream_job = json.loads((PROJECT / "include" / "databricks" / "stream_posts_job.json").read_text())
 
-    assert [library["pypi"]["package"] for library in LIBRARIES] == needed
-    tasks = [*TASKS, *AGAIN, *stream_comparison.TASKS, *stream_job["tasks"]]
-    assert all(task["libraries"] == LIBRARIES for task in tasks)
+    for task in json.loads(file.read_text())["tasks"]:
+        assert [library["pypi"]["package"] for library in task["libraries"]] == needed

@@ -11,6 +11,7 @@ from pinterest_spark.lakehouse.tables import Lake
 
 # COMMAND ----------
 
+notebook.leave_unless_wanted(dbutils, "bronze")
 given = notebook.arguments(dbutils, "lake_uri", "topic_prefix")
 notebook.check_session(spark)
 

@@ -12,6 +12,7 @@ from pinterest_spark.lakehouse.tables import Lake
 
 # COMMAND ----------
 
+notebook.leave_unless_wanted(dbutils, "gold")
 given = notebook.arguments(dbutils, "lake_uri", "secret_scope", "secret_key")
 notebook.check_session(spark)
 

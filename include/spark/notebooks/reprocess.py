@@ -15,6 +15,7 @@ OPTIONAL = ("window_start", "window_end", "tables", "dry_run")
 
 # COMMAND ----------
 
+notebook.leave_unless_wanted(dbutils, "reprocess")
 given = notebook.arguments(dbutils, "lake_uri", "topic_prefix", optional=OPTIONAL)
 request = reprocess.Request.read(**{name: given[name] for name in OPTIONAL})
 notebook.check_session(spark)

@@ -1,6 +1,6 @@
 # Databricks notebook source
 # Silver: new bronze rows cleaned and merged by key, rejects in quarantine, and the proof that no record was lost.
-# Widgets: lake_uri, topic_prefix, acknowledged (JSON: see read_acknowledged).
+# Widgets: lake_uri, topic_prefix, acknowledged_uri (of JSON: see read_acknowledged).
 import sys
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from pinterest_spark.lakehouse.tables import Lake
 
 # COMMAND ----------
 
-given = notebook.arguments(dbutils, "lake_uri", "topic_prefix", optional=("acknowledged",))
-acknowledged = read_acknowledged(given["acknowledged"])
+notebook.leave_unless_wanted(dbutils, "silver")
+given = notebook.arguments(dbutils, "lake_uri", "topic_prefix", optional=("acknowledged_uri",))
+acknowledged = read_acknowledged(notebook.read_text(dbutils, given["acknowledged_uri"]))
 notebook.check_session(spark)
 
 # COMMAND ----------

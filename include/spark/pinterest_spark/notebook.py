@@ -5,6 +5,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+MAX_TEXT_BYTES = 64 * 1024 * 1024  # far above the acknowledged offsets of any run
 UTC = ("UTC", "Etc/UTC", "GMT", "Z", "+00:00")
 
 
@@ -18,9 +19,22 @@ def arguments(dbutils: Any, *required: str, optional: tuple[str, ...] = ()) -> d
     values = {name: dbutils.widgets.get(name).strip() for name in (*required, *optional)}
     if missing := [name for name in required if not values[name]]:
         raise ValueError(
-            f"Missing notebook parameters: {', '.join(missing)}. Give them as base_parameters of the task."
+            f"Missing notebook parameters: {', '.join(missing)}. Give them as parameters of the job, or of the task."
         )
     return values
+
+
+def leave_unless_wanted(dbutils: Any, stage: str) -> None:
+    """End a notebook whose stage is none of those that the run takes; without widget ``stages`` it takes all."""
+    dbutils.widgets.text("stages", "")
+    wanted = dbutils.widgets.get("stages")
+    if wanted and stage not in wanted.split(","):
+        dbutils.notebook.exit(to_json({"stage": stage, "left_out": True}))
+
+
+def read_text(dbutils: Any, uri: str) -> str:
+    """Return what an object of the lake holds, empty text without an address."""
+    return str(dbutils.fs.head(uri, MAX_TEXT_BYTES)) if uri else ""
 
 
 def check_session(spark: SparkSession) -> None:

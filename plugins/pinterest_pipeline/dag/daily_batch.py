@@ -11,8 +11,8 @@ from pinterest_pipeline.common.errors import PermanentError
 from pinterest_pipeline.dag import window as windows
 from pinterest_pipeline.dag.defaults import WAREHOUSE
 from pinterest_pipeline.dag.gap_check import EndOffsets, Lake, check_gaps, kafka_of
+from pinterest_pipeline.dag.lakehouse import store_offsets
 from pinterest_pipeline.dag.reconciliation import (
-    AcknowledgedOffsets,
     BronzeResult,
     SilverResult,
     offsets_by_table,
@@ -68,9 +68,11 @@ def check_offsets(topics: list[str], *, bucket: str, topics_dir: str) -> dict[st
 
 
 @task.short_circuit(multiple_outputs=True, ignore_downstream_trigger_rules=False)
-def any_posts(produced: list[SendSummary]) -> dict[str, AcknowledgedOffsets]:
-    """Return the acknowledged offsets by table; without any, skip the tasks that would process the posts."""
-    return offsets_by_table(produced)
+def any_posts(produced: list[SendSummary], *, bucket: str, lake_uri: str, ti: Any = None) -> dict[str, str]:
+    """Put the acknowledged offsets into the lake, for silver; without any, skip what would process the posts."""
+    offsets = offsets_by_table(produced)
+    uri = store_offsets(offsets, bucket=bucket, lake_uri=lake_uri, dag_id=ti.dag_id, run_id=ti.run_id)
+    return {"acknowledged_uri": uri} if uri else {}
 
 
 @task

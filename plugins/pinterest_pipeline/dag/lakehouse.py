@@ -1,90 +1,75 @@
-"""The Databricks runs that write the lake: a batch (bronze, silver, gold), and a reprocessing (reprocess, gold).
+"""The Databricks job that writes the lake: a run of it is a batch, a reprocessing, a redrive or a preview.
 
-Each stage names its cluster, since the service refuses shared job clusters in ``runs/submit``. Equal specs share one
-warm driver in the sandbox; in the cloud an instance pool (``instance_pool_id`` in the spec) keeps the starts short.
+Its file, ``include/databricks/lakehouse_job.json``, has one task a stage, one after the other on one cluster. Parameter
+``stages`` says which of them a run takes; the notebooks of the others end at once.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Asset
 
 from pinterest_pipeline.dag import assets
+from pinterest_pipeline.dag.reconciliation import AcknowledgedOffsets
 from pinterest_pipeline.dag.settings import setting, text_setting
+from pinterest_pipeline.databricks.operators import DatabricksRunJobOperator
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from pinterest_pipeline.warehouse.operators import PostgresMigrateOperator, PostgresPublishAnswersOperator
 
-RUN_NAME = "pinterest_daily_batch"  # of both: a submission waits while another run of its name is active
-# What pinterest_spark needs and a Databricks Runtime lacks; the stream's job names the same in include/databricks
-LIBRARIES = [{"pypi": {"package": package}} for package in ("psycopg[binary]==3.3.9", "pgpq==0.12.0")]
-
-
-GOLD = {
+RUNS = "runs"  # folder of the lake: what runs of the job are given that is too long for a parameter
+NOTEBOOK_VALUES = {
+    "job_name": text_setting("databricks.job_name", "pinterest_lakehouse"),
+    "cluster": setting("databricks.cluster"),
+    "notebook_root": text_setting("databricks.notebook_root"),
     "lake_uri": text_setting("lake_uri"),
     "secret_scope": text_setting("databricks.warehouse_url_scope"),
     "secret_key": text_setting("databricks.warehouse_url_key"),
 }
+JOB_VALUES = {**NOTEBOOK_VALUES, "topic_prefix": text_setting("topic_prefix")}
 
 
-LAKE = {"lake_uri": text_setting("lake_uri"), "topic_prefix": text_setting("topic_prefix")}
+def run_stages(
+    task_id: str, include: Path, stages: Sequence[str], parameters: Mapping[str, Any] | None = None, **arguments: Any
+) -> DatabricksRunJobOperator:
+    """Return the task that starts a run of the job.
 
-
-def batch_tasks(acknowledged: Any, *, stage_limit: timedelta) -> list[dict[str, Any]]:
-    """Return the tasks of a Jobs API 2.1/2.2 run: one per stage, each after the one before, each its own notebook.
-
-    :param acknowledged: What ``reconciliation.offsets_by_table`` returns, or the task that returns it; the operator
-        encodes it as JSON.
-    :param stage_limit: Databricks ends a stage that runs longer.
+    :param include: Folder with the job's file.
+    :param stages: Those that the run takes, of bronze, silver, reprocess and gold.
+    :param parameters: Further job parameters, such as the widgets of the reprocess notebook.
     """
-    return sequential_tasks(
-        {"bronze": LAKE, "silver": {**LAKE, "acknowledged": acknowledged}, "gold": GOLD}, stage_limit
+    return DatabricksRunJobOperator(
+        task_id=task_id,
+        job_file=include / "databricks" / "lakehouse_job.json",
+        job_values=JOB_VALUES,
+        job_parameters={"stages": ",".join(stages), **(parameters or {})},
+        pool="pinterest_lakehouse",
+        execution_timeout=timedelta(hours=3),
+        deferrable=True,
+        **arguments,
     )
 
 
-def reprocess_tasks(request: Mapping[str, str], *, stage_limit: timedelta) -> list[dict[str, Any]]:
-    """Return the tasks of a run that validates landed records again, and computes the answers again.
+def store_offsets(
+    offsets: Mapping[str, AcknowledgedOffsets], *, bucket: str, lake_uri: str, dag_id: str, run_id: str
+) -> str:
+    """Write what Kafka acknowledged to a run into the lake and return its address, empty text where there is nothing.
 
-    :param request: Widgets of the reprocess notebook.
+    Its name has the hash of its content: equal offsets have one name, and no run reads what a later one has written.
     """
-    return sequential_tasks({"reprocess": {**LAKE, **request}, "gold": GOLD}, stage_limit)
+    from pinterest_pipeline.lake.hook import LakeHook  # noqa: PLC0415 - boto3 slows DAG parsing
 
-
-def preview_tasks(request: Mapping[str, str], *, stage_limit: timedelta) -> list[dict[str, Any]]:
-    """Return the task of a run that counts what :func:`reprocess_tasks` would change."""
-    return sequential_tasks({"reprocess": {**LAKE, **request, "dry_run": "true"}}, stage_limit)
-
-
-def redrive_tasks(acknowledged: Any, request: Mapping[str, str], *, stage_limit: timedelta) -> list[dict[str, Any]]:
-    """Return the tasks of a run that takes what was sent again, and validates landed records again."""
-    silver = {**LAKE, "acknowledged": acknowledged}
-    return sequential_tasks(
-        {"bronze": LAKE, "silver": silver, "reprocess": {**LAKE, **request}, "gold": GOLD}, stage_limit
-    )
-
-
-def sequential_tasks(widgets: Mapping[str, Mapping[str, Any]], stage_limit: timedelta) -> list[dict[str, Any]]:
-    """Return a task for each stage, each after the one before.
-
-    :param widgets: By stage, which is the name of its notebook. Values may be templates or the output of a task.
-    """
-    tasks: list[dict[str, Any]] = []
-    for stage, given in widgets.items():
-        task: dict[str, Any] = {
-            "task_key": stage,
-            "new_cluster": setting("databricks.cluster"),
-            "libraries": LIBRARIES,
-            "notebook_task": {
-                "notebook_path": f"{setting('databricks.notebook_root')}/{stage}",
-                "base_parameters": dict(given),
-            },
-            "timeout_seconds": int(stage_limit.total_seconds()),
-        }
-        if tasks:
-            task["depends_on"] = [{"task_key": tasks[-1]["task_key"]}]
-        tasks.append(task)
-    return tasks
+    if not offsets:
+        return ""
+    digest = sha256(json.dumps(offsets, sort_keys=True).encode()).hexdigest()[:16]
+    safe_run_id = re.sub(r"[^A-Za-z0-9._-]", "_", run_id)  # Hadoop's paths take no colon
+    key = f"{RUNS}/{dag_id}/{safe_run_id}/acknowledged-{digest}.json"
+    LakeHook(bucket).write_json_lines(key, [offsets])
+    return f"{lake_uri}/{key}"
 
 
 def follow_stages(

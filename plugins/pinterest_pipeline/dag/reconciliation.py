@@ -11,7 +11,7 @@ from pinterest_pipeline.kafka_rest.summary import PartitionOffsets, SendSummary
 from pinterest_pipeline.lake.gaps import BronzeOffsets
 from pinterest_pipeline.lake.landing import CLOCK_TOLERANCE, sending_time
 
-MAX_RANGES = 50  # of a table, 20 bytes each: Databricks takes 10,000 bytes of notebook parameters
+MAX_RANGES = 50  # of a table: each is one more condition on silver's rows
 
 
 class AcknowledgedOffsets(TypedDict):

@@ -14,8 +14,8 @@ from pinterest_pipeline.dag.daily_batch import PARAMS as BATCH_PARAMS
 from pinterest_pipeline.dag.daily_batch import record_and_require, require_share
 from pinterest_pipeline.dag.defaults import WAREHOUSE
 from pinterest_pipeline.dag.gap_check import EndOffsets
+from pinterest_pipeline.dag.lakehouse import store_offsets
 from pinterest_pipeline.dag.reconciliation import (
-    AcknowledgedOffsets,
     BronzeResult,
     SilverResult,
     lake_rows,
@@ -124,10 +124,11 @@ def log_preview(reprocessed: ReprocessResult) -> dict[str, TableChange]:
     return reprocessed["tables"]
 
 
-@task(multiple_outputs=True)
-def acknowledged_offsets(produced: "Iterable[RedriveSummary]") -> dict[str, AcknowledgedOffsets]:
-    """Return the acknowledged offsets by table."""
-    return offsets_by_table(produced)
+@task
+def acknowledged_offsets(produced: "Iterable[RedriveSummary]", *, bucket: str, lake_uri: str, ti: Any = None) -> str:
+    """Put the acknowledged offsets into the lake, for silver, and return their address."""
+    offsets = offsets_by_table(produced)
+    return store_offsets(offsets, bucket=bucket, lake_uri=lake_uri, dag_id=ti.dag_id, run_id=ti.run_id)
 
 
 @task(multiple_outputs=False)

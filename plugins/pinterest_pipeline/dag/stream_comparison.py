@@ -2,14 +2,15 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Param, task
 
 from pinterest_pipeline.common.errors import PermanentError
-from pinterest_pipeline.dag.lakehouse import LIBRARIES
-from pinterest_pipeline.dag.settings import setting, text_setting
+from pinterest_pipeline.dag.lakehouse import NOTEBOOK_VALUES
+from pinterest_pipeline.databricks.operators import DatabricksRunJobOperator
 
 SINCE = "UTC; compares rows whose record arrived then or later. None = all."
 PARAMS = {"since": Param(None, type=["null", "string"], description=SINCE)}
@@ -19,34 +20,21 @@ BACKFILL_PARAMS = {
 }
 TASK_KEY = "compare_stream_with_silver"
 BACKFILL_TASK_KEY = "backfill_stream_from_silver"
-
-
-def notebook_tasks(task_key: str, **parameters: str) -> list[dict[str, Any]]:
-    """Return a run's only task, a notebook that reads lake and warehouse, with parameters of its own."""
-    return [
-        {
-            "task_key": task_key,
-            "new_cluster": setting("databricks.cluster"),
-            "libraries": LIBRARIES,
-            "notebook_task": {
-                "notebook_path": f"{setting('databricks.notebook_root')}/{task_key}",
-                "base_parameters": {
-                    "lake_uri": text_setting("lake_uri"),
-                    "secret_scope": text_setting("databricks.warehouse_url_scope"),
-                    "secret_key": text_setting("databricks.warehouse_url_key"),
-                    **parameters,
-                },
-            },
-            "timeout_seconds": 3600,
-        }
-    ]
-
-
-TASKS = notebook_tasks(TASK_KEY, since="{{ as_text(params.since or '') }}")
-BACKFILL_TASKS = notebook_tasks(
-    BACKFILL_TASK_KEY, since="{{ as_text(params.since or '') }}", until="{{ as_text(params.until or '') }}"
-)
 log = logging.getLogger(__name__)
+
+
+def run_notebook(task_id: str, include: Path, notebook: str, parameters: Mapping[str, str]) -> DatabricksRunJobOperator:
+    """Return the task that starts a run of the job of one notebook, which reads lake and warehouse."""
+    return DatabricksRunJobOperator(
+        task_id=task_id,
+        job_file=include / "databricks" / "stream_tables_job.json",
+        job_values={**NOTEBOOK_VALUES, "notebook": notebook},
+        job_parameters=parameters,
+        pool="pinterest_lakehouse",
+        poll_seconds=5,
+        execution_timeout=timedelta(hours=3),
+        deferrable=True,
+    )
 
 
 def disagreements(compared: Mapping[str, Any]) -> Iterator[str]:

@@ -7,8 +7,9 @@ returns 100 tasks a page, ``runs/list`` 25 runs a page and runs of the last 60 d
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.databricks.hooks.databricks import DatabricksHook
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 GET_RUN = ("GET", "2.2/jobs/runs/get")
 LIST_RUNS = ("GET", "2.2/jobs/runs/list")
 GET_OUTPUT = ("GET", "2.2/jobs/runs/get-output")
-SUBMIT = ("POST", "2.2/jobs/runs/submit")
 CANCEL = ("POST", "2.2/jobs/runs/cancel")
 REPAIR = ("POST", "2.2/jobs/runs/repair")
 WORKSPACE_STATUS = ("GET", "2.0/workspace/get-status")
@@ -33,6 +33,7 @@ LIST_SECRETS = ("GET", "2.0/secrets/list")
 RUNS_PER_PAGE = 25
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
 MAX_ERROR_CHARACTERS = 500
+NEWEST_RUNS = 50  # two pages: a job that may have one run at a time has its active one on the first
 OTHER_CREDENTIALS = frozenset(  # keys of the extra with which the provider signs in without a password
     {
         "token",
@@ -59,7 +60,7 @@ class TaskOutput:
 
 
 class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
-    """Submit, follow, repair and cancel runs.
+    """Follow, repair and cancel runs.
 
     Every method raises :class:`TransientError` when the same call may succeed later, :class:`PermanentError` when not.
     """
@@ -98,16 +99,18 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
             for described in page.get("runs", []):
                 yield run_from([described])
 
-    def find_active(self, is_wanted: Callable[[str], bool]) -> Run | None:
-        """Return an active run whose name is wanted, or None."""
-        runs = self.list_runs(active_only=True)
-        return next((run for run in runs if not run.state.is_over and is_wanted(run.name)), None)
+    def newest_runs(self, job_id: int) -> list[Run]:
+        """Return a job's newest runs in every state, newest first; the service's own filter leaves out active ones."""
+        return list(islice(self.list_runs(job_id=job_id), NEWEST_RUNS))
 
-    def submit(self, body: Mapping[str, Any], token: str) -> int:
-        """Submit a one-time run; a token that was used returns its old run, in the state that it has."""
-        doing, given = f"submitting run {body['run_name']}", {**body, "idempotency_token": token}
-        answer = self._call(doing, SUBMIT, given, has="run_id")
-        return int(answer["run_id"])
+    def active_runs(self, job_id: int) -> list[Run]:
+        """Return the runs of a job that are not over, oldest first.
+
+        The service's own filter finds an old run that is under repair; the newest runs have what the filter leaves out.
+        """
+        found = [*self.list_runs(job_id=job_id, active_only=True), *self.newest_runs(job_id)]
+        active = {run.run_id: run for run in found if not run.state.is_over}
+        return [active[run_id] for run_id in sorted(active)]
 
     def cancel(self, run_id: int) -> None:
         """Ask for the end of a run; harmless when it has ended."""

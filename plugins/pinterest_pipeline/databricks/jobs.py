@@ -1,7 +1,7 @@
-"""The Databricks job of a stream as its file says, and how the service's differs from it. No I/O but the file."""
+"""A Databricks job as its file says, and how the service's differs from it. No I/O but the file."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class Job:
 def read_job_file(file: Path, values: Mapping[str, Any], may_be_empty: Collection[str] = ()) -> dict[str, Any]:
     """Return the job settings that ``file`` describes, its ``${placeholders}`` filled from ``values``.
 
-    Notebook parameters become text, since widgets hold nothing else; a continuous job is paused until it is launched.
+    Parameters become text, since widgets hold nothing else; a continuous job is paused until it is launched.
 
     :param may_be_empty: Values that may be empty text, e.g. the address of an endpoint that AWS knows itself.
     :raises PermanentError: no file, no JSON, no name, or names that do not match its placeholders.
@@ -50,6 +50,8 @@ def read_job_file(file: Path, values: Mapping[str, Any], may_be_empty: Collectio
     for task in result["tasks"]:
         notebook = task.get("notebook_task", {})
         notebook["base_parameters"] = {k: _as_text(v) for k, v in notebook.get("base_parameters", {}).items()}
+    for parameter in result.get("parameters") or []:
+        parameter["default"] = _as_text(parameter["default"])
     if result.get("continuous") is not None:
         result["continuous"] = {**result["continuous"], "pause_status": "PAUSED"}
     return result
@@ -62,7 +64,7 @@ def _as_text(value: Any) -> str:
 def single_job(jobs: Sequence[Job], name: str) -> Job | None:
     """Return the job of that name, None without one.
 
-    :raises PermanentError: two have it: each could run the stream, and two streams would corrupt one checkpoint.
+    :raises PermanentError: two have it: each could run, and two writers would corrupt a checkpoint, or a table.
     """
     if len(jobs) > 1:
         ids = ", ".join(str(job.job_id) for job in jobs)
@@ -70,6 +72,15 @@ def single_job(jobs: Sequence[Job], name: str) -> Job | None:
             f"Databricks has {len(jobs)} jobs named {name} ({ids}), expected one: delete or rename the others."
         )
     return jobs[0] if jobs else None
+
+
+def notebook_paths(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the workspace notebooks that a job needs; those of a Git source are not in the workspace."""
+    for task in settings["tasks"]:
+        notebook = task.get("notebook_task") or {}
+        source = notebook.get("source") or ("GIT" if "git_source" in settings else "WORKSPACE")
+        if source == "WORKSPACE" and "notebook_path" in notebook:
+            yield notebook["notebook_path"]
 
 
 def difference(job: Job, wanted: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,12 +6,10 @@ continuous job cancels its active run and starts another.
 
 import time
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
 from pinterest_pipeline.databricks.hook import DatabricksRunHook
 from pinterest_pipeline.databricks.jobs import Job, difference, reset_settings, single_job
-from pinterest_pipeline.databricks.runs import Run
 
 LIST_JOBS = ("GET", "2.2/jobs/list")
 GET_JOB = ("GET", "2.2/jobs/get")
@@ -22,7 +20,6 @@ DELETE_JOB = ("POST", "2.2/jobs/delete")
 RUN_NOW = ("POST", "2.2/jobs/run-now")
 JOBS_PER_PAGE = 100
 DUPLICATE_PAUSES = (0.5, 1.5)  # two that create a job at the same moment make two, and one goes: see `ensure_job`
-NEWEST_RUNS = 50  # two pages: a job that may have one run at a time has its active one on the first
 
 
 class DatabricksJobHook(DatabricksRunHook):
@@ -79,14 +76,14 @@ class DatabricksJobHook(DatabricksRunHook):
         self._call(f"{'pausing' if paused else 'unpausing'} job {job.job_id}", UPDATE_JOB, body)
         self.log.info("Job %s (%s) is %s", job.name, job.job_id, continuous["pause_status"])
 
-    def start_run(self, job_id: int, token: str) -> int:
-        """Start a run; a token that was used returns its old run, so that two callers start one."""
-        answer = self._call(f"starting job {job_id}", RUN_NOW, {"job_id": job_id, "idempotency_token": token})
-        return int(answer["run_id"])
+    def start_run(self, job_id: int, token: str, parameters: Mapping[str, str] | None = None) -> int:
+        """Start a run; a token that was used returns its old run, in the state that it has.
 
-    def newest_runs(self, job_id: int) -> list[Run]:
-        """Return a job's newest runs in every state, newest first; the service's own filter leaves out active ones."""
-        return list(islice(self.list_runs(job_id=job_id), NEWEST_RUNS))
+        :raises NotThereError: the token's run was deleted.
+        """
+        body = {"job_id": job_id, "idempotency_token": token}
+        given = {**body, "job_parameters": dict(parameters)} if parameters else body
+        return int(self._call(f"starting job {job_id}", RUN_NOW, given, has="run_id")["run_id"])
 
 
 def _job_from(described: Mapping[str, Any]) -> Job:

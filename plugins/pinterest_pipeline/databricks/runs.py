@@ -1,7 +1,7 @@
-"""Databricks runs as values, and the decisions about them: attach or submit again, wait, repair or fail. No I/O."""
+"""Databricks runs as values, and the decisions about them: attach or start again, wait, repair or fail. No I/O."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -73,6 +73,12 @@ class Run:
     latest_repair_id: int | None = None
     start_time: float = 0
     end_time: float = 0
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Whose run it is, where that is known, else the job's name."""
+        return self.parameters.get("requested_by") or self.name
 
     def task(self, key: str) -> TaskRun:
         if (task := self.tasks.get(key)) is None:
@@ -121,7 +127,14 @@ def run_from(pages: Sequence[Mapping[str, Any]]) -> Run:
         latest_repair_id=repairs[-1] if repairs else None,
         start_time=first.get("start_time", 0) / 1000,
         end_time=first.get("end_time", 0) / 1000,
+        parameters={
+            each["name"]: str(each.get("value", each.get("default", ""))) for each in first.get("job_parameters", [])
+        },
     )
+
+
+def _value_of(parameter: Mapping[str, Any]) -> str:
+    return str(parameter.get("value", parameter.get("default", "")))
 
 
 def _age(task: Mapping[str, Any]) -> tuple[int, int]:
@@ -155,21 +168,21 @@ def _task_from(task: Mapping[str, Any]) -> TaskRun:
     )
 
 
-class AfterSubmit(StrEnum):
-    """What to do with the run that a submission returned."""
+class AfterStart(StrEnum):
+    """What to do with the run that a start returned."""
 
     ATTACH = "attach"
     WAIT_FOR_END = "wait for its end"
-    SUBMIT_AGAIN = "submit again"
+    START_AGAIN = "start again"
 
 
-def after_submit(state: State) -> AfterSubmit:
+def after_start(state: State) -> AfterStart:
     """A used token returns its old run: take it while it runs or if it succeeded, else try the next token."""
     if state.is_stopping:
-        return AfterSubmit.WAIT_FOR_END
+        return AfterStart.WAIT_FOR_END
     if state.is_over and not state.is_success:
-        return AfterSubmit.SUBMIT_AGAIN
-    return AfterSubmit.ATTACH
+        return AfterStart.START_AGAIN
+    return AfterStart.ATTACH
 
 
 class StageStep(StrEnum):

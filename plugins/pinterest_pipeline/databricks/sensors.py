@@ -40,7 +40,7 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
     the task is killed, or its ``timeout`` or ``execution_timeout`` is over, the run is cancelled. A user who ends the
     *deferred* task cancels it too (Airflow 3.3 and newer).
 
-    :param run_id: What ``DatabricksBatchRunOperator`` returned. (templated)
+    :param run_id: What ``DatabricksRunJobOperator`` returned. (templated)
     :param task_key: Key of the task in the run. (templated)
     """
 
@@ -110,12 +110,12 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
                 return self._result(task)
             if step is StageStep.FAIL:
                 raise self._failure(run)
-            if step is StageStep.REPAIR:
-                is_repaired = self._repair(context, run, task)
-                watch = replace(watch, replaced=task.run_id if is_repaired else 0)
+            other = self._other_writer(run) if step is StageStep.REPAIR else None
+            if step is StageStep.REPAIR and not other and self._repair(context, run, task):
+                watch = replace(watch, replaced=task.run_id)
             must_repair = step is StageStep.WAIT_FOR_END or (step is StageStep.REPAIR and not watch.replaced)
             watch = replace(watch, is_first_check=False, must_repair=must_repair)
-            self._wait(watch, began, deadline)
+            self._wait(watch, began, deadline, other)
 
     def _read_run(self) -> Run:
         try:
@@ -159,17 +159,24 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
     def _cover_stages_after(self, context: Context) -> None:
         context["ti"].xcom_push(key=CLEAR_KEY, value=context["dag_run"].clear_number)
 
-    def _wait(self, watch: Watch, began: float, deadline: float) -> None:
+    def _other_writer(self, run: Run) -> Run | None:
+        """Return another run of the job that is not over: the service counts starts, not repairs."""
+        others = (other for other in self.hook.active_runs(run.job_id) if other.run_id != run.run_id)
+        return next(others, None)
+
+    def _wait(self, watch: Watch, began: float, deadline: float, other: Run | None = None) -> None:
         if time.time() > deadline:
             self._time_out()
+        if other:
+            self.log.info("Waiting for run %s (%s), which is %s", other.run_id, other.label, other.state.life_cycle)
         trigger = DatabricksRunTrigger(
             databricks_conn_id=self.databricks_conn_id,
-            run_id=self._databricks_run_id(),
+            run_id=other.run_id if other else self._databricks_run_id(),
             task_key=None if watch.must_repair else self.task_key,
             replaced=watch.replaced,
             deadline=deadline,
             poll_seconds=self.poke_interval,
-            cancel_on_kill=True,
+            cancel_on_kill=other is None,
         )
         event = wait_or_defer(self, trigger, watch=asdict(watch), began=began, deadline=deadline)
         if event["status"] == Status.TIMED_OUT:
@@ -217,5 +224,5 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
         except (TypeError, ValueError) as error:
             raise PermanentError(
                 f"{self.task_id}: run_id is {self.run_id!r}, expected a Databricks run id: "
-                "pass the output of the DatabricksBatchRunOperator."
+                "pass the output of the DatabricksRunJobOperator."
             ) from error

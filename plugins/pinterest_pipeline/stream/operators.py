@@ -14,7 +14,7 @@ from pinterest_pipeline.common.compat import AirflowSkipException, conf
 from pinterest_pipeline.common.errors import TransientError
 from pinterest_pipeline.common.links import PAGE_URL_KEY, DatabricksRunLink
 from pinterest_pipeline.common.polling import PollEvent, require_no_failure, wait_or_defer
-from pinterest_pipeline.databricks.jobs import Job, read_job_file
+from pinterest_pipeline.databricks.jobs import Job, notebook_paths, read_job_file
 from pinterest_pipeline.databricks.runs import Run
 from pinterest_pipeline.stream.monitor import why_it_ended
 from pinterest_pipeline.stream.policy import (
@@ -143,8 +143,8 @@ class DatabricksLaunchStreamOperator(DatabricksJobWait):
         if self.unwanted:
             raise AirflowSkipException(f"The stream is not launched: {self.unwanted}.")
         wanted = read_job_file(Path(self.job_file), self.job_values, self.may_be_empty)
-        for task in wanted["tasks"]:
-            self.hook.check_notebook(task["notebook_task"]["notebook_path"])
+        for path in notebook_paths(wanted):
+            self.hook.check_notebook(path)
         job, now = self.hook.ensure_job(wanted), time.time()
         return self.proceed(context, job.job_id, now, now + self.launch_within.total_seconds())
 

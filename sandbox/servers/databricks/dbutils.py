@@ -1,8 +1,9 @@
-"""The part of ``dbutils`` that jobs use: widgets, notebook and secrets. Anything else raises AttributeError by name."""
+"""The part of ``dbutils`` that jobs use: fs, notebook, secrets and widgets. Any other name raises AttributeError."""
 
 from collections.abc import Callable
 from typing import Any
 
+from sandbox.servers.databricks.fs import FileSystem
 from sandbox.servers.databricks.notebook import Host, Notebook, NotebookExit, sibling
 
 REDACTED = "[REDACTED]"
@@ -98,6 +99,7 @@ class DBUtils:
         self.widgets = Widgets(notebook.parameters)
         self.notebook = NotebookUtils(notebook, host)
         self.secrets = secrets
+        self.fs = FileSystem(host)
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"dbutils.{name} is not in the sandbox; it has widgets, notebook and secrets")
+        raise AttributeError(f"dbutils.{name} is not in the sandbox; it has fs, notebook, secrets and widgets")

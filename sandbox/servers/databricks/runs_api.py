@@ -72,7 +72,7 @@ async def run_now(request: Request) -> Answer:
     if known is not None:
         return {"run_id": known, "number_in_job": known}
     run = new_run(at.engine, job, "CONTINUOUS_RESTART" if job.settings.get("continuous") else "ONE_TIME")
-    run.job_parameters |= {name: str(value) for name, value in (given.get("job_parameters") or {}).items()}
+    run.job_parameters |= declared_parameters(job.settings, given)
     run.overriding = {field: given[field] for field in OVERRIDES if given.get(field)}
     if given.get("queue"):
         run.settings = {**run.settings, "queue": given["queue"]}
@@ -82,6 +82,15 @@ async def run_now(request: Request) -> Answer:
             at.engine.cancel(other)
     at.engine.create(run, token)
     return {"run_id": run.run_id, "number_in_job": run.run_id}
+
+
+def declared_parameters(settings: Answer, given: Answer) -> dict[str, str]:
+    """Return the job parameters of a request as text; one that the job does not declare is refused."""
+    values = given.get("job_parameters") or {}
+    declared = {each["name"] for each in settings.get("parameters") or []}
+    if unknown := sorted(values.keys() - declared):
+        raise invalid(f"Job parameters {', '.join(unknown)} are not defined in the job; it has: {sorted(declared)}.")
+    return {name: str(value) for name, value in values.items()}
 
 
 async def get(request: Request) -> Answer:
@@ -170,6 +179,7 @@ async def repair(request: Request) -> Answer:
     run, attempt = find_run(at.store, number(given, "run_id"))
     if attempt is not None:
         raise invalid(f"{attempt.run_id} is a task run: repair its job run, {run.run_id}.")
+    declared_parameters(run.settings, given)
     return {"repair_id": at.engine.repair(run, given)}
 
 

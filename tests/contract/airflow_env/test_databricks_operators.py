@@ -8,7 +8,8 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.databricks.hook import DatabricksRunHook
-from pinterest_pipeline.databricks.operators import DatabricksBatchRunOperator
+from pinterest_pipeline.databricks.jobs_hook import DatabricksJobHook
+from pinterest_pipeline.databricks.operators import DatabricksRunJobOperator
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
 from tests.support.dag_run import RETRIES, DagRun
@@ -38,25 +39,35 @@ def hook(databricks_api, monkeypatch):
 
 
 @pytest.fixture
-def submit(databricks_api, hook, request):
-    """Return a function that writes the notebooks of a two-stage run and submits it."""
+def start(databricks_api, hook, request, tmp_path):
+    """Return a function that writes the notebooks of a two-stage job, and starts a run of it."""
     name = request.node.name.split("[")[0]
 
-    def run(bronze=RESULT, silver=RESULT, try_number=1):
+    def run(bronze=RESULT, silver=RESULT, dag_run=None):
         tasks = [stage(databricks_api, name, "bronze", bronze), stage(databricks_api, name, "silver", silver)]
         tasks[1]["depends_on"] = [{"task_key": "bronze"}]
-        operator = DatabricksBatchRunOperator(
-            task_id="t", run_name=name, tasks=tasks, deferrable=False, poll_seconds=0.1
-        )
-        return operator.execute(tried("t", try_number))
+        return operator(tmp_path, name, tasks).execute((dag_run or DagRun()).context("t"))
 
     return run
+
+
+def operator(folder, name, tasks):
+    job = {
+        "name": name, "max_concurrent_runs": 1, "tasks": tasks,
+        "job_clusters": [{"job_cluster_key": "shared", "new_cluster": CLUSTER}],
+        "parameters": [{"name": "requested_by", "default": ""}],
+    }  # fmt: skip
+    file = folder / "job.json"
+    file.write_text(json.dumps(job))
+    return DatabricksRunJobOperator(
+        task_id="t", job_file=file, job_values={}, deferrable=False, poll_seconds=0.1, retries=RETRIES
+    )
 
 
 def stage(api, name, key, source):
     path = api.notebook(f"{name}_{key}", source)
     notebook = {"notebook_path": path, "base_parameters": {"stage": key}}
-    return {"task_key": key, "new_cluster": CLUSTER, "notebook_task": notebook}
+    return {"task_key": key, "job_cluster_key": "shared", "notebook_task": notebook}
 
 
 def sensor(run_id, key, **arguments):
@@ -72,16 +83,16 @@ def attempts(hook, run_id):
     return {key: task.run_id for key, task in hook.run(run_id).tasks.items()}
 
 
-def test_both_stages_bring_their_results_home_and_a_second_submission_attaches(submit):
-    run_id = submit()
+def test_both_stages_bring_their_results_home_and_a_second_submission_attaches(start):
+    run_id = start()
 
     assert follow(run_id, "bronze") == {"stage": "bronze"}
     assert follow(run_id, "silver") == {"stage": "silver"}
-    assert submit() == run_id
+    assert start() == run_id
 
 
-def test_a_failure_brings_the_notebooks_error_and_a_downstream_stage_names_the_failed_one(submit):
-    run_id = submit(bronze="raise ValueError('no rows')")
+def test_a_failure_brings_the_notebooks_error_and_a_downstream_stage_names_the_failed_one(start):
+    run_id = start(bronze="raise ValueError('no rows')")
 
     with pytest.raises(TransientError, match=r"stage bronze ended as .*ValueError: no rows.*See http"):
         follow(run_id, "bronze")
@@ -89,8 +100,8 @@ def test_a_failure_brings_the_notebooks_error_and_a_downstream_stage_names_the_f
         follow(run_id, "silver")
 
 
-def test_a_later_try_repairs_only_the_failed_stage_with_the_fixed_notebook(submit, databricks_api, hook, request):
-    run_id = submit(silver="raise ValueError('broken')")
+def test_a_later_try_repairs_only_the_failed_stage_with_the_fixed_notebook(start, databricks_api, hook, request):
+    run_id = start(silver="raise ValueError('broken')")
     with pytest.raises(TransientError, match="broken"):
         follow(run_id, "silver")
     before = attempts(hook, run_id)
@@ -104,8 +115,8 @@ def test_a_later_try_repairs_only_the_failed_stage_with_the_fixed_notebook(submi
     assert hook.run(run_id).latest_repair_id is not None
 
 
-def test_a_cleared_stage_that_had_succeeded_runs_again_and_its_retry_does_not(submit, hook):
-    run_id = submit()
+def test_a_cleared_stage_that_had_succeeded_runs_again_and_its_retry_does_not(start, hook):
+    run_id = start()
     run = DagRun()
     for key in ("bronze", "silver"):
         sensor(run_id, key).execute(run.context(key))
@@ -122,20 +133,20 @@ def test_a_cleared_stage_that_had_succeeded_runs_again_and_its_retry_does_not(su
     assert attempts(hook, run_id) == cleared
 
 
-def test_a_second_repair_names_the_first_as_the_service_demands(submit):
-    run_id = submit(silver="raise ValueError('broken')")
+def test_a_second_repair_names_the_first_as_the_service_demands(start):
+    run_id = start(silver="raise ValueError('broken')")
 
     for try_number in (1, 2, 3):
         with pytest.raises(TransientError, match="broken"):
             follow(run_id, "silver", try_number)
 
 
-def test_after_a_failed_run_a_retry_of_the_submission_starts_a_new_one(submit):
-    first = submit(bronze="raise ValueError('no')")
+def test_after_a_failed_run_a_retry_of_the_submission_starts_a_new_one(start):
+    first = start(bronze="raise ValueError('no')")
     with pytest.raises(TransientError):
         follow(first, "silver")
 
-    second = submit(bronze="raise ValueError('no')", try_number=2)
+    second = start(bronze="raise ValueError('no')")
 
     assert second != first
     with pytest.raises(TransientError):
@@ -143,9 +154,9 @@ def test_after_a_failed_run_a_retry_of_the_submission_starts_a_new_one(submit):
 
 
 def test_a_user_who_ends_the_deferred_stage_cancels_the_run_and_a_clear_repairs_it(
-    submit, databricks_api, hook, request
+    start, databricks_api, hook, request
 ):
-    run_id = submit(silver=FOREVER)
+    run_id = start(silver=FOREVER)
     follow(run_id, "bronze")
     with pytest.raises(TaskDeferred) as deferred:
         sensor(run_id, "silver", deferrable=True).execute(tried("t", 1))
@@ -159,8 +170,8 @@ def test_a_user_who_ends_the_deferred_stage_cancels_the_run_and_a_clear_repairs_
     assert follow(run_id, "silver", try_number=2) == {"stage": "silver"}
 
 
-def test_the_trigger_sees_the_end_of_a_stage(submit):
-    run_id = submit()
+def test_the_trigger_sees_the_end_of_a_stage(start):
+    run_id = start()
     trigger = DatabricksRunTrigger(
         databricks_conn_id="pinterest_databricks", run_id=run_id, task_key="bronze", replaced=0,
         deadline=2_000_000_000, poll_seconds=0.1, cancel_on_kill=True,
@@ -173,28 +184,37 @@ def test_the_trigger_sees_the_end_of_a_stage(submit):
     follow(run_id, "silver")
 
 
-def test_killing_the_submitting_task_cancels_its_run(databricks_api, hook):
-    tasks = [stage(databricks_api, "killed", "bronze", FOREVER)]
-    operator = DatabricksBatchRunOperator(task_id="t", run_name="killed", tasks=tasks, deferrable=False)
-    run_id = operator.execute(tried("t", 1))
+def test_killing_the_starting_task_cancels_its_run(databricks_api, hook, tmp_path):
+    starting = operator(tmp_path, "killed", [stage(databricks_api, "killed", "bronze", FOREVER)])
+    run_id = starting.execute(DagRun().context("t"))
 
-    operator.on_kill()
+    starting.on_kill()
 
     assert read_until(lambda: hook.run(run_id), lambda run: run.state.is_over).state.result == "CANCELED"
 
 
-def test_a_notebook_that_does_not_exist_is_named_before_anything_runs(databricks_api, hook):
-    task = {
-        "task_key": "a",
-        "new_cluster": CLUSTER,
-        "notebook_task": {"notebook_path": f"{databricks_api.root}/nowhere"},
-    }
-    operator = DatabricksBatchRunOperator(task_id="t", run_name="nowhere", tasks=[task], deferrable=False)
+def test_a_notebook_that_does_not_exist_is_named_before_anything_is_made(databricks_api, hook, tmp_path):
+    task = {"task_key": "a", "notebook_task": {"notebook_path": f"{databricks_api.root}/nowhere"}}
 
     with pytest.raises(PermanentError, match="/nowhere does not exist in the Databricks workspace"):
-        operator.execute(tried("t", 1))
+        operator(tmp_path, "nowhere", [task]).execute(DagRun().context("t"))
 
-    assert not [run for run in hook.list_runs() if run.name.startswith("nowhere")]
+    assert DatabricksJobHook().jobs_named("nowhere") == []
+
+
+def test_a_cleared_start_runs_again_and_attaches_to_what_is_active(start, hook):
+    run = DagRun()
+    first = start(dag_run=run)
+    follow(first, "silver")
+
+    run.clear("t")
+    second = start(dag_run=run, bronze=FOREVER)
+    run.clear("t")
+    third = start(dag_run=run, bronze=FOREVER)
+    hook.cancel(second)
+
+    assert first != second == third
+    assert hook.run(second).parameters == {"requested_by": "d.t (manual__1)"}
 
 
 def test_a_wrong_token_names_the_connection(databricks_api, hook, monkeypatch):

@@ -56,9 +56,9 @@ def read_acknowledged(text: str) -> dict[str, list[OffsetRange]]:
         given = json.loads(text or "{}")
         ranges = {table: read_ranges(given.pop(table, None)) for table in TABLES}
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ValueError(f"The widget 'acknowledged' is not what the ingestion reports: {error!r}") from error
+        raise ValueError(f"The object of acknowledged_uri is not what the ingestion reports: {error!r}") from error
     if given:
-        raise ValueError(f"The widget 'acknowledged' names {sorted(given)}; the tables are {list(TABLES)}.")
+        raise ValueError(f"The object of acknowledged_uri names {sorted(given)}; the tables are {list(TABLES)}.")
     return ranges
 
 
