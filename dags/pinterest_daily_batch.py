@@ -1,13 +1,13 @@
 """Send a day's posts through Kafka into the lake, answer the ten questions, publish them, prove that no row was lost.
 
 **What.** `ingest` sends the posts to Kafka; `posts_landed` waits until MSK Connect has put them into the lake;
-`lakehouse` is one Databricks run of three stages; `publish` makes schema `gold` equal to the answers; `reconcile_rows`
-reconciles the row counts of all stages.
+`lakehouse` is one run of the Databricks job (`include/databricks/lakehouse_job.json`); `publish` makes schema `gold`
+equal to the answers; `reconcile_rows` reconciles the row counts of all stages.
 
 **Reads.** Source database (`pinterest_source`): `pinterest_data`, `geolocation_data`, `user_data`.
 
-**Writes.** Topics `<prefix>.pin|geo|user`; the lake's `topics/`, `delta/` and, for rows that Kafka refused,
-`dead-letters/`; warehouse (`pinterest_warehouse`) schemas `gold`, `gold_staging`, `audit`.
+**Writes.** Topics `<prefix>.pin|geo|user`; the lake's `topics/`, `delta/`, `runs/` and, for rows that Kafka
+refused, `dead-letters/`; warehouse (`pinterest_warehouse`) schemas `gold`, `gold_staging`, `audit`.
 
 **Schedule.** Daily at 02:00 UTC. A run is named by its data interval and handles the posts whose `timestamp` lies in
 it. Params `window_start` and `window_end` give a run a window of its own: the first load of all history is one such
@@ -23,7 +23,8 @@ run. Only such a run takes the posts that have no timestamp and so lie in no int
 - `send_posts`: dead letters, each with its reason beside it, are a warning of `reconcile_rows` up to
   `max_dead_letter_share` of the Variable (1 %), a failure above it, or for any with param `fail_on_dead_letters`. Fix
   the source, then run the day again.
-- `bronze`, `silver`, `gold`: clear the failed stage, which repairs the Databricks run from there.
+- `bronze`, `silver`, `gold`: clear the stage, which repairs the Databricks run from there, also if it had succeeded.
+- `submit_batch_run`: cleared, it starts another run, unless its run is active.
 - `publish_gold`: "other versions of answers" means that the Databricks workspace and Airflow have different files in
   `include/sql/answers`: deploy the same to both, then clear `gold`.
 - `publish_gold`: "the staged answers have … defects" names the rules that they break (bounds and ties of

@@ -10,8 +10,8 @@ landed, then or later), `dry_run` (only count: the logs of `find_dead_letters` a
 
 **Reads.** The lake's `dead-letters/` and `delta/bronze`; source database (`pinterest_source`).
 
-**Writes.** Topics `<prefix>.pin|geo|user`; the lake's `dead-letters/`, `dead-letters-redriven/`, `topics/` and
-`delta/`; warehouse (`pinterest_warehouse`) schemas `gold`, `gold_staging`, `audit`.
+**Writes.** Topics `<prefix>.pin|geo|user`; the lake's `dead-letters/`, `dead-letters-redriven/`, `topics/`, `delta/`
+and `runs/`; warehouse (`pinterest_warehouse`) schemas `gold`, `gold_staging`, `audit`.
 
 **Schedule.** None: run it once the reason has gone. It waits for a batch that is on Databricks, and a batch for it.
 

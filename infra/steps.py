@@ -113,7 +113,7 @@ def steps(name: str, region: str, size: str, pools: Mapping[str, Mapping[str, An
         Step(
             "Lake",
             "Two private buckets, versioned, encrypted, TLS only: the lake, and the one that MWAA reads its bundle from. MSK "
-            "Connect writes `topics*/`, Airflow `dead-letters*/`, `progress/` and `emulation/`, Databricks `delta/` and "
+            "Connect writes `topics*/`, Airflow `dead-letters*/`, `progress/`, `runs/` and `emulation/`, Databricks `delta/` and "
             "`checkpoints/`. Both stay when the stack is deleted.",
             (deploy("lake", size),),
             2,

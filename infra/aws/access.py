@@ -19,7 +19,7 @@ UUID = "The service adds a UUID or a suffix that is not known before."
 MWAA = "MWAA's guide lists it so for every environment."
 WILDCARDS = {  # end of a wildcard, as cdk-nag shows it: why there is one
     r"^\*$": "The action has no type of resource; parliament checks that.",
-    r"/(topics|dead-letters)\*$|/(progress|emulation|delta|checkpoints|dead-letters)/\*$": FOLDER,
+    r"/(topics|dead-letters)\*$|/(progress|emulation|runs|delta|checkpoints|dead-letters)/\*$": FOLDER,
     r":kafka:.*/<Name>/\*": UUID,
     r":(connector|connector-operation)/\*$|custom-plugin/<Name>-s3-sink/\*$": UUID,
     r"secret:airflow/\*$": UUID,

@@ -95,7 +95,7 @@ def databricks() -> list[Statement]:
     reading = ("DescribeStream", "DescribeStreamSummary", "ListShards", "GetShardIterator", "GetRecords")
     return [
         Statement("Bucket", _s3("ListBucket", "GetBucketLocation"), (LAKE,), JVM),
-        Statement("ReadTopicsFolder", _s3("GetObject"), (f"{LAKE}/topics*",), JVM),
+        Statement("ReadTopicsFolder", _s3("GetObject"), (f"{LAKE}/topics*", f"{LAKE}/runs/*"), JVM),
         Statement("Tables", objects, (f"{LAKE}/delta/*", f"{LAKE}/checkpoints/*"), JVM),
         Statement("ReadStreams", _kinesis(*reading), (STREAMS,), JVM),
     ]
@@ -149,7 +149,7 @@ def airflow_change() -> list[Statement]:
         Statement(
             "WriteLake",
             ("s3:PutObject",),
-            (f"{LAKE}/dead-letters*", f"{LAKE}/progress/*", f"{LAKE}/emulation/*"),
+            (f"{LAKE}/dead-letters*", f"{LAKE}/progress/*", f"{LAKE}/emulation/*", f"{LAKE}/runs/*"),
         ),
         Statement(
             "MoveDeadLetters",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.servers.databricks.capture import Output, Redactor
-from sandbox.servers.databricks.dbutils import DBUtils, Secrets
+from sandbox.servers.databricks.dbutils import DBUtils, Secrets, TaskValues
 from sandbox.servers.databricks.modules import FreshModules
 from sandbox.servers.databricks.notebook import Cell, Notebook, Outcome, cells, run_to_outcome
 from sandbox.servers.databricks.workspace import Workspace
@@ -36,7 +36,7 @@ class FakeHost:
         return {"spark": FakeSpark(), "sc": object()}
 
     def dbutils(self, notebook: Notebook) -> DBUtils:
-        return DBUtils(notebook, self, Secrets(SECRETS, self.redact.hide))
+        return DBUtils(notebook, self, Secrets(SECRETS, self.redact.hide), TaskValues({"before": {"rows": 7}}))
 
     def display(self, value: Any) -> None:
         self.shown.append(value)

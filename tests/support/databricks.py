@@ -20,7 +20,8 @@ class DatabricksApi:
     token = "contract-token"
     root = "/Workspace/Shared/t"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.environment = environment
         self.workspace = folder / "workspace"
         self.state = folder / "state"
         self.log = folder / "api.log"
@@ -42,9 +43,9 @@ class DatabricksApi:
             "DATABRICKS_STATE_DIR": str(self.state),
             "DATABRICKS_SPARK_PYTHON": str(PROJECT / ".venv" / "spark" / "bin" / "python"),
             "DATABRICKS_WORKSPACE_ROOT": json.dumps({self.root: str(self.workspace)}),
-            "DATABRICKS_SECRETS_FILE": str(self.state / "secrets.json"),
             "DATABRICKS_CANCEL_SECONDS": "2",
             "DATABRICKS_BACKOFF_SECONDS": "0.2",
+            **self.environment,
         }
         python = PROJECT / ".venv" / "sandbox" / "bin" / "python"
         with self.log.open("ab") as log:

@@ -6,6 +6,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskDeferred
 
+from pinterest_pipeline.databricks.operators import DatabricksRunJobOperator
 from pinterest_pipeline.databricks.sensors import DatabricksTaskRunSensor
 from tests.support.dag_run import RETRIES, DagRun
 from tests.unit.scripted_databricks import task
@@ -167,3 +168,26 @@ def test_a_repair_waits_while_another_run_of_the_job_is_not_over(databricks, run
 
     assert repairs() == [["silver"]]
     assert second.value.trigger.serialize()[1]["run_id"] == 1
+
+
+def test_stages_that_are_cleared_with_the_start_take_what_its_new_run_brings(databricks, run, repairs, tmp_path):
+    file = tmp_path / "job.json"
+    tasks = [{"task_key": key, "notebook_task": {"notebook_path": "/n"}} for key in STAGES]
+    parameters = [{"name": "requested_by", "default": ""}]
+    file.write_text(json.dumps({"name": "j", "max_concurrent_runs": 1, "parameters": parameters, "tasks": tasks}))
+    run.task("start")
+    run.clear("start", "bronze")
+    with DAG("d", schedule=None):
+        start = DatabricksRunJobOperator(
+            task_id="start", job_file=file, job_values={}, retries=RETRIES, deferrable=False
+        )
+        bronze = sensor("bronze")
+        start >> bronze
+
+    run_id = start.execute(run.context("start"))
+    databricks.runs[run_id]["tasks"] = [task("bronze", *DONE, run_id=150)]  # it was faster than the next poll
+    bronze.run_id = run_id
+
+    assert run_id != 1
+    assert bronze.execute(run.context("bronze")) == {"task_run": 150}
+    assert repairs() == []

@@ -13,7 +13,7 @@ from pinterest_pipeline.common.compat import conf
 from pinterest_pipeline.common.errors import PermanentError, TransientError
 from pinterest_pipeline.common.links import PAGE_URL_KEY, DatabricksRunLink
 from pinterest_pipeline.common.polling import PollEvent, require_no_failure, wait_or_defer
-from pinterest_pipeline.common.tries import was_cleared
+from pinterest_pipeline.common.tries import note_ran_again, was_cleared
 from pinterest_pipeline.databricks.errors import NotThereError
 from pinterest_pipeline.databricks.jobs import notebook_paths, read_job_file
 from pinterest_pipeline.databricks.runs import AfterStart, Run, after_start
@@ -109,7 +109,7 @@ class DatabricksRunJobOperator(BaseOperator):
         identity = (ti.dag_id, ti.run_id, ti.task_id, map_index, clears)
         for attempt in range(1, MAX_STARTS + 1):
             if own := self._wait_for_others(job.job_id, parameters, deadline):
-                return self._finish(ti, own, "it was active already")
+                return self._finish(context, own, "it was active already")
             try:
                 self.started_run_id = self.hook.start_run(
                     job.job_id, idempotency_token(identity, parameters, attempt), parameters
@@ -123,7 +123,7 @@ class DatabricksRunJobOperator(BaseOperator):
                 run = self.hook.run(run.run_id)
             if after_start(run.state) is AfterStart.ATTACH:
                 note = "it had succeeded before" if run.state.is_success else f"start {attempt}"
-                return self._finish(ti, run, note)
+                return self._finish(context, run, note)
             self.log.info("Start %s is used up: its run %s ended as %s", attempt, run.run_id, run.state)
         raise PermanentError(
             f"Databricks job {job.name}: {MAX_STARTS} runs of {owner} ended without success. Correct the cause, "
@@ -158,8 +158,9 @@ class DatabricksRunJobOperator(BaseOperator):
         )
         wait_or_defer(self, trigger, deadline=deadline)
 
-    def _finish(self, ti: Any, run: Run, note: str) -> int:
+    def _finish(self, context: Context, run: Run, note: str) -> int:
         self.started_run_id = run.run_id
-        ti.xcom_push(key=PAGE_URL_KEY, value=run.page_url)
+        context["ti"].xcom_push(key=PAGE_URL_KEY, value=run.page_url)
+        note_ran_again(context, retries=self.retries or 0)
         self.log.info("Databricks run %s (%s): %s", run.run_id, note, run.page_url)
         return run.run_id

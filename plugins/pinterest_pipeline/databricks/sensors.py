@@ -14,7 +14,7 @@ from pinterest_pipeline.common.compat import AirflowSensorTimeout, conf
 from pinterest_pipeline.common.errors import PermanentError, PipelineError, TransientError
 from pinterest_pipeline.common.links import PAGE_URL_KEY, DatabricksRunLink
 from pinterest_pipeline.common.polling import PollEvent, Status, require_no_failure, wait_or_defer
-from pinterest_pipeline.common.tries import is_first_since_clear, was_cleared
+from pinterest_pipeline.common.tries import is_first_since_clear, note_ran_again, ran_again_upstream
 from pinterest_pipeline.databricks.errors import NotThereError
 from pinterest_pipeline.databricks.runs import Run, StageStep, TaskRun, Watch, stage_step, why_it_failed
 from pinterest_pipeline.databricks.triggers import DatabricksRunTrigger
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pinterest_pipeline.databricks.hook import DatabricksRunHook
 
 TRACE_LINES = 40
-CLEAR_KEY = "ran_again_for_clear"  # XCom: the number of the DAG run's clear for which the stages from here ran again
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -81,7 +80,7 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
         watch = Watch(
             is_later_try=context["ti"].try_number > 1,
             is_first_check=True,
-            is_cleared=self._is_first_since_clear(context) and not self._is_covered(context),
+            is_cleared=self._must_run_again(context),
         )
         return self._follow(context, watch, began, began + min(self.timeout, limit))
 
@@ -140,24 +139,18 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
             self.log.warning("Run %s is under repair already (%s): %s", run.run_id, now.latest_repair_id, error)
             if now.task(self.task_key).run_id == task.run_id:
                 return False
-        if was_cleared(max_tries=context["ti"].max_tries, retries=self.retries or 0):
-            self._cover_stages_after(context)
+        note_ran_again(context, retries=self.retries or 0)
         return True
 
-    def _is_first_since_clear(self, context: Context) -> bool:
-        ti = context["ti"]
-        return is_first_since_clear(try_number=ti.try_number, max_tries=ti.max_tries, retries=self.retries or 0)
-
-    def _is_covered(self, context: Context) -> bool:
-        """Tell whether a stage before this one was cleared with it, and has run this one again."""
-        found = context["ti"].xcom_pull(task_ids=sorted(self.upstream_task_ids), key=CLEAR_KEY)
-        is_covered = context["dag_run"].clear_number in found
-        if is_covered:
-            self._cover_stages_after(context)
-        return is_covered
-
-    def _cover_stages_after(self, context: Context) -> None:
-        context["ti"].xcom_push(key=CLEAR_KEY, value=context["dag_run"].clear_number)
+    def _must_run_again(self, context: Context) -> bool:
+        """Tell whether this try is the first since a clear, for which no task before has set the stage going again."""
+        ti, retries = context["ti"], self.retries or 0
+        if not is_first_since_clear(try_number=ti.try_number, max_tries=ti.max_tries, retries=retries):
+            return False
+        if not ran_again_upstream(context, self.upstream_task_ids):
+            return True
+        note_ran_again(context, retries=retries)
+        return False
 
     def _other_writer(self, run: Run) -> Run | None:
         """Return another run of the job that is not over: the service counts starts, not repairs."""

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.servers.databricks import jobs_api, runs_api, workspace_api
+from sandbox.servers.databricks import jobs_api, runs_api, secrets_api, uploads_api, workspace_api
 from sandbox.servers.databricks.clusters import Clusters
 from sandbox.servers.databricks.config import Config
 from sandbox.servers.databricks.continuous import ContinuousJobs
@@ -41,6 +42,27 @@ def refusal(error: ApiError) -> Response:
     return Json({"error_code": error.code, "message": error.message}, error.status)
 
 
+class RateLimit:
+    """So many requests in each second of the clock, of all clients."""
+
+    def __init__(self, per_second: int) -> None:
+        self.per_second = per_second
+        self.second, self.count = 0, 0
+
+    def refuses(self) -> bool:
+        second = int(time.monotonic())
+        self.second, self.count = second, self.count + 1 if second == self.second else 1
+        return self.count > self.per_second
+
+
+def too_many(limit: RateLimit) -> Response:
+    answer = refusal(
+        ApiError("REQUEST_LIMIT_EXCEEDED", f"Current request has to be retried: more than {limit.per_second} a second.")
+    )
+    answer.headers["Retry-After"] = "1"
+    return answer
+
+
 def guarded(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     """Check the token first, then answer with the endpoint's dictionary or its refusal."""
 
@@ -50,6 +72,9 @@ def guarded(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
             return refusal(
                 ApiError("UNAUTHENTICATED", "Request does not have a valid access token: send Authorization: Bearer.")
             )
+        limit: RateLimit = request.app.state.limit
+        if limit.refuses():
+            return too_many(limit)
         try:
             return Json(await endpoint(request))
         except DriverLostError as lost:
@@ -74,7 +99,9 @@ async def not_found(request: Request, error: Exception) -> Response:
 
 
 def routes() -> list[Route]:
-    endpoints = {**runs_api.ROUTES, **jobs_api.ROUTES, **workspace_api.ROUTES}
+    endpoints = {
+        **runs_api.ROUTES, **jobs_api.ROUTES, **workspace_api.ROUTES, **uploads_api.ROUTES, **secrets_api.ROUTES,
+    }  # fmt: skip
     return [
         *(
             Route(f"/api/{version}/{path}", guarded(endpoint), methods=[method])
@@ -93,6 +120,7 @@ def create_app(config: Config) -> Starlette:
         clusters = Clusters(config)
         engine = Engine(config, store, clusters)
         continuous = ContinuousJobs(engine)
+        app.state.limit = RateLimit(config.requests_per_second)
         app.state.services = Services(config, store, clusters, engine)
         clusters.start()
         engine.recover()

@@ -109,6 +109,8 @@ class Clusters:
         return {
             **inherited,
             "DATABRICKS_CLUSTER_NAME": cluster.name,
+            "DATABRICKS_WORKSPACE_ROOT": self.config.workspace.as_json(),
+            "DATABRICKS_SECRETS_FILE": str(self.config.secrets_file),
             "PYTHONPATH": os.pathsep.join([str(PROJECT), *roots]),
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -1,6 +1,5 @@
 """The API's configuration, from its environment alone."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ class Config:
 
     :param idle_seconds: A driver that no run used for so long is ended (auto-termination).
     :param cancel_seconds: A cancelled notebook that has not stopped after so long takes its driver with it.
+    :param requests_per_second: Of all clients; one more in a second is answered 429.
     :param backoff_seconds: First wait of a failing continuous job; it doubles up to ``longest_backoff_seconds``.
     """
 
@@ -25,20 +25,20 @@ class Config:
     state_dir: Path
     spark_python: Path
     workspace: Workspace
-    secrets_file: str = ""
     idle_seconds: float = 1800
     cancel_seconds: float = 5
     backoff_seconds: float = 2
     longest_backoff_seconds: float = 60
+    requests_per_second: int = 200
+
+    @property
+    def secrets_file(self) -> Path:
+        """File with the secret scopes; drivers read it for each notebook."""
+        return self.state_dir / "secrets.json"
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    def secrets(self) -> dict[str, dict[str, str]]:
-        """Return the values of ``dbutils.secrets`` by scope and key."""
-        found: dict[str, dict[str, str]] = json.loads(Path(self.secrets_file).read_text()) if self.secrets_file else {}
-        return found
 
     def task_log(self, run_id: int) -> Path:
         """Return the file with what a task run printed."""
@@ -51,13 +51,16 @@ class Config:
         needed = ("PORT", "TOKEN", "STATE_DIR", "SPARK_PYTHON", "WORKSPACE_ROOT")
         if missing := [f"DATABRICKS_{name}" for name in needed if not environment.get(f"DATABRICKS_{name}")]:
             raise SystemExit(f"The Databricks stand-in needs these environment variables: {', '.join(missing)}.")
+        state_dir = Path(environment["DATABRICKS_STATE_DIR"]).resolve()
+        uploads = state_dir / "workspace"
+        uploads.mkdir(parents=True, exist_ok=True)
         return cls(
             port=int(environment["DATABRICKS_PORT"]),
             token=environment["DATABRICKS_TOKEN"],
-            state_dir=Path(environment["DATABRICKS_STATE_DIR"]).resolve(),
+            state_dir=state_dir,
             spark_python=Path(environment["DATABRICKS_SPARK_PYTHON"]).absolute(),
-            workspace=Workspace.from_json(environment["DATABRICKS_WORKSPACE_ROOT"]),
-            secrets_file=environment.get("DATABRICKS_SECRETS_FILE", ""),
+            workspace=Workspace.from_json(environment["DATABRICKS_WORKSPACE_ROOT"], uploads),
+            requests_per_second=int(environment.get("DATABRICKS_REQUESTS_PER_SECOND", "200")),
             idle_seconds=float(environment.get("DATABRICKS_IDLE_SECONDS", "1800")),
             cancel_seconds=float(environment.get("DATABRICKS_CANCEL_SECONDS", "15")),
             backoff_seconds=float(environment.get("DATABRICKS_BACKOFF_SECONDS", "2")),

@@ -1,6 +1,7 @@
-"""The part of ``dbutils`` that jobs use: fs, notebook, secrets and widgets. Any other name raises AttributeError."""
+"""The part of ``dbutils`` that jobs use: fs, jobs, notebook, secrets, widgets. Any other raises AttributeError."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox.servers.databricks.fs import FileSystem
@@ -92,14 +93,42 @@ class NotebookUtils:
         return Notebook(other, dict(arguments or {}), self._host).run()
 
 
+class TaskValues:
+    """``dbutils.jobs.taskValues``: what tasks of a run tell those after them; values are JSON.
+
+    :param given: Values of the run's other tasks, by task key.
+    """
+
+    def __init__(self, given: Mapping[str, Mapping[str, Any]]) -> None:
+        self._given = given
+        self.own: dict[str, Any] = {}
+
+    def set(self, key: str, value: Any) -> None:
+        self.own[key] = json.loads(json.dumps(value))
+
+    def get(self, taskKey: str, key: str, default: Any = None, debugValue: Any = None) -> Any:  # noqa: N803, ARG002 - the service's signature
+        found = self._given.get(taskKey, {}).get(key, default)
+        if found is None:
+            raise ValueError(f"No task value {key} of task {taskKey} was set, and no default is given")
+        return found
+
+
+class Jobs:
+    """``dbutils.jobs``."""
+
+    def __init__(self, task_values: TaskValues) -> None:
+        self.taskValues = task_values
+
+
 class DBUtils:
     """What a notebook knows as ``dbutils``."""
 
-    def __init__(self, notebook: Notebook, host: Host, secrets: Secrets) -> None:
+    def __init__(self, notebook: Notebook, host: Host, secrets: Secrets, task_values: TaskValues) -> None:
         self.widgets = Widgets(notebook.parameters)
         self.notebook = NotebookUtils(notebook, host)
         self.secrets = secrets
         self.fs = FileSystem(host)
+        self.jobs = Jobs(task_values)
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"dbutils.{name} is not in the sandbox; it has fs, notebook, secrets and widgets")
+        raise AttributeError(f"dbutils.{name} is not in the sandbox; it has fs, jobs, notebook, secrets and widgets")

@@ -1,8 +1,8 @@
 """A cluster's driver: runs notebooks in threads, one SparkSession for all. Run by the Spark environment's interpreter.
 
 Speaks JSON lines over its own stdin and stdout with the Jobs API, which is its parent: ``run``, ``cancel``, ``warm``
-in, ``ready``, ``finished``, ``heartbeat`` out. When the parent goes, stdin ends, and so does the driver: nothing is
-left behind. No port is opened by it (Spark's own are on loopback).
+in, ``ready``, ``finished``, ``heartbeat``, ``lost`` out. When the parent goes, stdin ends, and so does the driver:
+nothing is left behind. No port is opened by it (Spark's own are on loopback).
 """
 
 import ctypes
@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sandbox.servers.databricks.capture import Output, Redactor
-from sandbox.servers.databricks.dbutils import DBUtils, Secrets
+from sandbox.servers.databricks.dbutils import DBUtils, Secrets, TaskValues
 from sandbox.servers.databricks.modules import FreshModules
 from sandbox.servers.databricks.notebook import Notebook, NotebookCancelled, Outcome, run_to_outcome
 from sandbox.servers.databricks.spark_session import SparkSessions
 from sandbox.servers.databricks.workspace import Workspace
 
 HEARTBEAT_SECONDS = 5.0
+JVM_CHECK_SECONDS = 0.5
+JVM_ENDED_EXIT = 70
 log = logging.getLogger(__name__)
 
 
@@ -33,6 +35,7 @@ class Running:
 
     run_id: int
     driver: "Driver"
+    task_values: TaskValues
     thread: threading.Thread | None = None
     session: Any = None
 
@@ -42,7 +45,7 @@ class Running:
         return {"spark": self.session, "sc": self.session.sparkContext}
 
     def dbutils(self, notebook: Notebook) -> DBUtils:
-        return DBUtils(notebook, self, Secrets(self.driver.read_secrets(), self.driver.redact.hide))
+        return DBUtils(notebook, self, Secrets(self.driver.read_secrets(), self.driver.redact.hide), self.task_values)
 
     def display(self, value: Any) -> None:
         if hasattr(value, "show") and not getattr(value, "isStreaming", False):
@@ -78,6 +81,7 @@ class Driver:
         """Obey until stdin ends."""
         self.send("ready", pid=os.getpid())
         threading.Thread(target=self.beat, daemon=True).start()
+        threading.Thread(target=self.end_with_the_jvm, daemon=True).start()
         for line in commands:
             command = json.loads(line)
             if command["op"] == "run":
@@ -92,13 +96,20 @@ class Driver:
             time.sleep(HEARTBEAT_SECONDS)
             self.send("heartbeat")
 
+    def end_with_the_jvm(self) -> None:
+        """Leave no driver that answers and can run nothing; its end fails what ran, and the next run gets another."""
+        while not self.sessions.jvm_has_ended:
+            time.sleep(JVM_CHECK_SECONDS)
+        self.send("lost", reason="its JVM ended")
+        os._exit(JVM_ENDED_EXIT)
+
     def warm(self) -> None:
         begun = time.monotonic()
         self.sessions.base()
         self.send("warm", seconds=round(time.monotonic() - begun, 3))
 
     def start(self, command: dict[str, Any]) -> None:
-        run = Running(command["run_id"], self)
+        run = Running(command["run_id"], self, TaskValues(command["task_values"]))
         run.thread = threading.Thread(target=self.work, args=(run, command), daemon=True)
         with self.running_lock:
             if not self.running and (forgotten := self.modules.refresh()):
@@ -122,7 +133,7 @@ class Driver:
             with self.running_lock:
                 self.logs.pop(threading.get_ident(), None)
                 del self.running[run.run_id]
-            self.send("finished", run_id=run.run_id, **asdict(outcome))
+            self.send("finished", run_id=run.run_id, task_values=run.task_values.own, **asdict(outcome))
 
     def cancel(self, run_id: int) -> None:
         """Ask a notebook's thread to stop, and Spark to end what it waits for; the API kills a driver that does not."""

@@ -29,6 +29,7 @@ class Work:
     notebook: Path
     parameters: Mapping[str, str]
     log: Path
+    task_values: Mapping[str, Mapping[str, Any]]  # by task key
 
 
 class DriverProcess:
@@ -101,6 +102,7 @@ class DriverProcess:
                 notebook=str(work.notebook),
                 parameters=dict(work.parameters),
                 log=str(work.log),
+                task_values=dict(work.task_values),
             )
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -130,6 +132,8 @@ class DriverProcess:
                 self.ready.set_result(None)
             elif event["event"] == "warm" and not self.warm.done():
                 self.warm.set_result(event["seconds"])
+            elif event["event"] == "lost":
+                self.reason = self.reason or event["reason"]
             elif event["event"] == "finished" and (future := self.futures.get(event["run_id"])):
                 future.set_result(event)
         code = await self.process.wait()

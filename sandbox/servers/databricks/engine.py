@@ -240,7 +240,10 @@ class Engine:
         attempt.life, attempt.execution_start = "RUNNING", now_ms()
         self.store.save_run(run)
         parameters = rules.parameters_of(run, attempt)
-        ended = await driver.run(Work(attempt.run_id, notebook, parameters, self.config.task_log(attempt.run_id)))
+        values = {key: other.values for key, other in run.current.items()}
+        work = Work(attempt.run_id, notebook, parameters, self.config.task_log(attempt.run_id), values)
+        ended = await driver.run(work)
+        attempt.values = ended["task_values"]
         attempt.output, attempt.truncated = ended["result"], ended["truncated"]
         attempt.error, attempt.error_trace = ended["error"], ended["error_trace"]
         if attempt.error is None:

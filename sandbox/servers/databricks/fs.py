@@ -39,7 +39,7 @@ class FileSystem:
             FileInfo(
                 status.getPath().toString() + ("/" if status.isDirectory() else ""),
                 status.getPath().getName() + ("/" if status.isDirectory() else ""),
-                status.getLen(),
+                0 if status.isDirectory() else status.getLen(),
                 status.getModificationTime(),
             )
             for status in system.listStatus(path)

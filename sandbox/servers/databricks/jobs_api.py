@@ -8,7 +8,7 @@ from starlette.requests import Request
 from sandbox.servers.databricks.continuous import is_unpaused
 from sandbox.servers.databricks.model import Job, now_ms
 from sandbox.servers.databricks.requests import Services, arguments, find_job, flag, number, services
-from sandbox.servers.databricks.settings_check import check_continuous, normalized
+from sandbox.servers.databricks.settings_check import FIELDS_OF_A_JOB, check_continuous, normalized, refuse_unknown
 from sandbox.servers.databricks.views import CREATOR
 
 PAGE_LIMIT = 100
@@ -20,6 +20,7 @@ Answer = dict[str, Any]
 
 def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
     complete = normalized({"name": "Untitled", "max_concurrent_runs": 1, "format": "MULTI_TASK", **settings}, "main")
+    refuse_unknown(complete, FIELDS_OF_A_JOB, "Job settings")
     check_continuous(complete)
     return complete
 

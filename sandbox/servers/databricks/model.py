@@ -17,6 +17,7 @@ class Attempt:
 
     :param life: A documented life-cycle state (``RunLifeCycleState`` of the Jobs API).
     :param code: The termination code of the ``status`` object.
+    :param values: What it set by ``dbutils.jobs.taskValues``.
     :param repair_id: The repair it belongs to, 0 for the original run.
     """
 
@@ -37,6 +38,7 @@ class Attempt:
     truncated: bool = False
     error: str | None = None
     error_trace: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_over(self) -> bool:

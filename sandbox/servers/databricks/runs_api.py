@@ -9,7 +9,7 @@ from sandbox.servers.databricks.continuous import is_unpaused, new_run
 from sandbox.servers.databricks.errors import invalid
 from sandbox.servers.databricks.model import Run, now_ms
 from sandbox.servers.databricks.requests import arguments, find_job, find_run, flag, number, services
-from sandbox.servers.databricks.settings_check import normalized
+from sandbox.servers.databricks.settings_check import FIELDS_OF_A_RUN, normalized, refuse_unknown
 from sandbox.servers.databricks.store import Store
 from sandbox.servers.databricks.views import output_json, run_json, task_run_json
 
@@ -20,7 +20,12 @@ MULTIPLE = (
     "Retrieving the output of runs with multiple tasks is not supported. "
     "Please retrieve the output of each individual task run instead."
 )
-OVERRIDES = ("notebook_params", "python_params", "python_named_params", "jar_params", "spark_submit_params")
+OVERRIDES = ("notebook_params",)  # the other kinds are for tasks that the sandbox does not run
+OF_A_START = ("idempotency_token", *OVERRIDES)
+OF_A_REPAIR = (
+    "run_id", "rerun_tasks", "rerun_all_failed_tasks", "rerun_dependent_tasks", "latest_repair_id", "job_parameters",
+    "notebook_params",
+)  # fmt: skip
 
 Answer = dict[str, Any]
 
@@ -46,6 +51,7 @@ async def submit(request: Request) -> Answer:
         return {"run_id": known}
     name = str(given.get("run_name") or "Untitled")
     settings = normalized(given, default_key=name)
+    refuse_unknown(settings, {*FIELDS_OF_A_RUN, *OF_A_START, "run_name"}, "runs/submit")
     if settings.get("job_clusters"):
         raise invalid("runs/submit takes no job_clusters: give each task its new_cluster, or create a job and run it.")
     for cluster in (task.get("existing_cluster_id") for task in settings["tasks"]):
@@ -67,6 +73,7 @@ async def submit(request: Request) -> Answer:
 
 async def run_now(request: Request) -> Answer:
     given, at = await arguments(request), services(request)
+    refuse_unknown(given, {*OF_A_START, "job_id", "job_parameters", "queue"}, "run-now")
     job = find_job(at.store, given)
     token, known = known_token(at.store, f"run-now:{job.job_id}", given)
     if known is not None:
@@ -179,6 +186,7 @@ async def repair(request: Request) -> Answer:
     run, attempt = find_run(at.store, number(given, "run_id"))
     if attempt is not None:
         raise invalid(f"{attempt.run_id} is a task run: repair its job run, {run.run_id}.")
+    refuse_unknown(given, OF_A_REPAIR, "runs/repair")
     declared_parameters(run.settings, given)
     return {"repair_id": at.engine.repair(run, given)}
 

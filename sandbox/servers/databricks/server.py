@@ -34,7 +34,6 @@ def server(settings: Settings) -> Server:
                     f"{NOTEBOOK_ROOT}/answers": str(PROJECT / "include" / "sql" / "answers"),
                 }
             ),
-            "DATABRICKS_SECRETS_FILE": str(state / "secrets.json"),
             "PINTEREST_SPARK_JARS": str(PROJECT / ".jars" / "spark"),
             **settings.aws_environment,
         },
@@ -46,8 +45,10 @@ def server(settings: Settings) -> Server:
 
 def write_secrets(settings: Settings) -> None:
     """Put what ``dbutils.secrets`` gives into a file that only its owner can read."""
-    scopes = {"pinterest": {"warehouse_url": settings.postgres_url("pinterest_warehouse")}}
-    write_private(settings.folder("databricks") / "secrets.json", json.dumps(scopes))
+    file = settings.folder("databricks") / "secrets.json"
+    scopes = json.loads(file.read_text()) if file.exists() else {}
+    scopes.setdefault("pinterest", {})["warehouse_url"] = settings.postgres_url("pinterest_warehouse")
+    write_private(file, json.dumps(scopes))
 
 
 def call(settings: Settings, method: str, path: str, body: object = None) -> int:

@@ -1,6 +1,6 @@
 """Check the tasks of a submission or of a job's settings, and bring the single-task form into the multi-task one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -29,6 +29,15 @@ OF_A_TASK = (
     "min_retry_interval_millis",
     "retry_on_timeout",
 )
+NOTED = frozenset(  # only described or only told to people: kept, with no effect here or on what runs there
+    {"tags", "description", "email_notifications", "webhook_notifications", "notification_settings", "health"}
+)
+FIELDS_OF_A_RUN = NOTED | {"tasks", "timeout_seconds", "job_clusters", "queue"}
+FIELDS_OF_A_JOB = FIELDS_OF_A_RUN | {"name", "parameters", "max_concurrent_runs", "continuous", "format", "edit_mode"}
+FIELDS_OF_A_TASK = NOTED | {
+    "task_key", "depends_on", "run_if", "timeout_seconds", "job_cluster_key", "disable_auto_optimization", *OF_A_TASK,
+}  # fmt: skip
+FIELDS_OF_A_NOTEBOOK = frozenset({"notebook_path", "base_parameters", "source"})
 RUN_IF = frozenset(
     {"ALL_SUCCESS", "ALL_DONE", "NONE_FAILED", "AT_LEAST_ONE_SUCCESS", "ALL_FAILED", "AT_LEAST_ONE_FAILED"}
 )
@@ -46,6 +55,12 @@ def normalized(request: Mapping[str, Any], default_key: str) -> dict[str, Any]:
         settings["tasks"] = [{"task_key": default_key, **single}]
     check_tasks(settings)
     return settings
+
+
+def refuse_unknown(given: Mapping[str, Any], known: Iterable[str], what: str) -> None:
+    """Refuse the fields that the sandbox does not serve: the service would do something for them."""
+    if unknown := sorted(name for name in given.keys() - set(known) if given[name] not in (None, "", [], {})):
+        raise invalid(f"{what}: the sandbox does not serve {', '.join(unknown)}.")
 
 
 def check_tasks(settings: Mapping[str, Any]) -> None:
@@ -68,10 +83,14 @@ def check_tasks(settings: Mapping[str, Any]) -> None:
 
 def check_task(task: Mapping[str, Any], keys: set[str], clusters: set[str | None]) -> None:
     key = task["task_key"]
+    refuse_unknown(task, FIELDS_OF_A_TASK, f"Task {key}")
     types = [name for name in TASK_TYPES if task.get(name)]
     if types != ["notebook_task"]:
         given = ", ".join(types) or "none"
         raise invalid(f"Task {key} must have a notebook_task, the one type that the sandbox runs; it has: {given}.")
+    refuse_unknown(task["notebook_task"], FIELDS_OF_A_NOTEBOOK, f"Task {key}, notebook_task")
+    if (source := task["notebook_task"].get("source") or "WORKSPACE") != "WORKSPACE":
+        raise invalid(f"Task {key}: the sandbox has notebooks of the WORKSPACE only, got source {source!r}.")
     path = task["notebook_task"].get("notebook_path") or ""
     if not path.startswith("/"):
         raise invalid(

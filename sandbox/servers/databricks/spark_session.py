@@ -37,6 +37,12 @@ class SparkSessions:
     def is_started(self) -> bool:
         return self._base is not None
 
+    @property
+    def jvm_has_ended(self) -> bool:
+        """Whether the process of the JVM that this driver started is gone: no session of it works any more."""
+        process = getattr(self._base.sparkContext._gateway, "proc", None) if self._base is not None else None
+        return process is not None and process.poll() is not None
+
     def base(self) -> Any:
         with self._lock:
             if self._base is None:

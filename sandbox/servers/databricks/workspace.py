@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+UPLOADS = "/Workspace"
 NOTEBOOK_HEADER = "# Databricks notebook source"
 
 
@@ -11,14 +12,28 @@ NOTEBOOK_HEADER = "# Databricks notebook source"
 class Workspace:
     """Workspace folders and where they really are.
 
-    :param roots: For example ``{"/Workspace/Shared/pinterest": Path("…/include/spark")}``.
+    :param roots: For example ``{"/Workspace/Shared/pinterest": Path("…/include/spark")}``; the last may be
+        ``/Workspace`` itself, where uploads lie.
     """
 
     roots: dict[str, Path]
 
     @classmethod
-    def from_json(cls, text: str) -> "Workspace":
-        return cls({normal(path): Path(folder).resolve() for path, folder in json.loads(text).items()})
+    def from_json(cls, text: str, uploads: Path | None = None) -> "Workspace":
+        roots = {normal(path): Path(folder).resolve() for path, folder in json.loads(text).items()}
+        return cls(roots | ({UPLOADS: uploads.resolve()} if uploads else {}))
+
+    def as_json(self) -> str:
+        return json.dumps({path: str(folder) for path, folder in self.roots.items()})
+
+    def upload(self, path: str) -> Path | None:
+        """Return where an upload lies or would lie, None below a folder that is the clone's."""
+        wanted = PurePosixPath(normal(path))
+        if any(wanted.is_relative_to(prefix) for prefix in self.roots if prefix != UPLOADS):
+            return None
+        root = self.roots[UPLOADS]
+        file = (root / wanted.relative_to(UPLOADS)).resolve()
+        return file if file.is_relative_to(root) and file != root else None
 
     def locate(self, path: str) -> Path | None:
         """Return the file or folder behind a workspace path (a notebook's with or without ``.py``), if there is one."""

@@ -1,6 +1,5 @@
 """The rest that clients of jobs touch: clusters, workspace objects, permissions, the current user."""
 
-import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -8,7 +7,7 @@ from starlette.requests import Request
 from sandbox.servers.databricks.clusters import Cluster
 from sandbox.servers.databricks.errors import ApiError, invalid
 from sandbox.servers.databricks.model import now_ms
-from sandbox.servers.databricks.requests import arguments, find_job, services
+from sandbox.servers.databricks.requests import arguments, services
 from sandbox.servers.databricks.views import CREATOR
 from sandbox.servers.databricks.workspace import normal
 
@@ -101,24 +100,9 @@ async def list_workspace(request: Request) -> Answer:
     return {"objects": [workspace_object(request, f"{normal(path)}/{name}") for name in names]}
 
 
-async def list_secrets(request: Request) -> Answer:
-    """Name the secrets of a scope, never their values."""
-    scope = str((await arguments(request)).get("scope") or "")
-    scopes = await asyncio.to_thread(services(request).config.secrets)
-    if scope not in scopes:
-        raise ApiError("RESOURCE_DOES_NOT_EXIST", f"Scope {scope} does not exist!")
-    return {"secrets": [{"key": key, "last_updated_timestamp": now_ms()} for key in scopes[scope]]}
-
-
 async def permissions(request: Request) -> Answer:
-    """Accept permissions of a job and give them back; the sandbox has one user, who may do everything."""
-    job = find_job(services(request).store, {"job_id": request.path_params["job_id"]})
-    given = await arguments(request)
-    return {
-        "object_id": f"/jobs/{job.job_id}",
-        "object_type": "job",
-        "access_control_list": given.get("access_control_list") or [],
-    }
+    """Refuse permissions: the sandbox has one user, who may do everything."""
+    raise invalid(f"The sandbox serves no permissions: {request.url.path} would have no effect.")
 
 
 async def me(request: Request) -> Answer:  # noqa: ARG001 - every endpoint has this shape
@@ -135,7 +119,6 @@ ROUTES = {
     ("POST", "sandbox/clusters/warm"): warm_cluster,
     ("GET", "workspace/get-status"): get_status,
     ("GET", "workspace/list"): list_workspace,
-    ("GET", "secrets/list"): list_secrets,
     ("GET", "permissions/jobs/{job_id:int}"): permissions,
     ("PATCH", "permissions/jobs/{job_id:int}"): permissions,
     ("PUT", "permissions/jobs/{job_id:int}"): permissions,

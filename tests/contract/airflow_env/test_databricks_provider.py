@@ -83,7 +83,9 @@ def test_the_hook_creates_finds_resets_runs_and_cancels_jobs(hook, databricks_ap
     settings = {"name": "job", "tasks": submission(path)["tasks"]}
 
     job_id = hook.create_job(settings)
-    hook.reset_job(str(job_id), {**settings, "timeout_seconds": 60, "access_control_list": [{"user_name": "x"}]})
+    hook.reset_job(str(job_id), {**settings, "timeout_seconds": 60})
+    with pytest.raises(AirflowException, match="serves no permissions"):
+        hook.update_job_permission(job_id, {"access_control_list": [{"user_name": "x"}]})
     run_id = hook.run_now({"job_id": job_id})
     wait(hook, run_id, "RUNNING")
     hook.cancel_all_runs(job_id)

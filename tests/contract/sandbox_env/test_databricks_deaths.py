@@ -1,5 +1,6 @@
 """What survives the death of a driver or of the API, and Spark on a driver."""
 
+import json
 import os
 import signal
 import time
@@ -152,6 +153,49 @@ def test_a_stream_is_cancelled_and_nothing_of_spark_listens_beyond_loopback(clie
     assert addresses
     assert addresses <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
     assert client.clusters.get(run.tasks[0].cluster_instance.cluster_id).state.value == "RUNNING"
+
+
+FILES = """
+import json
+folder = dbutils.widgets.get("folder")
+dbutils.fs.mkdirs(f"{folder}/a")
+dbutils.fs.put(f"{folder}/a/one.txt", "first line")
+dbutils.fs.cp(f"{folder}/a/one.txt", f"{folder}/two.txt")
+dbutils.fs.mv(f"{folder}/two.txt", f"{folder}/three.txt")
+names = sorted((each.name, each.size) for each in dbutils.fs.ls(folder))
+heads = [dbutils.fs.head(f"{folder}/three.txt"), dbutils.fs.head(f"{folder}/three.txt", 5)]
+removed = dbutils.fs.rm(f"{folder}/a", True)
+dbutils.notebook.exit(json.dumps([names, heads, removed, [each.name for each in dbutils.fs.ls(folder)]]))
+"""
+
+
+def test_a_jvm_that_was_killed_takes_its_driver_with_it_and_the_next_run_has_another(
+    client, databricks_api, finished, tmp_path
+):
+    endless = databricks_api.notebook("endless_spark", "import time\nprint(spark.range(3).count())\ntime.sleep(60)")
+    files = databricks_api.notebook("files", FILES)
+    cluster = ClusterSpec(spark_version="18.x", custom_tags={"use": "jvm"}, spark_conf={"spark.master": "local[1]"})
+    others = jvms(databricks_api.process.pid)
+    run_id = client.jobs.submit(tasks=[submit_task(endless, new_cluster=cluster)]).run_id
+    log = databricks_api.state / "logs" / f"{client.jobs.get_run(run_id).tasks[0].run_id}.log"
+    read_until(lambda: log.read_text() if log.exists() else "", lambda text: "3" in text, seconds=120)
+    [jvm] = jvms(databricks_api.process.pid) - others
+
+    jvm.kill()
+    run = finished(client, run_id)
+    task = NotebookTask(notebook_path=files, base_parameters={"folder": f"file:{tmp_path}/lake"})
+    again = client.jobs.submit(tasks=[SubmitTask(task_key="a", notebook_task=task, new_cluster=cluster)]).result()
+    result = client.jobs.get_run_output(again.tasks[0].run_id).notebook_output.result
+
+    assert run.state.result_state.value == "FAILED"
+    assert "its JVM ended" in run.tasks[0].state.state_message
+    assert json.loads(result) == [
+        [["a/", 0], ["three.txt", 10]], ["first line", "first"], True, ["three.txt"],
+    ]  # fmt: skip
+
+
+def jvms(pid: int) -> set[psutil.Process]:
+    return {each for each in family(pid) if each.name() == "java"}
 
 
 def family(pid: int) -> list[psutil.Process]:

@@ -8,10 +8,8 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue, ResourceDoesNotExist
 from databricks.sdk.service.compute import ClusterSpec
-from databricks.sdk.service.iam import PermissionLevel
 from databricks.sdk.service.jobs import (
     Continuous,
-    JobAccessControlRequest,
     JobCluster,
     JobParameterDefinition,
     JobSettings,
@@ -53,8 +51,6 @@ def test_a_jobs_settings_are_created_found_updated_reset_and_deleted(client, dat
     found = [(job.job_id, job.settings.tasks) for job in client.jobs.list(name="nightly")]
     client.jobs.reset(job_id, JobSettings(name="Nightly", tasks=[task(path, "c")]))
     reset = client.jobs.get(job_id).settings
-    level = JobAccessControlRequest(user_name="someone", permission_level=PermissionLevel.CAN_VIEW)
-    client.jobs.update_permissions(str(job_id), access_control_list=[level])
     client.jobs.delete(job_id)
 
     assert [(each.task_key, each.timeout_seconds) for each in updated.tasks] == [("a", None), ("b", 9)]
