@@ -23,6 +23,7 @@ BENCHMARKS = (
     ("airflow", "kinesis_packing.py", ()),
     ("spark", "batch.py", ("--scale", "100")),
     ("spark", "stream_sink.py", ()),
+    ("spark", "stream_ceiling.py", ()),
     ("sandbox", "stream_latency.py", ()),
 )
 

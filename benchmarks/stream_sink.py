@@ -40,7 +40,7 @@ def main() -> int:
 
 def measure(spark: SparkSession, url: str, rows: int) -> int:
     batch = validate(records(spark, rows), "pin").cache()
-    appended = batch.drop("stream", "shard_id", "payload", "reject_reason", "defects")
+    appended = batch.drop("stream", "shard_id", "payload", "payload_bytes", "reject_reason", "defects")
     appended = appended.withColumn("stream_sequence", sf.col("stream_sequence").cast("decimal(38,0)"))
     appended = appended.withColumn("committed_at", sf.current_timestamp()).cache()
     assert batch.where("reject_reason is null").count() == appended.count() == rows

@@ -31,7 +31,8 @@ from pinterest_pipeline.stream.triggers import HANDOVER, DatabricksJobTrigger
 if TYPE_CHECKING:
     from pinterest_pipeline.databricks.jobs_hook import DatabricksJobHook
 
-PLATFORM_GRACE = timedelta(seconds=20)
+# Databricks starts the next run of a continuous job within about a minute, later after failures
+PLATFORM_GRACE = timedelta(seconds=90)
 
 
 class DatabricksJobWait(BaseOperator):
