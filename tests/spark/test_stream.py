@@ -320,6 +320,17 @@ def test_queries_run_until_asked_to_stop_and_know_their_checkpoint(writers, spar
     assert len({writer.query.id for writer in running}) == 2
 
 
+@pytest.mark.parametrize(("records", "looks_first"), [(60, False), (61, True)])
+def test_a_micro_batch_is_counted_first_once_aggregates_made_one_larger_than_it_was_to_be(records, looks_first):
+    settings = StreamSettings("p", "r", "file:///none", max_records_per_batch=60)
+    writer = stream.Writer(settings, "geo", "unused")
+
+    writer.count(Committed(records, records))
+    writer.count(Committed(1, 1))
+
+    assert writer.looks_first is looks_first
+
+
 def test_a_query_that_fails_ends_the_others_and_is_named_with_its_reason(writers):
     running = writers(geo=Sink(), user=Sink(fails_at=1))
 

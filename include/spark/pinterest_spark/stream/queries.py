@@ -200,6 +200,8 @@ class Writer:
 
     def count(self, committed: Committed) -> None:
         self.counts["batches"] += 1
+        # Aggregates hold more records than a micro-batch was to have: from now on their number decides who writes them
+        self.looks_first |= committed.records > self.settings.max_records_per_batch
         self.counts["replays"] += committed.is_replay
         for name in ("records", "rows", "duplicates", "quarantined"):
             self.counts[name] += getattr(committed, name)
