@@ -128,6 +128,22 @@ def test_an_object_that_cannot_be_read_is_named_and_holds_back_no_other(spark, l
     assert first["unreadable"] == again["unreadable"] == {"pin": [], "geo": [name], "user": []}
 
 
+def test_a_strangers_object_stops_nothing_whatever_its_name_and_format(spark, lake, rows, land, envelope_of):
+    land("geo", envelope_of("geo", 1, 0))
+    folder = Path(lake.uri.removeprefix("file://")) / "topics" / "pinterest.geo" / "dt=2025-11-24"
+    for name in ("a[1].json.gz", "b{c}*.json.gz", "d %20#.json.gz"):
+        (folder / name).write_bytes(b"hello")
+    for name in ("e.json.bz2", "f.json.zst", "g.json.tmp"):
+        (folder / name).write_bytes(b"hello")
+    (folder / "empty.json").touch()
+
+    result = bronze.run(spark, lake, "pinterest")
+
+    assert [row.offset for row in rows()] == [0]
+    names = [f"pinterest.geo/dt=2025-11-24/{name}" for name in ("a[1].json.gz", "b{c}*.json.gz", "d %20#.json.gz")]
+    assert result["unreadable"]["geo"] == names
+
+
 def test_a_lake_whose_only_object_cannot_be_read_is_empty(spark, lake, land, envelope_of):
     land("geo", envelope_of("geo", 1, 0))
     (file,) = Path(lake.uri.removeprefix("file://")).rglob("*.gz")
