@@ -202,19 +202,20 @@ def test_a_notebook_that_does_not_exist_is_named_before_anything_is_made(databri
     assert DatabricksJobHook().jobs_named("nowhere") == []
 
 
-def test_a_cleared_start_runs_again_and_attaches_to_what_is_active(start, hook):
+def test_a_cleared_start_attaches_to_what_is_active_and_runs_again_when_it_has_ended(start, hook):
     run = DagRun()
-    first = start(dag_run=run)
-    follow(first, "silver")
+    first = start(dag_run=run, bronze=FOREVER)
+    run.clear("t")
+    active = start(dag_run=run, bronze=FOREVER)
+    hook.cancel(first)
+    read_until(lambda: hook.run(first), lambda found: found.state.is_over)
 
     run.clear("t")
-    second = start(dag_run=run, bronze=FOREVER)
-    run.clear("t")
-    third = start(dag_run=run, bronze=FOREVER)
-    hook.cancel(second)
+    again = start(dag_run=run, bronze=FOREVER)
+    hook.cancel(again)
 
-    assert first != second == third
-    assert hook.run(second).parameters == {"requested_by": "d.t (manual__1)"}
+    assert active == first != again
+    assert hook.run(again).parameters == {"requested_by": "d.t (manual__1)"}
 
 
 def test_a_wrong_token_names_the_connection(databricks_api, hook, monkeypatch):
