@@ -74,6 +74,7 @@ class Orchestration(PipelineStack):
             kind: {
                 "spark_version": RUNTIME, "node_type_id": self.sized(f"{kind}_node_type"),
                 "num_workers": self.sized_number(f"{kind}_workers"),
+                "data_security_mode": "SINGLE_USER",  # which an instance profile needs
                 "aws_attributes": {"instance_profile_arn": shared("DatabricksProfileArn")},
             }
             for kind in ("batch", "stream")
