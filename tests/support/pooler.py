@@ -19,8 +19,6 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from psycopg import pq
-
 SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
 KNOWN_PARAMETERS = {"user", "database", "application_name", "client_encoding", "datestyle", "timezone"}
 STATUS = {"server_version": "18.6", "server_encoding": "UTF8", "client_encoding": "UTF8", "DateStyle": "ISO, MDY",
@@ -136,6 +134,8 @@ class Session:
     """A session of PostgreSQL that libpq opened, as its bare socket."""
 
     def __init__(self, url: str) -> None:
+        from psycopg import pq  # not in every environment that imports the helpers
+
         self.opened = pq.PGconn.connect(url.encode())
         assert self.opened.status == pq.ConnStatus.OK, self.opened.error_message
         self.socket = socket.socket(fileno=os.dup(self.opened.socket))
