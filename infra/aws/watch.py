@@ -87,13 +87,14 @@ class Watch(PipelineStack):
         address = self.parameter("AlarmEmail", "Gets every alarm", allowed_pattern=r"[^@\s]+@[^@\s]+")
         topic = sns.CfnTopic(self, "Alarms", topic_name=sub("${Name}-alarms"), kms_master_key_id="alias/aws/sns")
         sns.CfnSubscription(self, "Email", topic_arn=topic.ref, protocol="email", endpoint=address)
-        logs.CfnMetricFilter(
-            self, "TaskFailedFilter",
-            log_group_name=sub("airflow-${Name}-Task"), filter_pattern=TASK_FAILED,
-            metric_transformations=[
-                {"metricName": "PipelineTaskFailed", "metricNamespace": self.name, "metricValue": "1"}
-            ],
-        )  # fmt: skip
+        for log in ALARM_LOGS:
+            logs.CfnMetricFilter(
+                self, f"{log}FailedFilter",
+                log_group_name=sub(f"airflow-${{Name}}-{log}"), filter_pattern=TASK_FAILED,
+                metric_transformations=[
+                    {"metricName": "PipelineTaskFailed", "metricNamespace": self.name, "metricValue": "1"}
+                ],
+            )  # fmt: skip
         made = [self.alarm(one, topic.ref) for one in alarms()]
         made.append(self.disk(topic.ref))
 

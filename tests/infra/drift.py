@@ -249,9 +249,9 @@ def runtime(tree: Tree) -> Iterator[str]:
 
 def alarm_line(tree: Tree) -> Iterator[str]:
     """The line of a failed task, and the filter that counts it."""
-    (counted,) = tree.resources("watch", "AWS::Logs::MetricFilter")
-    if f'log.error("{counted["FilterPattern"]} %s"' not in tree.text("plugins/pinterest_pipeline/dag/alerts.py"):
-        yield f"alerts.py writes no line {counted['FilterPattern']}"
+    for counted in tree.resources("watch", "AWS::Logs::MetricFilter"):
+        if f'log.error("{counted["FilterPattern"]} %s"' not in tree.text("plugins/pinterest_pipeline/dag/alerts.py"):
+            yield f"alerts.py writes no line {counted['FilterPattern']}"
 
 
 def runbook(tree: Tree) -> Iterator[str]:
