@@ -15,6 +15,9 @@ from infra.aws.parts import PipelineStack, sub
 from infra.aws.rest import STAGE
 
 TASK_FAILED = "pipeline_task_failed"  # the line of plugins/pinterest_pipeline/dag/alerts.py
+# Where a task writes it; the dag-processor, for a worker that died; and the triggerer, for a run that missed its time,
+# which has no log group of its own
+ALARM_LOGS = ("Task", "DAGProcessing", "Scheduler", "Worker")
 MAX_ITERATOR_AGE_MS = 15 * 60 * 1_000
 MAX_LAG = 500_000  # records of a topic that the connector is behind
 DISK_PERCENT = 80

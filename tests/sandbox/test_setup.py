@@ -318,7 +318,9 @@ def test_a_step_that_fails_ends_the_others(tmp_path):
 def test_what_only_asks_or_stops_installs_nothing(tmp_path, target, code):
     shutil.copy(PROJECT / "Makefile", tmp_path)
 
-    done = subprocess.run(["make", "--no-print-directory", target], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(
+        ["make", "--no-print-directory", target], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30
+    )
 
     assert (done.returncode, done.stdout) == (code, "")
     assert (
