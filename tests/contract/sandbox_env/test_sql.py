@@ -98,7 +98,7 @@ def test_the_tables_are_created_once_and_again_without_harm(warehouse, url):
         "SELECT table_schema, count(*) FROM information_schema.tables"
         " WHERE table_schema IN ('gold', 'gold_staging', 'stream', 'audit') GROUP BY 1"
     ).fetchall()
-    assert dict(found) == {"gold": len(TABLES), "gold_staging": len(TABLES) + 1, "stream": 11, "audit": 5}
+    assert dict(found) == {"gold": len(TABLES), "gold_staging": len(TABLES) + 1, "stream": 13, "audit": 7}
     assert warehouse.execute("SELECT count(*) FROM gold_staging.top_user_by_country").fetchone() == (3,)
 
 
