@@ -72,7 +72,7 @@ def late_run(dag_run: Mapping[str, Any], limit: timedelta, now: datetime) -> dic
         "dag_id": dag_run["dag_id"],
         "run_id": dag_run["dag_run_id"],
         "state": "late",
-        "reason": f"{dag_run['dag_id']} was to end within {limit} of its queueing; its run is {dag_run['state']} and "
+        "reason": f"{dag_run['dag_id']} has missed its deadline; its run is {dag_run['state']} and "
         f"{since}: look at the task that runs, or at the run before it.",
     }
 
