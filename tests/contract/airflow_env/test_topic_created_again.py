@@ -114,7 +114,7 @@ def test_it_is_noticed_before_anything_is_sent_and_a_new_generation_lands_beside
     went_back = r"partition \d: Kafka's next offset is 0, but the lake has offset \d .*docs/runbook\.md"
     with pytest.raises(PermanentError, match=rf"Nothing was sent\. topic {world.topic}, {went_back}"):
         world.grow(first)
-    assert world.grow(second) == {world.topic: {"0": 0, "1": 0, "2": 0}}
+    assert world.grow(second) == {world.topic: {str(partition): [0, 0] for partition in range(3)}}
     produced = world.send(100, 104)
     with pytest.raises(AirflowSensorTimeout, match="acknowledged offsets are not in the lake"):
         world.landed(produced, second, timeout=1)
