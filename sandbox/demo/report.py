@@ -164,7 +164,8 @@ def load(settings: Settings) -> dict[str, Any]:
 def show(settings: Settings, report: dict[str, Any]) -> None:
     """Print the report on one page."""
     access = {
-        "Airflow": f"{report['airflow']}  user {USERNAME}, password {settings.secrets['airflow_password']}",
+        "Airflow": report["airflow"],
+        "Sign in": f"user {USERNAME}, password {settings.secrets['airflow_password']}",
         "Page": f"{report['airflow']}/plugin/pinterest",
         "Report": relative(settings.home / "report.json"),
         "Tables": "make report VERBOSE=1",

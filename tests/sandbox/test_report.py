@@ -32,7 +32,10 @@ ANSWERS = {
     ],
     Question("b", "Users joined by year", ("join_year",), ("users_joined",)): [],
 }  # fmt: skip
-ACCESS = {"Airflow": "http://127.0.0.1:18080  user admin, password 0123456789abcdef"}
+ACCESS = {
+    "Airflow": "http://127.0.0.1:18080",
+    "Sign in": f"user admin, password {'0123456789abcdef' * 3:.43}",
+}  # as long as a sandbox's
 
 
 def shown(given=REPORT, **console):
