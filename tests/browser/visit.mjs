@@ -77,7 +77,7 @@ async function visit(browser, { url, cookie, width = 1280, height = 900, scheme 
     if (frame) await page.waitForSelector(`iframe[title="${frame}"]`, { timeout: 60_000 });
     const content = frame ? await (await page.$(`iframe[title="${frame}"]`)).contentFrame() : page;
     if (slow) {
-      await content.waitForFunction(() => document.querySelector("#quarantine")?.childElementCount, null, { timeout: 20_000 });
+      await content.waitForFunction((held) => [...document.querySelectorAll("#flow, #lag, #health, #quarantine, #answers")].every((box) => box.id === held || box.childElementCount), slow, { timeout: 20_000 });
       found.early = await content.evaluate(seen);
       release();
     }

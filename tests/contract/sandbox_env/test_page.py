@@ -40,6 +40,7 @@ ROWS = f"""
         ('pinterest.pin', '2026', 1, 'pin', 7, 9, NULL, 0, '{{"ranges": []}}', now());
     INSERT INTO gold.top_country VALUES ('{HOSTILE}', 5000000), ('Peru', 5000000);
     INSERT INTO gold.category_count_by_year VALUES (2020, 'art', 1234), (2021, 'art', 77), (2021, '{HOSTILE}', 9);
+    INSERT INTO gold.category_count_by_year SELECT 2022, 'kind ' || n, n * 60 FROM generate_series(1, 20) AS n;
     INSERT INTO gold.median_followers_by_age_group VALUES ('18-24', 116.5);
     INSERT INTO stream.progress VALUES
         ('stream_pin', gen_random_uuid(), 1, 60, 50, 6, 4, '{{}}', 'a', now(), now(), 700, now()),

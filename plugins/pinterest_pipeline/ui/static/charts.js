@@ -5,6 +5,7 @@ import { figure, number, short, svg, words } from "./dom.js";
 const MOST_BARS = 12;
 const NARROW = 560;
 const WIDEST = 34; // of a column over time
+const DARKEST = 0.6; // of a cell: beyond it neither dark nor light text can be read on every shade
 const ODD = 5; // times the middle value
 const cut = (label, length) => (label.length > length ? `${label.slice(0, length - 1)}…` : label);
 
@@ -41,10 +42,10 @@ export function grid(title, rows) {
     svg("text", { x: left - 8, y: 18 + y * rowHeight + 15, "text-anchor": "end", class: "label", "font-size": 11.5 }, cut(words(name), 18)),
     ...across.map((column, x) => {
       const found = value.get(`${name}\n${column}`);
-      const share = found === undefined ? 0 : 0.12 + 0.88 * (found / greatest);
+      const share = found === undefined ? 0 : 0.08 + (DARKEST - 0.08) * (found / greatest);
       return svg("g", {},
         svg("rect", { x: left + x * cell + 1, y: 18 + y * rowHeight + 1, width: cell - 2, height: rowHeight - 2, rx: 3, class: "cell", "fill-opacity": share.toFixed(2) }),
-        svg("text", { x: left + (x + 0.5) * cell, y: 18 + y * rowHeight + 15, "text-anchor": "middle", class: share > 0.87 ? "top" : share > 0.7 ? "high" : "value", "font-size": 10.5 }, found === undefined ? "" : short(found)),
+        svg("text", { x: left + (x + 0.5) * cell, y: 18 + y * rowHeight + 15, "text-anchor": "middle", class: "value", "font-size": 10.5 }, found === undefined ? "" : short(found)),
         svg("title", {}, `${name}, ${column}: ${number(found)}`));
     }),
   ]);
