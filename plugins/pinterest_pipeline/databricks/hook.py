@@ -51,7 +51,7 @@ Endpoint = tuple[str, str]
 
 @dataclass(frozen=True)
 class TaskOutput:
-    """What a notebook left behind: its ``dbutils.notebook.exit`` text, or its error."""
+    """What a notebook left behind: its ``dbutils.notebook.exit`` text, or its error, without a terminal's colours."""
 
     result: str | None
     is_truncated: bool
@@ -134,8 +134,8 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
         return TaskOutput(
             result=notebook.get("result"),
             is_truncated=bool(notebook.get("truncated")),
-            error=answer.get("error") or "",
-            trace=answer.get("error_trace") or "",
+            error=TERMINAL_CODES.sub("", answer.get("error") or ""),
+            trace=TERMINAL_CODES.sub("", answer.get("error_trace") or ""),
         )
 
     def error_of(self, run: Run) -> str:
@@ -144,9 +144,9 @@ class DatabricksRunHook(CheckedConnectionHook, DatabricksHook):
         if failed is None:
             return ""
         output = self.output(failed.run_id)
-        lines = [line.strip() for line in TERMINAL_CODES.sub("", output.error).splitlines() if line.strip()]
+        lines = [line.strip() for line in output.error.splitlines() if line.strip()]
         if not lines or lines[0].startswith("Workload failed"):  # and the cause is in the trace
-            lines = [line.strip() for line in TERMINAL_CODES.sub("", output.trace).splitlines() if line.strip()][-1:]
+            lines = [line.strip() for line in output.trace.splitlines() if line.strip()][-1:]
         return lines[0][:MAX_ERROR_CHARACTERS] if lines else ""
 
     def check_notebook(self, path: str) -> None:

@@ -1,7 +1,6 @@
 """Follow one stage of a Databricks run, and bring its result or its error home."""
 
 import json
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from pinterest_pipeline.databricks.hook import DatabricksRunHook
 
 TRACE_LINES = 40
-TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class DatabricksTaskRunSensor(BaseSensorOperator):
@@ -203,9 +201,9 @@ class DatabricksTaskRunSensor(BaseSensorOperator):
         cause = run.root_cause(self.task_key)
         output = self.hook.output(cause.run_id) if cause.state.result == "FAILED" else None
         if output and output.trace:
-            lines = TERMINAL_COLOURS.sub("", output.trace).rstrip().splitlines()
+            lines = output.trace.rstrip().splitlines()
             self.log.error("End of the notebook's traceback:\n%s", "\n".join(lines[-TRACE_LINES:]))
-        said = f": {TERMINAL_COLOURS.sub('', output.error)}" if output and output.error else ""
+        said = f": {output.error}" if output and output.error else ""
         return TransientError(
             f"Databricks run {run.run_id}: {why_it_failed(run, self.task_key)}{said}. "
             f"See {cause.page_url or run.page_url}; another try repairs the run from this stage."

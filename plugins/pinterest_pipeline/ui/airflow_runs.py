@@ -1,7 +1,7 @@
 """The last runs of a DAG as Airflow's own database has them; only the api-server may query it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -112,22 +112,27 @@ def read_dags(dag_ids: Sequence[str]) -> dict[str, Dag]:
                 of_run[task_id] = (*of_run.get(task_id, ()), str(state or "none"))
                 if map_index >= 0:
                     mapped.setdefault(run_id, set()).add(task_id)
-
-            def as_run(run: Any, tasks: Any = tasks, mapped: Any = mapped) -> Run:
-                return Run(
-                    run.run_id, str(run.state), run.start_date, run.end_date, run.data_interval_end,
-                    tasks.get(run.run_id, {}), str(run.run_type), run.dag_id, frozenset(mapped.get(run.run_id, ())),
-                    run.data_interval_start,
-                )  # fmt: skip
-
             found[dag_id] = Dag(
                 dag_id,
                 model.is_paused if model else None,
-                tuple(map(as_run, newest)),
-                tuple(map(as_run, days)),
+                tuple(as_run(run, tasks, mapped) for run in newest),
+                tuple(as_run(run, tasks, mapped) for run in days),
                 model.next_dagrun_create_after if model else None,
             )
     return found
+
+
+def as_run(
+    run: Any,
+    tasks: Mapping[str, dict[str, tuple[str, ...]]] | None = None,
+    mapped: Mapping[str, set[str]] | None = None,
+) -> Run:
+    """Return a run of Airflow's database, with its tasks where they were read."""
+    return Run(
+        run.run_id, str(run.state), run.start_date, run.end_date, run.data_interval_end,
+        (tasks or {}).get(run.run_id, {}), str(run.run_type), run.dag_id,
+        frozenset((mapped or {}).get(run.run_id, ())), run.data_interval_start,
+    )  # fmt: skip
 
 
 def read_days(dag_id: str, since: datetime) -> list[Run]:
@@ -142,10 +147,7 @@ def read_days(dag_id: str, since: datetime) -> list[Run]:
         .order_by(DagRun.data_interval_start, DagRun.id)
     )
     with create_session(scoped=False) as session:
-        return [
-            Run(run.run_id, str(run.state), dag_id=dag_id, interval_start=run.data_interval_start)
-            for run in session.scalars(of_days)
-        ]
+        return [as_run(run) for run in session.scalars(of_days)]
 
 
 def unavailable(error: Exception, now: datetime) -> dict[str, Any]:

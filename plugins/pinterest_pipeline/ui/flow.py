@@ -78,15 +78,17 @@ def shape(found: Mapping[str, Rows | None], now: datetime) -> dict[str, Any]:
 
 def run(rows: Rows) -> dict[str, Any]:
     """Return one run's counts: summed over its tables, and by table."""
+    by_table = [missing(row) for row in rows]
+    by_stage = {stage: sum(counts[stage] for counts in by_table) for stage in MISSING}
     return {
         "dag_id": rows[0]["dag_id"],
         "run_id": rows[0]["run_id"],
         "reconciled_at": rows[0]["reconciled_at"],
         "tables": [{"table_name": row["table_name"], **{column: row[column] for column in COUNTED}} for row in rows],
         **{column: total(rows, column) for column in COUNTED},
-        "missing": {stage: sum(missing(row)[stage] for row in rows) for stage in MISSING},
+        "missing": by_stage,
         "path": Run(rows[0]["run_id"], "", dag_id=rows[0]["dag_id"]).path,
-        "is_reconciled": all(not any(missing(row).values()) for row in rows),
+        "is_reconciled": not any(by_stage.values()),
     }
 
 
